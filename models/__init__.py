@@ -1,0 +1,69 @@
+"""The networks of the zoo: `list_models`, `create_model`. To add one, add its folder and its line in SPECS."""
+
+from __future__ import annotations
+
+import fnmatch
+from pathlib import Path
+from typing import Any
+
+from mindspore import nn
+
+from mindzoo.models import densenet121
+from mindzoo.utils import checkpoint as checkpoints
+from mindzoo.utils import runtime
+from mindzoo.utils.errors import nearest
+from mindzoo.utils.model_spec import ModelSpec
+
+SPECS: dict[str, ModelSpec] = {
+    "densenet121": densenet121.SPEC,
+}
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names of the networks that match `pattern`, as in a shell: `list_models("*res50")`."""
+    return sorted(fnmatch.filter(SPECS, pattern))
+
+
+def get_spec(name: str) -> ModelSpec:
+    """The description of a network.
+
+    Raises:
+        ValueError: no network of that name; the message lists them.
+    """
+    if name not in SPECS:
+        raise ValueError(f"unknown network {name}{nearest(name, SPECS)}; there are {', '.join(list_models())}")
+    return SPECS[name]
+
+
+def create_model(
+    name: str, num_classes: int | None = None, checkpoint: str | Path | None = None, **options: Any
+) -> nn.Cell:
+    """A network, set to inference.
+
+    Args:
+        name: one of `list_models()`.
+        num_classes: outputs of the classifier; by default the checkpoint's, or 1000.
+        checkpoint: a file of this zoo or the original one (.ckpt), or .safetensors with PyTorch's names. Loading is
+            strict: every parameter gets a value.
+        options: arguments of the network; those not given are the checkpoint's, or the network's defaults.
+
+    Returns:
+        A cell: images (B, 3, H, W) float32, normalised -> logits (B, num_classes) float32.
+
+    Raises:
+        ValueError: no network of that name.
+        UserError: a checkpoint that cannot be read or does not fit; says what is missing, unexpected or of another
+            shape.
+        TypeError: an option that the network does not have.
+    """
+    runtime.limit_onednn("CPU")
+    spec = get_spec(name)
+    if checkpoint is None:
+        network = spec.build(1000 if num_classes is None else num_classes, **options)
+    else:
+        content = checkpoints.read(Path(checkpoint), spec)
+        plan = checkpoints.plan(spec, content, num_classes=num_classes, options=options)
+        network = spec.build(plan.num_classes, **plan.options)
+        checkpoints.load(network, content)
+    network.set_train(False)
+    return network

@@ -1,0 +1,181 @@
+"""DenseNet-BC: every layer sees the features of all layers before it.
+
+Paper: Huang et al., "Densely Connected Convolutional Networks", CVPR 2017, https://arxiv.org/abs/1608.06993
+Input: (B, 3, H, W) float32, normalised, H and W at least 32.  Output: (B, num_classes) float32 logits.
+
+Two flavours share every parameter name and shape and differ in how they pool, so weights of one load into the
+other without complaint and give other logits:
+
+    flavour   pool0 (3x3, stride 2)          transitions (2x2, stride 2)
+    "zoo"     max, padded bottom and right   max        the original MindSpore zoo
+    "paper"   max, padded on all sides       average    the paper, torchvision, timm
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import mindspore as ms
+from mindspore import Tensor, nn, ops
+from mindspore.common.initializer import HeNormal, HeUniform
+
+FLAVOURS = ("zoo", "paper")
+
+
+class DenseLayer(nn.Cell):
+    """BN-ReLU-conv1x1, BN-ReLU-conv3x3: (B, C, H, W) -> (B, C + growth_rate, H, W)."""
+
+    def __init__(self, in_channels: int, growth_rate: int, bottleneck: int) -> None:
+        super().__init__()
+        width = bottleneck * growth_rate
+        self.norm1 = nn.BatchNorm2d(in_channels)
+        self.conv1 = _conv(in_channels, width, 1)
+        self.norm2 = nn.BatchNorm2d(width)
+        self.conv2 = _conv(width, growth_rate, 3)
+        self.relu = nn.ReLU()
+
+    def construct(self, x: Tensor) -> Tensor:
+        new = self.conv1(self.relu(self.norm1(x)))
+        new = self.conv2(self.relu(self.norm2(new)))
+        return ops.concat((x, new), 1)
+
+
+class DenseBlock(nn.Cell):
+    """`layers` dense layers in a row; channels grow by `growth_rate` with each."""
+
+    def __init__(self, layers: int, in_channels: int, growth_rate: int, bottleneck: int) -> None:
+        super().__init__()
+        self.cell_list = nn.CellList(
+            [DenseLayer(in_channels + i * growth_rate, growth_rate, bottleneck) for i in range(layers)]
+        )
+
+    def construct(self, x: Tensor) -> Tensor:
+        for layer in self.cell_list:
+            x = layer(x)
+        return x
+
+
+class Transition(nn.Cell):
+    """BN-ReLU-conv1x1-pool: halves height and width, and the channels as `out_channels` says."""
+
+    def __init__(self, in_channels: int, out_channels: int, flavour: str) -> None:
+        super().__init__()
+        pool = nn.MaxPool2d(2, 2) if flavour == "zoo" else nn.AvgPool2d(2, 2)
+        self.features = nn.SequentialCell(
+            OrderedDict(
+                norm=nn.BatchNorm2d(in_channels),
+                relu=nn.ReLU(),
+                conv=_conv(in_channels, out_channels, 1),
+                pool=pool,
+            )
+        )
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.features(x)
+
+
+class SymmetricMaxPool(nn.Cell):
+    """3x3 max pooling of stride 2 padded by one pixel on every side.
+
+    Zeros may pad it because its input has passed a ReLU. nn.MaxPool2d(pad_mode="pad") says the same but
+    cannot be written to ONNX.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pad = nn.Pad(((0, 0), (0, 0), (1, 1), (1, 1)))
+        self.pool = nn.MaxPool2d(3, 2, pad_mode="valid")
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.pool(self.pad(x))
+
+
+class Backbone(nn.Cell):
+    """Stem, dense blocks with a transition between each two, and the last batch norm and ReLU."""
+
+    def __init__(
+        self, growth_rate: int, block_config: Sequence[int], init_features: int, bottleneck: int, flavour: str
+    ) -> None:
+        super().__init__()
+        cells: OrderedDict[str, nn.Cell] = OrderedDict(
+            conv0=_conv(3, init_features, 7, stride=2),
+            norm0=nn.BatchNorm2d(init_features),
+            relu0=nn.ReLU(),
+            pool0=nn.MaxPool2d(3, 2, pad_mode="same") if flavour == "zoo" else SymmetricMaxPool(),
+        )
+        channels = init_features
+        for number, layers in enumerate(block_config, 1):
+            cells[f"denseblock{number}"] = DenseBlock(layers, channels, growth_rate, bottleneck)
+            channels += layers * growth_rate
+            if number < len(block_config):
+                cells[f"transition{number}"] = Transition(channels, channels // 2, flavour)
+                channels //= 2
+        cells["norm5"] = nn.BatchNorm2d(channels)
+        cells["relu5"] = nn.ReLU()
+        self.features = nn.SequentialCell(cells)
+        self.channels = channels
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.features(x)
+
+
+class Head(nn.Cell):
+    """The classifier: (B, C) -> (B, num_classes)."""
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.fc = nn.Dense(channels, num_classes, weight_init=HeUniform(5**0.5), bias_init="zeros")
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.fc(x)
+
+
+class DenseNet(nn.Cell):
+    """DenseNet-BC for classification; see the module's head for shapes and flavours."""
+
+    def __init__(
+        self,
+        num_classes: int = 1000,
+        *,
+        growth_rate: int = 32,
+        block_config: Sequence[int] = (6, 12, 24, 16),
+        init_features: int = 64,
+        bottleneck: int = 4,
+        flavour: str = "zoo",
+    ) -> None:
+        super().__init__()
+        if flavour not in FLAVOURS:
+            raise ValueError(f"flavour is {flavour!r}; wanted one of {', '.join(FLAVOURS)}")
+        self.flavour = flavour
+        self.backbone = Backbone(growth_rate, block_config, init_features, bottleneck, flavour)
+        self.head = Head(self.backbone.channels, num_classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, C, H/32, W/32): the last feature map, after the ReLU."""
+        return self.backbone(x)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, C) float32: the mean over the last feature map, what the classifier sees."""
+        return self.features(x).mean((2, 3)).astype(ms.float32)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.head(self.embed(x))
+
+
+def densenet121(num_classes: int = 1000, **options: object) -> DenseNet:
+    """DenseNet-121: 7,978,856 trainable parameters with 1000 classes. Options: those of :class:`DenseNet`."""
+    return DenseNet(num_classes, **options)  # type: ignore[arg-type]
+
+
+def _conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    """A convolution without bias, padded alike on all sides, He-normal over its outputs."""
+    return nn.Conv2d(
+        in_channels,
+        out_channels,
+        kernel,
+        stride,
+        pad_mode="pad",
+        padding=kernel // 2,
+        weight_init=HeNormal(mode="fan_out", nonlinearity="relu"),
+    )

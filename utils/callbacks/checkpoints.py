@@ -1,0 +1,60 @@
+"""When a checkpoint is written, under which name, and which ones are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mindzoo.utils import checkpoint
+from mindzoo.utils.callbacks import Callback
+from mindzoo.utils.run import Run
+
+
+class Checkpoints(Callback):
+    """Writes by steps, by epochs and after the last step; keeps the newest `keep_checkpoint_max` that it wrote."""
+
+    def __init__(self) -> None:
+        self.written: list[Path] = []
+        self.step_before: int | None = None
+
+    def on_step(self, run: Run) -> None:
+        interval = run.config.ckpt_interval
+        before = run.step - 1 if self.step_before is None else self.step_before
+        self.step_before = run.step
+        if interval and run.step // interval > before // interval:
+            self._save_numbered(run)
+
+    def on_epoch_end(self, run: Run) -> None:
+        interval = run.config.save_checkpoint_epochs
+        if interval and (run.epoch + 1) % interval == 0:
+            self._save_numbered(run)
+
+    def on_end(self, run: Run) -> None:
+        self._save_numbered(run)
+
+    def save(self, run: Run, name: str) -> Path | None:
+        """Write the checkpoint `name` into the run's folder; None where this rank is not one that writes.
+
+        Raises:
+            UserError: the last loss is not finite, or the file cannot be written.
+        """
+        run.read_loss()
+        if run.config.is_save_on_master and run.world.rank != 0:
+            return None
+        counts = {"epoch": run.epoch, "epoch_step": run.epoch_step, "step": run.step, "best": run.best}
+        path = run.folder.path / name
+        parameters = {parameter.name: parameter for parameter in run.train_step.get_parameters()}
+        checkpoint.save(path, parameters, {**run.meta, **counts, "steps_per_epoch": run.steps_per_epoch})
+        run.saved = str(path)
+        return path
+
+    def _save_numbered(self, run: Run) -> None:
+        name = run.spec.lines.checkpoint(run.world.rank, run.epoch + 1, run.epoch_step)
+        if self.written and self.written[-1].name == name:
+            return
+        path = self.save(run, name)
+        if path is None:
+            return
+        self.written.append(path)
+        most = run.config.keep_checkpoint_max
+        while most and len(self.written) > most:
+            self.written.pop(0).unlink(missing_ok=True)

@@ -1,0 +1,55 @@
+"""Evaluation while training: the averaged weights where there are any, and the best checkpoint kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mindspore import Tensor
+
+from mindzoo.utils.callbacks import Callback
+from mindzoo.utils.callbacks.checkpoints import Checkpoints
+from mindzoo.utils.data.loader import EvalData
+from mindzoo.utils.evaluator import Evaluator
+from mindzoo.utils.log import logger
+from mindzoo.utils.run import Run
+from mindzoo.utils.train_step import TrainStep
+
+
+class Evaluation(Callback):
+    """Evaluates every `eval_interval` epochs and after the last one; the best so far is saved as best.ckpt."""
+
+    def __init__(self, evaluator: Evaluator, data: EvalData, checkpoints: Checkpoints) -> None:
+        self.evaluator, self.data, self.checkpoints = evaluator, data, checkpoints
+
+    def on_epoch_end(self, run: Run) -> None:
+        last = run.step >= run.last_step
+        if (run.epoch + 1) % run.config.eval_interval and not last:
+            return
+        with averaged_weights(run.train_step):
+            result = self.evaluator.run(self.data)
+        run.train_step.set_train(True)
+        for line in run.spec.lines.evaluation(result):
+            logger.info(line)
+        facts = dataclasses.asdict(result)
+        run.folder.add_metrics(kind="evaluation", epoch=run.epoch, step=run.step, **facts, accuracy=result.accuracy)
+        if run.best is None or result.accuracy > run.best["accuracy"]:
+            run.best = {"accuracy": result.accuracy, "epoch": run.epoch + 1, "step": run.step}
+            self.checkpoints.save(run, "best.ckpt")
+
+
+@contextmanager
+def averaged_weights(step: TrainStep) -> Iterator[None]:
+    """The network has the averaged weights inside the block, where the step keeps any."""
+    if not step.averages:
+        yield
+        return
+    raw = [weight.asnumpy() for weight in step.weights]
+    for weight, average in zip(step.weights, step.shadow, strict=True):
+        weight.set_data(Tensor(average.asnumpy()))
+    try:
+        yield
+    finally:
+        for weight, value in zip(step.weights, raw, strict=True):
+            weight.set_data(Tensor(value))

@@ -1,0 +1,19 @@
+"""The model's own epoch line, and the same facts for machines."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from mindzoo.utils.callbacks import Callback
+from mindzoo.utils.log import logger
+from mindzoo.utils.run import Run
+
+
+class EpochLine(Callback):
+    """Logs the epoch line of the model's README and adds a line to metrics.jsonl."""
+
+    def on_epoch_end(self, run: Run) -> None:
+        record = run.record()
+        logger.info(run.spec.lines.epoch(record))
+        facts = dataclasses.asdict(record)
+        run.folder.add_metrics(kind="epoch", **facts, data_seconds=run.epoch_clock.waited)

@@ -1,0 +1,70 @@
+"""The command `mindzoo`: the same as the entry points of each network, and `list`, `predict`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from mindzoo import __version__
+from mindzoo.models import SPECS, get_spec, list_models
+from mindzoo.utils import entry, log, runtime
+from mindzoo.utils.errors import UserError, nearest
+
+COMMANDS: dict[str, tuple[str, Callable[..., int]]] = {
+    "train": ("train a network on class folders", entry.train),
+    "eval": ("evaluate a checkpoint, or every checkpoint of a folder", entry.evaluate),
+    "export": ("write a checkpoint as MINDIR, ONNX or AIR, and verify it", entry.export),
+    "predict": ("name the classes of images", entry.predict),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        return _say(_usage())
+    if words[0] in ("-V", "--version"):
+        return _say(f"mindzoo {__version__}")
+    return _dispatch(words[0], words[1:])
+
+
+def _dispatch(command: str, rest: Sequence[str]) -> int:
+    if command == "list":
+        return _say(_table(rest[0] if rest else "*"))
+
+    def refuse() -> None:
+        if command not in COMMANDS:
+            raise UserError(f"unknown command {command}{nearest(command, [*COMMANDS, 'list'])} (mindzoo --help lists them all)")
+        if not rest or rest[0].startswith("-") and rest[0] not in ("-h", "--help"):
+            raise UserError(f"which network? wanted mindzoo {command} NETWORK, with one of {', '.join(list_models())}")
+        if rest[0] not in SPECS and rest[0] not in ("-h", "--help"):
+            raise UserError(f"unknown network {rest[0]}{nearest(rest[0], SPECS)}; there are {', '.join(list_models())}")
+
+    status = runtime.exit_status(refuse)
+    if status:
+        return status
+    if rest[0] in ("-h", "--help"):
+        return _say(f"usage: mindzoo {command} NETWORK [--key value ...]\nmindzoo {command} NETWORK --help explains every key.")
+    return COMMANDS[command][1](get_spec(rest[0]), rest[1:], f"mindzoo {command} {rest[0]}")
+
+
+def _usage() -> str:
+    lines = ["usage: mindzoo COMMAND [NETWORK] [--key value ...]", ""]
+    lines += [f"  {name:10}{help}" for name, (help, _) in {**COMMANDS, "list": ("list the networks", _say)}.items()]
+    return "\n".join([*lines, "", "mindzoo COMMAND NETWORK --help explains every key."])
+
+
+def _table(pattern: str) -> str:
+    rows = [("network", "title", "top-1", "top-5", "paper")]
+    for name in list_models(pattern):
+        spec = SPECS[name]
+        rows.append((name, spec.title, *(f"{spec.published[k]:.2f}" for k in ("top1", "top5")), spec.paper))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def _say(text: str) -> int:
+    log.start()
+    log.logger.info(text)
+    log.stop()
+    return 0

@@ -1,0 +1,28 @@
+"""What differs between the MindSpore versions that mindzoo supports, in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+
+VERSION = tuple(int(part) for part in ms.__version__.split(".")[:2])
+# oneDNN 3.10, in MindSpore 2.9 and 2.10, sends 3x3 convolutions on AVX-512 machines to its reference code.
+SLOW_AVX512_CONVOLUTION = VERSION in ((2, 9), (2, 10))
+
+
+def device_available(target: str) -> bool:
+    """Whether this installation of MindSpore can compute on `target`, one of CPU, GPU and Ascend."""
+    if target == "CPU":
+        return True
+    try:
+        return bool(ms.hal.is_available(target))
+    except (AttributeError, RuntimeError, ValueError):
+        return False
+
+
+def export_onnx(network: Any, inputs: Any, path: Path, input_name: str) -> None:
+    """Write `network` to `path` as ONNX; the first dimension of its one input is named `batch`."""
+    dynamic = {input_name: {0: "batch"}}
+    ms.onnx.export(network, inputs, file_name=str(path), input_names=[input_name], dynamic_axes=dynamic)

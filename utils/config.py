@@ -1,0 +1,291 @@
+"""Typed configuration: a frozen dataclass whose every field is a YAML key and a command line flag.
+
+Three sources, the later wins: the defaults of the class, the YAML file named by `--config_path`, the flags. A key
+nobody knows is an error that names the nearest one, and so is a value of another type, in both sources alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field
+from pathlib import Path
+from types import GenericAlias
+from typing import Any, Generic, NoReturn, TypeVar
+
+import yaml
+
+from mindzoo.utils.errors import UserError, nearest
+
+C = TypeVar("C")
+WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+def key(
+    default: Any,
+    help: str,
+    *,
+    choices: Sequence[Any] = (),
+    minimum: float | None = None,
+    maximum: float | None = None,
+    only_with: tuple[str, tuple[Any, ...]] | None = None,
+    positional: bool = False,
+) -> Any:
+    """One configuration key. `only_with=("lr_scheduler", ("exponential",))`: it has no effect otherwise."""
+    metadata = dict(help=help, choices=tuple(choices), minimum=minimum, maximum=maximum, only_with=only_with)
+    return field(default=default, metadata={**metadata, "positional": positional})
+
+
+@dataclass(frozen=True)
+class Loaded(Generic[C]):
+    """A configuration and the names of the keys that a file or a flag set."""
+
+    config: C
+    given: frozenset[str]
+
+    def notes(self) -> list[str]:
+        """One line for each key that was given and can have no effect beside the other values."""
+        lines = []
+        for spec in dataclasses.fields(self.config):  # type: ignore[arg-type]
+            condition = spec.metadata.get("only_with")
+            if spec.name not in self.given or not condition:
+                continue
+            other, wanted = condition
+            found = getattr(self.config, other)
+            if found not in wanted:
+                words = " or ".join(_show(value) for value in wanted)
+                lines.append(f"{spec.name} has no effect: {other} is {_show(found)}, and it is used with {words} only")
+        return lines
+
+
+def load(
+    config_class: type[C],
+    argv: Sequence[str],
+    *,
+    aliases: Mapping[str, str] | None = None,
+    recipes: Path | None = None,
+    prog: str | None = None,
+    description: str = "",
+) -> Loaded[C]:
+    """Read flags, and the YAML file that they name, into a `config_class`.
+
+    Args:
+        aliases: other spellings of keys: {"per_batch_size": "batch_size"}.
+        recipes: the folder in which a `--config_path` that is no file of its own is looked up.
+
+    Raises:
+        UserError: unknown key, value of another type or out of range, file that is missing or no YAML mapping.
+    """
+    aliases = dict(aliases or {})
+    flags = _parse_flags(config_class, argv, aliases, prog, description)
+    values: dict[str, Any] = {}
+    if flags.get("config_path"):
+        values = read_yaml(config_class, find_recipe(flags["config_path"], recipes), aliases)
+    values.update(flags)
+    return Loaded(make(config_class, values), frozenset(values))
+
+
+def make(config_class: type[C], values: Mapping[str, Any]) -> C:
+    """A `config_class` from values of the right types; choices and ranges are checked.
+
+    Raises:
+        UserError: a value that is not among the choices or out of range.
+    """
+    for spec in dataclasses.fields(config_class):  # type: ignore[arg-type]
+        if spec.name in values:
+            _check_range(spec, values[spec.name])
+    return config_class(**values)
+
+
+def read_yaml(config_class: type, path: Path, aliases: Mapping[str, str]) -> dict[str, Any]:
+    """The keys of a recipe with their values converted to the types of `config_class`.
+
+    Raises:
+        UserError: no such file, not a mapping, a key given twice, unknown key, value of another type.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the recipe {path}: {error}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds {type(content).__name__}; wanted a mapping of keys to values")
+    types, values = _types(config_class), {}
+    for word, value in content.items():
+        name = aliases.get(str(word), str(word))
+        if name not in types:
+            raise UserError(f"{path}: unknown key {word}{nearest(str(word), [*types, *aliases])}")
+        if name in values:
+            raise UserError(f"{path}: {name} is given twice, once as {word}; keep one of them")
+        values[name] = convert(types[name], value, f"{path}: {word}")
+    return values
+
+
+def find_recipe(name: str, recipes: Path | None) -> Path:
+    """The file `name`, or the recipe of that name (with or without .yaml) in the folder `recipes`."""
+    candidates = [Path(name)]
+    if recipes is not None:
+        candidates += [recipes / name, recipes / f"{name}.yaml"]
+    for path in candidates:
+        if path.is_file():
+            return path
+    shipped = ", ".join(sorted(path.name for path in recipes.glob("*.yaml"))) if recipes else ""
+    raise UserError(f"config_path is {name}, which is no file" + (f"; recipes of this model: {shipped}" if shipped else ""))
+
+
+def to_yaml(config: Any) -> str:
+    """The resolved configuration as YAML that `read_yaml` reads back."""
+    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in dataclasses.asdict(config).items()}
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+
+
+def convert(kind: Any, value: Any, name: str) -> Any:
+    """`value`, a text from the command line or an object from YAML, as the type `kind`.
+
+    Raises:
+        UserError: `name` is given to it; says what was found and what is wanted.
+    """
+    if isinstance(kind, GenericAlias):
+        return _convert_tuple(typing.get_args(kind)[0], value, name)
+    if kind is bool:
+        word = str(value).strip().lower()
+        if word in WORDS:
+            return WORDS[word]
+    elif kind is str:
+        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            return str(value)
+        if value is None:
+            return ""
+    elif isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        try:
+            number = float(value)
+            if kind is float:
+                return number
+            if number.is_integer():
+                return int(number)
+        except (ValueError, OverflowError):
+            pass
+    wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[kind]
+    raise UserError(f"{name} is {value!r}; wanted {wanted}")
+
+
+def _convert_tuple(kind: type, value: Any, name: str) -> tuple[Any, ...]:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.strip().strip("[]()").split(",") if part.strip()]
+    elif not isinstance(value, (list, tuple)):
+        value = [] if value is None else [value]
+    return tuple(convert(kind, part, name) for part in value)
+
+
+def _types(config_class: type) -> dict[str, Any]:
+    return typing.get_type_hints(config_class)
+
+
+def _check_range(spec: dataclasses.Field[Any], value: Any) -> None:
+    choices, low, high = (spec.metadata.get(name) for name in ("choices", "minimum", "maximum"))
+    if choices and value not in choices:
+        words = ", ".join(str(choice) for choice in choices)
+        raise UserError(f"{spec.name} is {value}; wanted one of {words}{nearest(str(value), map(str, choices))}")
+    for number in value if isinstance(value, tuple) else (value,):
+        if not isinstance(number, (int, float)):
+            continue
+        if not (low is None or number >= low) or not (high is None or number <= high):
+            above = f"at least {low:g}" if low is not None else ""
+            below = f"at most {high:g}" if high is not None else ""
+            raise UserError(f"{spec.name} is {number:g}; wanted {' and '.join(filter(None, (above, below)))}")
+
+
+def _parse_flags(
+    config_class: type, argv: Sequence[str], aliases: Mapping[str, str], prog: str | None, description: str
+) -> dict[str, Any]:
+    parser = _Parser(prog=prog, description=description, allow_abbrev=False, formatter_class=_HelpFormatter)
+    types = _types(config_class)
+    spellings: dict[str, list[str]] = {name: [name] for name in types}
+    for word, name in aliases.items():
+        spellings[name].append(word)
+    for title, fields in _groups(config_class):
+        group = parser.add_argument_group(title)
+        for spec in fields:
+            _add_flag(group, spec, types[spec.name], spellings[spec.name])
+    namespace, rest = parser.parse_known_intermixed_args(argv)
+    if rest:
+        word = rest[0].split("=")[0]
+        known = [f"--{spelling}" for name in spellings for spelling in spellings[name]]
+        kind = "flag" if word.startswith("-") else "argument"
+        raise UserError(f"unknown {kind} {word}{nearest(word, known)} ({parser.prog} --help lists them all)")
+    given = {name: value for name, value in vars(namespace).items() if value is not MISSING and value != []}
+    return {name: convert(types[name], value, f"--{name}") for name, value in given.items()}
+
+
+def _add_flag(group: Any, spec: dataclasses.Field[Any], kind: Any, spellings: list[str]) -> None:
+    text = spec.metadata["help"].replace("%", "%%")
+    if spec.metadata.get("positional"):
+        group.add_argument(spec.name, nargs="*", metavar=spec.name.upper(), help=text)
+        return
+    options: dict[str, Any] = dict(dest=spec.name, default=MISSING, metavar=_metavar(kind))
+    if kind is bool:
+        options.update(nargs="?", const="true")
+    choices = spec.metadata["choices"]
+    one_of = f"; one of {', '.join(str(choice) for choice in choices)}" if choices else ""
+    group.add_argument(*(f"--{word}" for word in spellings), help=f"{text}{one_of} (default: {_show(spec.default)})", **options)
+
+
+def _metavar(kind: Any) -> str:
+    if isinstance(kind, GenericAlias):
+        return f"{_metavar(typing.get_args(kind)[0])},..."
+    return {bool: "BOOL", int: "INT", float: "NUMBER", str: "TEXT"}[kind]
+
+
+def _groups(config_class: type) -> list[tuple[str, list[dataclasses.Field[Any]]]]:
+    """The fields by the class that declares them, with the first line of its docstring as the title."""
+    final = {spec.name: spec for spec in dataclasses.fields(config_class)}
+    groups = []
+    for cls in reversed(config_class.__mro__):
+        names = [name for name in cls.__dict__.get("__annotations__", {}) if name in final]
+        if names:
+            groups.append(((cls.__doc__ or cls.__name__).splitlines()[0].rstrip("."), [final.pop(name) for name in names]))
+    return groups
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(_show(part) for part in value) or "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value) if value != "" else "none"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} ({self.prog} --help explains every flag)")
+
+    def print_help(self, file: Any = None) -> None:
+        super().print_help(file or sys.stdout)
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=34, width=110)
+
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: Any = None) -> None:
+        """One short usage line: sixty flags in brackets explain nothing."""
+        words = [f"[{action.metavar} ...]" for action in actions if not action.option_strings]
+        super().add_usage(" ".join(["%(prog)s", *words, "[--key value ...]"]), actions, groups, prefix)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML in which a key given twice is an error instead of the last one winning."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for name, _ in node.value:
+            if name.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{name.value} is given twice", name.start_mark)
+            seen.add(name.value)
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,1 @@
+"""Images from class folders: what is there, how it is preprocessed, in which order it is read."""

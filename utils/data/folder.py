@@ -1,0 +1,137 @@
+"""Class folders: one folder per class, images inside. What is wrong with them is said before anything is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mindzoo.utils.errors import UserError, shorten
+from mindzoo.utils.log import logger
+
+# What mindspore.dataset.vision.Decode reads; it refuses WebP and GIF.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+UNREADABLE_SUFFIXES = (".webp", ".gif", ".heic", ".avif")
+
+
+@dataclass(frozen=True)
+class ClassFolders:
+    """The images below `root`: `files[i]` is of class `labels[i]`, sorted by class folder, then by file name."""
+
+    root: Path
+    classes: tuple[str, ...]  # all classes of the data set, by label; a validation folder may lack some
+    files: tuple[str, ...]  # "class/name.png"
+    labels: np.ndarray  # int32, as long as files
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @property
+    def suffixes(self) -> list[str]:
+        """The suffixes that occur, exactly as spelled."""
+        return sorted({os.path.splitext(name)[1] for name in self.files})
+
+    @property
+    def class_index(self) -> dict[str, int]:
+        """Label by name of each class folder that is there."""
+        return {self.classes[label]: int(label) for label in np.unique(self.labels)}
+
+
+def find_split(path: str, split: str, key: str) -> Path:
+    """The folder of class folders that `path` means: itself, or its `train/` or `val/` where it holds only these.
+
+    Args:
+        split: "train" or "val".
+        key: the configuration key that held `path`, for the error.
+
+    Raises:
+        UserError: empty, or not a folder.
+    """
+    if not path:
+        raise UserError(f"{key} is not given; wanted a folder with one folder of images per class: --{key} FOLDER")
+    folder = Path(path)
+    if not folder.is_dir():
+        raise UserError(f"{key} is {path}, which is {'not a folder' if folder.exists() else 'missing'}")
+    return folder / split if is_root(folder) else folder
+
+
+def is_root(folder: Path) -> bool:
+    """Whether `folder` holds the folders train/ and val/ and no other."""
+    return {entry.name for entry in os.scandir(folder) if entry.is_dir()} == {"train", "val"}
+
+
+def scan(root: Path, classes: Sequence[str] | None = None) -> ClassFolders:
+    """List the images below `root`.
+
+    Args:
+        classes: names by label, from training; by default the folders of `root`, sorted.
+
+    Raises:
+        UserError: no class folders, images beside them, an empty class, a folder inside a class folder, or a class
+            that `classes` lacks.
+    """
+    names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+    if not names:
+        raise UserError(_no_class_folders(root))
+    if classes is None:
+        classes = names
+    unknown = [name for name in names if name not in set(classes)]
+    if unknown:
+        raise UserError(
+            f"{root} has {len(unknown)} class folders that training lacks: {shorten(unknown)}; "
+            f"the {len(classes)} classes of training are {shorten(classes)}"
+        )
+    missing = [name for name in classes if name not in set(names)]
+    if missing:
+        logger.info("%s lacks %d of the %d classes: %s", root, len(missing), len(classes), shorten(missing))
+    label_of = {name: label for label, name in enumerate(classes)}
+    files: list[str] = []
+    labels: list[int] = []
+    left_out: list[str] = []
+    for name in names:
+        images, others = _list_class(root / name)
+        files += [f"{name}/{image}" for image in images]
+        labels += [label_of[name]] * len(images)
+        left_out += [f"{name}/{other}" for other in others]
+    if left_out:
+        logger.info("left out %d files of formats that are not read: %s", len(left_out), shorten(left_out))
+    return ClassFolders(root, tuple(classes), tuple(files), np.asarray(labels, np.int32))
+
+
+def compare_sibling(train: ClassFolders) -> None:
+    """Check the folder `val/` beside the training folder, where there is one.
+
+    Raises:
+        UserError: it has a class that training lacks, or no class folders at all.
+    """
+    sibling = train.root.resolve().parent / "val"
+    if sibling.is_dir() and sibling != train.root.resolve():
+        scan(sibling, train.classes)
+
+
+def _list_class(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the images, and of files that look like images and cannot be read."""
+    images, others = [], []
+    for entry in os.scandir(folder):
+        if entry.is_dir():
+            raise UserError(f"{folder} holds the folder {entry.name}; wanted images only: move or remove it")
+        suffix = os.path.splitext(entry.name)[1].lower()
+        if suffix in SUFFIXES:
+            images.append(entry.name)
+        elif suffix in UNREADABLE_SUFFIXES:
+            others.append(entry.name)
+    if not images:
+        hint = f", only {shorten(others)}" if others else ""
+        raise UserError(
+            f"class folder {folder} holds no images ({', '.join(SUFFIXES)}){hint}; add some or remove the folder"
+        )
+    return sorted(images), sorted(others)
+
+
+def _no_class_folders(root: Path) -> str:
+    images = sum(entry.name.lower().endswith(SUFFIXES) for entry in os.scandir(root))
+    found = f"{images} images and no class folders" if images else "no class folders"
+    return f"{root} holds {found}; wanted one folder per class with its images inside: sort them by class first"

@@ -1,0 +1,118 @@
+"""Batches of images in a known order: for training a new one each epoch, for evaluation every image once.
+
+The order is a list of our own that MindSpore's sampler follows, so that it depends on the seed and the epoch only,
+and a run can go on in the middle of an epoch.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import mindspore as ms
+import mindspore.dataset as ds
+import numpy as np
+
+from mindzoo.utils.data.folder import ClassFolders
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.runtime import World
+
+MOST_WORKERS = 8
+
+
+class TrainData:
+    """Augmented batches for training.
+
+    A step takes the next `batch_size * world.size` images of the epoch's order and this rank its share of them, so
+    two ranks with batch b see what one rank with batch 2b sees. What does not fill a global batch waits for another
+    epoch's order.
+    """
+
+    def __init__(
+        self, folders: ClassFolders, operations: list[Any], *, batch_size: int, world: World, seed: int, workers: int = 0
+    ) -> None:
+        self.folders, self.operations, self.world = folders, operations, world
+        self.batch_size, self.seed, self.workers = batch_size, seed, workers
+        self.steps_per_epoch = len(folders) // (batch_size * world.size)
+        if self.steps_per_epoch == 0:
+            raise UserError(
+                f"batch_size {batch_size} on {world.size} ranks is more than the {len(folders)} images of "
+                f"{folders.root}; use a smaller --batch_size"
+            )
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Indices into the files that this rank reads in `epoch` (from 0): (steps_per_epoch, batch_size)."""
+        shuffled = np.random.default_rng((self.seed, epoch)).permutation(len(self.folders))
+        used = shuffled[: self.steps_per_epoch * self.world.size * self.batch_size]
+        return used.reshape(self.steps_per_epoch, self.world.size, self.batch_size)[:, self.world.rank]
+
+    def epoch(self, epoch: int, first_step: int = 0) -> ds.Dataset:
+        """The data set of one epoch, from its step `first_step` on: images (B, 3, H, W) float32, labels (B,) int32."""
+        # MindSpore draws augmentations from this seed. Ranks must differ, and so must epochs.
+        seed = np.random.SeedSequence((self.seed, epoch, self.world.rank)).generate_state(1)[0]
+        ds.config.set_seed(int(seed) % 2**31)
+        indices = self.order(epoch)[first_step:].reshape(-1)
+        return _pipeline(self.folders, indices, self.operations, self.batch_size, self.workers)
+
+
+class EvalData:
+    """Every image of the folders exactly once, over all ranks, in batches of one shape.
+
+    Rank r reads images r, r + size, …; the last batch is filled up with image 0 and masked, and every rank has the
+    same number of batches.
+    """
+
+    def __init__(
+        self, folders: ClassFolders, operations: list[Any], *, batch_size: int, world: World, workers: int = 0
+    ) -> None:
+        self.folders, self.operations, self.batch_size, self.workers = folders, operations, batch_size, workers
+        own = np.arange(world.rank, len(folders), world.size)
+        longest = -(-len(folders) // world.size)
+        self.batches = -(-longest // batch_size)
+        self.valid = len(own)
+        self.indices = np.concatenate([own, np.zeros(self.batches * batch_size - len(own), own.dtype)])
+
+    def __iter__(self) -> Iterator[tuple[ms.Tensor, ms.Tensor, np.ndarray]]:
+        """Images (B, 3, H, W) float32, labels (B,) int32, mask (B,) float32: 1 where the image counts."""
+        pipeline = _pipeline(self.folders, self.indices, self.operations, self.batch_size, self.workers)
+        with readable_errors():
+            for number, (images, labels) in enumerate(pipeline.create_tuple_iterator(num_epochs=1)):
+                positions = number * self.batch_size + np.arange(self.batch_size)
+                yield images, labels, (positions < self.valid).astype(np.float32)
+
+
+def worker_count(wanted: int) -> int:
+    """`wanted` threads, or as many as suit the machine where it is 0; MindSpore refuses more than there are cores."""
+    cores = os.cpu_count() or 1
+    return min(wanted or MOST_WORKERS, cores)
+
+
+@contextmanager
+def readable_errors() -> Iterator[None]:
+    """Turn the pipeline's report of an unreadable image into one line that names the file."""
+    try:
+        yield
+    except RuntimeError as error:
+        found = re.search(r"corresponding data (?:file|files) (?:is|are): (.+?)\.? (?:Error|\n)|data file is: (.+)", str(error))
+        if "Dataset Pipeline Error" not in str(error) or not found:
+            raise
+        name = (found.group(1) or found.group(2)).strip().rstrip(".")
+        raise UserError(f"cannot decode the image {name}; replace or remove it") from None
+
+
+def _pipeline(
+    folders: ClassFolders, indices: np.ndarray, operations: list[Any], batch_size: int, workers: int
+) -> ds.Dataset:
+    threads = worker_count(workers)
+    data = ds.ImageFolderDataset(
+        str(folders.root),
+        num_parallel_workers=threads,
+        extensions=folders.suffixes,
+        class_indexing=folders.class_index,
+        sampler=ds.SubsetSampler(indices.tolist()),
+    )
+    data = data.map(operations, "image", num_parallel_workers=threads)
+    return data.batch(batch_size, drop_remainder=True)

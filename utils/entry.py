@@ -1,0 +1,92 @@
+"""The sentence that an entry point is: `train(SPEC)`, `evaluate(SPEC)`, `export(SPEC)`.
+
+Each reads the command line, runs, and returns the exit status.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mindzoo.utils import config, exporter, log, predictor, runtime, trainer, validator
+from mindzoo.utils.config import Loaded
+from mindzoo.utils.model_spec import ModelSpec
+from mindzoo.utils.settings import PredictConfig
+
+STARS = "*" * 60
+
+
+def train(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Train; the flags are those of `spec.train_config`."""
+
+    def run() -> None:
+        loaded = _load(spec, spec.train_config, spec.train_aliases, argv, prog, "Train")
+        progress = log.start(spec.lines.format, console=_on_console(loaded.config))
+        _show(loaded.config)
+        trainer.train(spec, loaded, progress)
+
+    return runtime.exit_status(run)
+
+
+def evaluate(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Evaluate one checkpoint, or every checkpoint of a folder."""
+
+    def run() -> None:
+        loaded = _load(spec, spec.eval_config, spec.eval_aliases, argv, prog, "Evaluate")
+        log.start(spec.lines.format, console=_on_console(loaded.config))
+        validator.evaluate(spec, loaded)
+
+    return runtime.exit_status(run)
+
+
+def export(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Write a checkpoint as MINDIR, ONNX or AIR."""
+
+    def run() -> None:
+        loaded = _load(spec, spec.export_config, spec.export_aliases, argv, prog, "Export")
+        log.start()
+        exporter.export(spec, loaded)
+
+    return runtime.exit_status(run)
+
+
+def predict(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Name the classes of images."""
+
+    def run() -> None:
+        loaded = _load(spec, PredictConfig, spec.eval_aliases, argv, prog, "Classify images with")
+        log.start()
+        predictor.predict(spec, loaded)
+
+    return runtime.exit_status(run)
+
+
+def _load(
+    spec: ModelSpec, config_class: type[Any], aliases: Any, argv: Sequence[str] | None, prog: str | None, verb: str
+) -> Loaded[Any]:
+    known = {field.name for field in dataclasses.fields(config_class)}
+    return config.load(
+        config_class,
+        sys.argv[1:] if argv is None else argv,
+        aliases={word: name for word, name in aliases.items() if name in known and word not in known},
+        recipes=spec.recipes,
+        prog=prog,
+        description=f"{verb} {spec.title} ({spec.paper}).",
+    )
+
+
+def _on_console(settings: Any) -> bool:
+    """One rank of eight speaks, as in the original zoo."""
+    return bool(settings.rank % 8 == 0)
+
+
+def _show(settings: Any) -> None:
+    log.logger.info("Args:")
+    for name, value in dataclasses.asdict(settings).items():
+        log.logger.info("--> %s: %s", name, value)
+    log.logger.info(STARS)
+
+
+Entry = Callable[[ModelSpec, Sequence[str] | None, str | None], int]

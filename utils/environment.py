@@ -1,0 +1,98 @@
+"""Can mindzoo run here? Answered in one sentence, before MindSpore is imported.
+
+MindSpore's own requirements admit NumPy 2, with which calls fail at random, and its Linux aarch64 wheel carries the
+tag `none-any`, so pip installs it on platforms where it cannot be loaded. Neither says so; this module does.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+import warnings
+
+PYTHON = ((3, 10), (3, 13))
+MINDSPORE = ((2, 8), (2, 11))
+NUMPY = ((1, 26, 4), (2,))
+WHEELS = {
+    "Linux": ("x86_64", "aarch64"),
+    "Darwin": ("x86_64", "arm64"),
+    "Windows": ("AMD64",),
+}
+WHEELS_TEXT = "Linux (glibc) on x86_64 and aarch64, macOS on x86_64 and arm64, and Windows on AMD64"
+
+
+def prepare() -> None:
+    """Check the environment and set what MindSpore reads when it is imported.
+
+    Raises:
+        ImportError: with one sentence that says what was found, what is wanted and what to do.
+    """
+    problem = find_problem()
+    if problem:
+        raise ImportError(problem)
+    if _version("mindspore") >= MINDSPORE[1]:
+        warnings.warn(f"mindzoo is tested up to MindSpore 2.10; found {_version_text('mindspore')}", stacklevel=3)
+    # Warnings of the framework's compiler say nothing a user can act on. Its data pipeline logs every error that it
+    # also raises; the raised one is reported.
+    os.environ.setdefault("GLOG_v", "3")
+    os.environ.setdefault("MS_SUBMODULE_LOG_v", "{MD:4}")
+
+
+def find_problem() -> str | None:
+    """Why mindzoo cannot run here, as one sentence; None where it can."""
+    return _python_problem() or _platform_problem() or _numpy_problem() or _mindspore_problem()
+
+
+def _python_problem() -> str | None:
+    if PYTHON[0] <= sys.version_info[:2] < PYTHON[1]:
+        return None
+    return (
+        f"mindzoo needs Python 3.10, 3.11 or 3.12, for which MindSpore has wheels; this is Python "
+        f"{platform.python_version()}: make a virtual environment with one of them."
+    )
+
+
+def _platform_problem() -> str | None:
+    system, machine = platform.system(), platform.machine()
+    musl = system == "Linux" and platform.libc_ver()[0] != "glibc"
+    if machine in WHEELS.get(system, ()) and not musl:
+        return None
+    where = f"{system} with musl on {machine}" if musl else f"{system} on {machine}"
+    return f"mindzoo cannot run on {where}: MindSpore has wheels for {WHEELS_TEXT} only; use one of these."
+
+
+def _numpy_problem() -> str | None:
+    found = _version("numpy")
+    if found and NUMPY[0] <= found < NUMPY[1]:
+        return None
+    what = f"found numpy {_version_text('numpy')}" if found else "numpy is not installed"
+    return f'mindzoo needs numpy from 1.26.4 up to, not including, 2 (MindSpore breaks with numpy 2); {what}: run pip install "numpy>=1.26.4,<2".'
+
+
+def _mindspore_problem() -> str | None:
+    found = _version("mindspore")
+    if not found:
+        return 'mindzoo needs MindSpore 2.8 to 2.10, which is not installed: run pip install "mindspore>=2.8,<2.11" "numpy>=1.26.4,<2".'
+    if found < MINDSPORE[0]:
+        return f'mindzoo needs MindSpore 2.8 to 2.10; found {_version_text("mindspore")}: run pip install "mindspore>=2.8,<2.11".'
+    return None
+
+
+def _version_text(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _version(package: str) -> tuple[int, ...]:
+    """(1, 26, 4) for "1.26.4rc1"; () where the package is not installed."""
+    numbers = []
+    for part in _version_text(package).split("."):
+        digits = "".join(c for c in part[: len(part) - len(part.lstrip("0123456789"))])
+        if not digits:
+            break
+        numbers.append(int(digits))
+    return tuple(numbers)

@@ -1,0 +1,30 @@
+"""Makes `import mindzoo` work in a clone that was never installed.
+
+An entry point runs this file with `runpy` before it imports anything of the package. The folder that holds the
+entry point becomes `mindzoo`, whatever it is called and whatever else is installed: a script of a clone runs the
+code of that clone.
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+
+def register(root: Path) -> None:
+    """Import the package at `root` under the name `mindzoo`; exit with status 2 where it cannot run."""
+    if "mindzoo" in sys.modules:
+        return
+    spec = importlib.util.spec_from_file_location("mindzoo", root / "__init__.py", submodule_search_locations=[str(root)])
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{root} holds no __init__.py")
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["mindzoo"] = package
+    try:
+        spec.loader.exec_module(package)
+    except ImportError as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(2) from None
+
+
+if __name__ in ("importable", "__main__"):
+    register(Path(__file__).resolve().parents[1])

@@ -1,0 +1,88 @@
+"""What the machinery needs to know of a network: its description, written once in the network's `__init__.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mindspore import nn
+
+from mindzoo.utils.settings import EvalConfig, ExportConfig, TrainConfig
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What is known when an epoch ends; the model's epoch line is made from it."""
+
+    epoch: int  # from 0
+    step: int  # steps done in all
+    steps_in_epoch: int  # steps this epoch did in this run
+    loss: float  # of the last step
+    mean_loss: float  # over the epoch
+    lr: float  # of the last step
+    seconds: float
+    images_per_second: float  # over all ranks
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """Counts over a whole evaluation set."""
+
+    top1: int
+    top5: int
+    total: int
+    loss: float  # mean per image, without label smoothing
+    k: int = 5  # what top5 counts: 5, or fewer where there are fewer classes
+
+    @property
+    def accuracy(self) -> float:
+        """Top-1 in 0..1."""
+        return self.top1 / self.total
+
+
+@dataclass(frozen=True)
+class LogLines:
+    """The lines and file names that the model's original README shows."""
+
+    format: str  # of logging.Formatter
+    epoch: Callable[[EpochRecord], str]
+    evaluation: Callable[[EvalResult], Sequence[str]]
+    checkpoint: Callable[[int, int, int], str]  # rank, epoch from 1, step in the epoch -> file name
+    checkpoint_pattern: str  # regular expression with groups `epoch` and `step`
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One network of the zoo."""
+
+    name: str
+    title: str
+    paper: str
+    build: Callable[..., nn.Cell]  # (num_classes, **options)
+    options: tuple[str, ...]  # configuration keys that are arguments of the network
+    train_config: type[TrainConfig]
+    eval_config: type[EvalConfig]
+    export_config: type[ExportConfig]
+    learning_rates: Callable[[Any, int], np.ndarray]  # (config, steps per epoch) -> rate of every step
+    lines: LogLines
+    published: Mapping[str, float]  # {"top1": …, "top5": …} in percent, as the original README claims
+    folder: Path
+    classifier: str  # the layer whose outputs are the classes
+    dated_runs: bool = False  # a run's folder is made inside output_dir and named by date and time
+    train_aliases: Mapping[str, str] = field(default_factory=dict)
+    eval_aliases: Mapping[str, str] = field(default_factory=dict)
+    export_aliases: Mapping[str, str] = field(default_factory=dict)
+    # PyTorch's structure names -> ours, after batch norm's suffixes are translated; None: not one of this network.
+    from_torch: Callable[[str], str | None] = lambda name: name
+
+    @property
+    def recipes(self) -> Path:
+        """The folder of its YAML recipes."""
+        return self.folder / "config"
+
+    def network_options(self, config: Any) -> dict[str, Any]:
+        """The arguments of the network that `config` holds."""
+        return {name: getattr(config, name) for name in self.options}

@@ -1,0 +1,66 @@
+"""A network made from a checkpoint, as evaluation, export and prediction need it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mindspore import nn
+
+from mindzoo.utils import checkpoint
+from mindzoo.utils.checkpoint import Checkpoint, Plan
+from mindzoo.utils.config import Loaded
+from mindzoo.utils.data.transforms import Preprocessing
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.model_spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint that has been read, with what to build for it and how to feed it."""
+
+    checkpoint: Checkpoint
+    plan: Plan
+    preprocessing: Preprocessing
+
+    def class_names(self) -> list[str]:
+        """One name per output; numbers where the checkpoint has no names."""
+        names = self.checkpoint.classes
+        return names + [str(number) for number in range(len(names), self.plan.num_classes)]
+
+
+def source(spec: ModelSpec, path: Path, loaded: Loaded[Any]) -> Source:
+    """Read a checkpoint; keys that were given win over what it says.
+
+    Raises:
+        UserError: see `mindzoo.utils.checkpoint`.
+    """
+    content = checkpoint.read(path, spec)
+    given = {name: value for name, value in dataclasses.asdict(loaded.config).items() if name in loaded.given}
+    options = {name: given[name] for name in spec.options if name in given}
+    recorded = content.meta.get("preprocessing") or Preprocessing.from_config(loaded.config).to_dict()
+    wanted = {name: given[name] for name in recorded if name in given}
+    if "image_size" in wanted:
+        wanted["image_size"] = loaded.config.image_size
+    return Source(content, checkpoint.plan(spec, content, options=options), Preprocessing.from_dict({**recorded, **wanted}))
+
+
+def build(spec: ModelSpec, made_from: Source, which: str) -> nn.Cell:
+    """The network with its weights, set to inference. `which`: "averaged" or "raw"."""
+    network = spec.build(made_from.plan.num_classes, **made_from.plan.options)
+    checkpoint.load(network, made_from.checkpoint, which=which)
+    network.set_train(False)
+    return network
+
+
+def single_path(config: Any) -> Path:
+    """The checkpoint that was asked for.
+
+    Raises:
+        UserError: none was.
+    """
+    if not config.checkpoint:
+        raise UserError("checkpoint is not given; wanted --checkpoint FILE")
+    return Path(config.checkpoint)

@@ -1,0 +1,160 @@
+"""Where a run computes: device, ranks, seed, and the way a command ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+import mindspore as ms
+from mindspore import nn
+
+from mindzoo.utils import compat, log
+from mindzoo.utils.errors import Interrupted, UserError
+
+DEVICES = ("auto", "Ascend", "GPU", "CPU")
+# Any of these in the environment means that a launcher started this process as one of several.
+LAUNCHER_VARIABLES = ("MS_ROLE", "RANK_TABLE_FILE", "OMPI_COMM_WORLD_SIZE")
+
+
+@dataclass(frozen=True)
+class World:
+    """The ranks of a job: this process is `rank` of `size`; `launched` where a launcher connected them."""
+
+    rank: int = 0
+    size: int = 1
+    launched: bool = False
+
+
+def start(device_target: str, *, seed: int = 1) -> str:
+    """Choose the device, set graph mode and the seed; return the device's name.
+
+    Raises:
+        UserError: `device_target` names a device that this machine does not have.
+    """
+    device = resolve_device(device_target)
+    limit_onednn(device)
+    ms.set_context(mode=ms.GRAPH_MODE)
+    ms.set_device(device)
+    ms.set_seed(seed)
+    end_quietly()
+    return device
+
+
+def resolve_device(target: str) -> str:
+    """`auto` is Ascend where MindSpore finds one, else CPU.
+
+    Raises:
+        UserError: a device was asked for by name and is absent.
+    """
+    if target == "auto":
+        device = "Ascend" if compat.device_available("Ascend") else "CPU"
+        log.logger.info("device_target auto: computing on %s", device)
+        return device
+    if not compat.device_available(target):
+        raise UserError(f"device_target is {target}, and MindSpore finds none here; use --device_target CPU or auto")
+    return target
+
+
+def limit_onednn(device: str) -> None:
+    """Keep oneDNN from code paths that make 3x3 convolutions 20 to 100 times slower on AVX-512 CPUs."""
+    if device == "CPU" and compat.SLOW_AVX512_CONVOLUTION:
+        os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+
+
+def join(is_distributed: bool, rank: int, group_size: int) -> World:
+    """The ranks this process belongs to.
+
+    Under a launcher `is_distributed` asks it for rank and size. Without one it means one process, and that is said;
+    without `is_distributed` the values of `rank` and `group_size` stand.
+    """
+    if not is_distributed:
+        if not 0 <= rank < group_size:
+            raise UserError(f"rank is {rank} and group_size is {group_size}; wanted 0 <= rank < group_size")
+        return World(rank, group_size)
+    if not any(name in os.environ for name in LAUNCHER_VARIABLES):
+        log.logger.info("is_distributed is 1, but no launcher started this process: it runs alone, as rank 0 of 1")
+        return World()
+    from mindspore.communication import get_group_size, get_rank, init
+
+    init()
+    world = World(get_rank(), get_group_size(), launched=True)
+    ms.set_auto_parallel_context(
+        parallel_mode=ms.ParallelMode.DATA_PARALLEL, gradients_mean=True, device_num=world.size
+    )
+    return world
+
+
+def end_quietly() -> None:
+    """Silence `Cell.__del__`, which fails once per cell when the interpreter has torn its module down.
+
+    A network that lives until the end of the process is enough for hundreds of such messages.
+    """
+    if getattr(nn.Cell.__del__, "quiet", False):
+        return
+    original, finalizing = nn.Cell.__del__, sys.is_finalizing
+
+    def delete(self: nn.Cell) -> None:
+        if not finalizing():
+            original(self)
+
+    delete.quiet = True  # type: ignore[attr-defined]
+    nn.Cell.__del__ = delete
+
+
+class StopRequest:
+    """Whether SIGINT (Ctrl-C) or SIGTERM asked the run to end; a second one ends it at once."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.signal)
+
+    def receive(self, number: int, _: FrameType | None) -> None:
+        if self.signal:
+            raise KeyboardInterrupt
+        self.signal = number
+        log.logger.info("%s: finishing this step, then saving a checkpoint", signal.Signals(number).name)
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[StopRequest]:
+    """SIGINT and SIGTERM set the request instead of ending the process, until the block is left."""
+    request = StopRequest()
+    before = {number: signal.signal(number, request.receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def exit_status(run: Callable[[], object]) -> int:
+    """Run a command and turn the way it ends into an exit status.
+
+    0: done; 2: something the user can mend, said in a line; 128 + signal: ended by a signal. Any other exception is
+    a defect of ours and keeps its traceback.
+    """
+    try:
+        run()
+    except UserError as error:
+        sys.stdout.flush()
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except Interrupted as error:
+        log.logger.info("%s", error)
+        return 128 + error.signal
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the reader of our output is gone; nothing is to be flushed
+        return 128 + signal.SIGPIPE
+    finally:
+        log.stop()
+    return 0

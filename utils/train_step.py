@@ -1,0 +1,146 @@
+"""One training step as one compiled graph: forward, backward, accumulate, clip, update, average."""
+
+from __future__ import annotations
+
+import mindspore as ms
+from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
+
+# The dynamic loss scale of Micikevicius et al. 2018 (https://arxiv.org/abs/1710.03740) with the zoo's constants.
+SCALE_FACTOR = 2.0
+SCALE_WINDOW = 2000
+
+_multiply = ops.MultitypeFuncGraph("multiply")
+_accumulate = ops.MultitypeFuncGraph("accumulate")
+_reset = ops.MultitypeFuncGraph("reset")
+_average = ops.MultitypeFuncGraph("average")
+_finite = ops.MultitypeFuncGraph("finite")
+
+
+@_multiply.register("Tensor", "Tensor")
+def _multiply_tensor(factor: Tensor, gradient: Tensor) -> Tensor:
+    return gradient * factor.astype(gradient.dtype)
+
+
+@_accumulate.register("Tensor", "Tensor")
+def _accumulate_tensor(total: Parameter, gradient: Tensor) -> Tensor:
+    return ops.assign_add(total, gradient)
+
+
+@_reset.register("Tensor")
+def _reset_tensor(total: Parameter) -> Tensor:
+    return ops.assign(total, ops.zeros_like(total))
+
+
+@_average.register("Tensor", "Tensor", "Tensor")
+def _average_tensor(decay: Tensor, average: Parameter, weight: Parameter) -> Tensor:
+    return ops.assign(average, average * decay + weight * (1.0 - decay))
+
+
+@_finite.register("Tensor")
+def _finite_tensor(gradient: Tensor) -> Tensor:
+    return ops.isfinite(gradient).all()
+
+
+class TrainStep(nn.Cell):
+    """(images (B, 3, H, W) float32, labels (B,) int32) -> the batch's loss, a float32 scalar.
+
+    Args:
+        network: images -> logits.
+        loss: (logits, labels) -> scalar.
+        optimizer: over the trainable parameters of `network`; its `global_step` counts updates.
+        accumulation_steps: batches whose gradients are averaged into one update.
+        clip_norm: the gradients of an update are scaled down to this global norm; 0 leaves them.
+        ema_decay: after each update, `ema.<name>` = decay * itself + (1 - decay) * weight, for weights and batch norm
+            statistics alike; 0 keeps none.
+        loss_scale: factor on the loss, taken out of the gradients again; the start value of a dynamic one.
+        dynamic_loss_scale: halve the scale and skip the update when a gradient is not finite, double it after
+            2000 updates in a row.
+        distributed: average gradients over the ranks.
+
+    All state is in `get_parameters()`, so that one checkpoint holds it.
+    """
+
+    def __init__(
+        self,
+        network: nn.Cell,
+        loss: nn.Cell,
+        optimizer: nn.Optimizer,
+        *,
+        accumulation_steps: int = 1,
+        clip_norm: float = 0.0,
+        ema_decay: float = 0.0,
+        loss_scale: float = 1.0,
+        dynamic_loss_scale: bool = False,
+        distributed: bool = False,
+    ) -> None:
+        super().__init__(auto_prefix=False)
+        self.network, self.loss, self.optimizer = network, loss, optimizer
+        self.trained = optimizer.parameters
+        self.gradients_of = ops.value_and_grad(self.scaled_loss, None, self.trained, has_aux=True)
+        self.reduce = nn.DistributedGradReducer(self.trained, mean=True) if distributed else nn.Identity()
+        self.map = ops.HyperMap()
+        self.accumulation_steps, self.clip_norm, self.dynamic = accumulation_steps, clip_norm, dynamic_loss_scale
+        self.share = Tensor(1.0 / accumulation_steps, ms.float32)
+        self.scale = _state(loss_scale, ms.float32, "loss_scale") if dynamic_loss_scale else Tensor(loss_scale, ms.float32)
+        if dynamic_loss_scale:
+            self.good_updates = _state(0, ms.int32, "loss_scale_good_updates")
+        if accumulation_steps > 1:
+            self.totals = self.trained.clone("accumulated", "zeros")
+            self.seen = _state(0, ms.int32, "accumulated_batches")
+        self.averages = ema_decay > 0
+        if self.averages:
+            self.decay = Tensor(ema_decay, ms.float32)
+            self.weights = ParameterTuple(list(network.get_parameters()))
+            self.shadow = self.weights.clone("ema", "same")
+
+    def scaled_loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        loss = self.loss(self.network(images), labels)
+        return loss * self.scale, loss
+
+    def construct(self, images: Tensor, labels: Tensor) -> Tensor:
+        (_, loss), gradients = self.gradients_of(images, labels)
+        gradients = self.map(ops.partial(_multiply, self.share / self.scale), gradients)
+        if self.accumulation_steps == 1:
+            self.update(gradients)
+        else:
+            self.map(_accumulate, self.totals, gradients)
+            ops.assign_add(self.seen, Tensor(1, ms.int32))
+            if self.seen % self.accumulation_steps == 0:
+                self.update(self.totals)
+                self.map(_reset, self.totals)
+        return loss
+
+    def update(self, gradients: tuple[Tensor, ...]) -> bool:
+        gradients = self.reduce(gradients)
+        if not self.dynamic:
+            self.apply(gradients)
+        else:
+            if self.all_finite(gradients):
+                self.apply(gradients)
+                self.note_good_update()
+            else:
+                ops.assign(self.scale, ops.maximum(self.scale / SCALE_FACTOR, Tensor(1.0, ms.float32)))
+                ops.assign(self.good_updates, Tensor(0, ms.int32))
+        return True
+
+    def apply(self, gradients: tuple[Tensor, ...]) -> bool:
+        if self.clip_norm > 0:
+            gradients = ops.clip_by_global_norm(gradients, self.clip_norm)
+        self.optimizer(gradients)
+        if self.averages:
+            self.map(ops.partial(_average, self.decay), self.shadow, self.weights)
+        return True
+
+    def all_finite(self, gradients: tuple[Tensor, ...]) -> Tensor:
+        return ops.stack(self.map(_finite, gradients)).all()
+
+    def note_good_update(self) -> bool:
+        ops.assign_add(self.good_updates, Tensor(1, ms.int32))
+        if self.good_updates >= SCALE_WINDOW:
+            ops.assign(self.scale, self.scale * SCALE_FACTOR)
+            ops.assign(self.good_updates, Tensor(0, ms.int32))
+        return True
+
+
+def _state(value: float, dtype: ms.dtype, name: str) -> Parameter:
+    return Parameter(Tensor(value, dtype), name=name, requires_grad=False)

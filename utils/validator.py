@@ -1,0 +1,98 @@
+"""Evaluation of one checkpoint, or of every checkpoint in a folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from mindzoo.utils import checkpoint, resume, restored, run_folder, runtime
+from mindzoo.utils.config import Loaded
+from mindzoo.utils.data import folder as folders
+from mindzoo.utils.data import transforms
+from mindzoo.utils.data.loader import EvalData
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.evaluator import Evaluator
+from mindzoo.utils.log import logger
+from mindzoo.utils.model_spec import EvalResult, ModelSpec
+from mindzoo.utils.restored import Source
+from mindzoo.utils.runtime import World
+from mindzoo.utils.settings import EvalConfig
+
+
+def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResult]:
+    """Evaluate, log the model's result lines and write them into a folder; results by checkpoint.
+
+    Raises:
+        UserError: anything the user can mend in data, checkpoint or device.
+    """
+    config = loaded.config
+    for note in loaded.notes():
+        logger.info("note: %s", note)
+    data_root = folders.find_split(config.data_dir, "val", "data_dir")
+    paths = checkpoints_of(spec, restored.single_path(config))
+    world = _whole_set(runtime.join(config.is_distributed, config.rank, config.group_size))
+    first = open_source(spec, paths[0], data_root, loaded)
+    device = runtime.start(config.device_target)
+    folder = run_folder.create(config.output_dir, dated=spec.dated_runs, rank=world.rank)
+    folder.write_facts(config, device)
+
+    results: dict[str, EvalResult] = {}
+    evaluator, before = None, None
+    for path in paths:
+        made_from, data = first if path == paths[0] else open_source(spec, path, data_root, loaded)
+        if evaluator is None or before != made_from.plan:
+            network = restored.build(spec, made_from, config.weights)
+            evaluator, before = Evaluator(network, made_from.plan.num_classes, world), made_from.plan
+        else:
+            checkpoint.load(network, made_from.checkpoint, which=config.weights)
+        how = transforms.evaluation_operations(made_from.preprocessing)
+        batches = EvalData(
+            data, how, batch_size=min(config.batch_size, len(data)), world=world, workers=config.workers
+        )
+        result = results[str(path)] = evaluator.run(batches)
+        for line in spec.lines.evaluation(result):
+            logger.info(line)
+        facts = {**dataclasses.asdict(result), "accuracy": result.accuracy}
+        folder.add_metrics(kind="evaluation", checkpoint=str(path), data=str(data_root), **facts)
+    return results
+
+
+def checkpoints_of(spec: ModelSpec, path: Path) -> list[Path]:
+    """`path` itself, or the checkpoints of the folder `path`: the numbered ones newest first, then the others.
+
+    Raises:
+        UserError: a folder without checkpoints.
+    """
+    if not path.is_dir():
+        return [path]
+    numbered = [found for found in resume.newest_first(spec, path) if found.parent == path]
+    found = numbered + sorted(other for other in path.glob("*.ckpt") if other not in numbered)
+    if not found:
+        raise UserError(f"the folder {path} holds no checkpoint; wanted *.ckpt files in it")
+    return found
+
+
+def open_source(
+    spec: ModelSpec, path: Path, data_root: Path, loaded: Loaded[EvalConfig]
+) -> tuple[Source, folders.ClassFolders]:
+    """A checkpoint and the images to evaluate it on, labelled as in its training.
+
+    Raises:
+        UserError: see `restored.source` and `folder.scan`; or more class folders than the network has outputs.
+    """
+    made_from = restored.source(spec, path, loaded)
+    data = folders.scan(data_root, made_from.checkpoint.classes or None)
+    outputs = made_from.plan.num_classes
+    if len(data.classes) > outputs:
+        raise UserError(f"{data_root} has {len(data.classes)} class folders, and {path} has {outputs} classes")
+    if len(data.classes) < outputs:
+        logger.warning("%s has %d classes for %d class folders, taken in their order", path, outputs, len(data.classes))
+    return made_from, data
+
+
+def _whole_set(world: World) -> World:
+    """Ranks that no launcher connects cannot add their counts up, so each counts the whole set."""
+    if world.size > 1 and not world.launched:
+        logger.info("rank and group_size have no effect on an evaluation without a launcher: it covers every image")
+        return World()
+    return world
