@@ -30,7 +30,16 @@ META = "mindzoo"
 AVERAGED = "ema."
 # What optimizers and callbacks of MindSpore add to a checkpoint: it never belongs to a network.
 STATE_NAMES = ("momentum", "learning_rate", "global_step", "epoch_num", "step_num", "loss_scale")
-STATE_PREFIXES = ("moments.", "moment.", "mean_square.", "mean_gradient.", "accum.", "stat.", "accumulated", "loss_scale_")
+STATE_PREFIXES = (
+    "moments.",
+    "moment.",
+    "mean_square.",
+    "mean_gradient.",
+    "accum.",
+    "stat.",
+    "accumulated",
+    "loss_scale_",
+)
 # The schedule is made anew from the configuration, so a run may go on with other epochs.
 NOT_RESTORED = ("learning_rate",)
 
@@ -89,7 +98,9 @@ def read(path: Path, spec: ModelSpec) -> Checkpoint:
     raw, meta = _read_file(path)
     if meta:
         if meta.get("parameters") != len(raw):
-            raise UserError(f"{path} is incomplete: {len(raw)} of {meta.get('parameters')} parameters; use another checkpoint")
+            raise UserError(
+                f"{path} is incomplete: {len(raw)} of {meta.get('parameters')} parameters; use another checkpoint"
+            )
         if meta["network"] != spec.name:
             raise UserError(f"{path} is a checkpoint of {meta['network']}, not of {spec.name}")
         averaged = {name[len(AVERAGED) :]: raw.pop(name) for name in list(raw) if name.startswith(AVERAGED)}
@@ -179,9 +190,7 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _assign(
-    wanted: Mapping[str, Parameter], values: Mapping[str, np.ndarray], path: Path, hint: str = ""
-) -> None:
+def _assign(wanted: Mapping[str, Parameter], values: Mapping[str, np.ndarray], path: Path, hint: str = "") -> None:
     missing = [name for name in wanted if name not in values]
     unexpected = [name for name in values if name not in wanted]
     other = [
@@ -196,7 +205,9 @@ def _assign(
     ]
     if problems:
         fitting = len(wanted) - len(missing) - len(other)
-        raise UserError(f"{path} does not fit: {fitting} of {len(wanted)} parameters match, {', '.join(problems)}{hint}")
+        raise UserError(
+            f"{path} does not fit: {fitting} of {len(wanted)} parameters match, {', '.join(problems)}{hint}"
+        )
     for name, parameter in wanted.items():
         parameter.set_data(Tensor(np.asarray(values[name]), parameter.dtype))
 
@@ -206,7 +217,9 @@ def _read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         raise UserError(f"the checkpoint {path} is {'a folder' if path.is_dir() else 'missing'}; wanted a file")
     kind = {".ckpt": "ckpt", ".safetensors": "safetensors"}.get(path.suffix)
     if kind is None:
-        raise UserError(f"{path} is no checkpoint: its name ends in {path.suffix or 'nothing'}; wanted .ckpt or .safetensors")
+        raise UserError(
+            f"{path} is no checkpoint: its name ends in {path.suffix or 'nothing'}; wanted .ckpt or .safetensors"
+        )
     try:
         content = ms.load_checkpoint(str(path), format=kind, crc_check=kind == "ckpt")
     except (ValueError, RuntimeError, TypeError, OSError) as error:

@@ -34,8 +34,10 @@ def _dispatch(command: str, rest: Sequence[str]) -> int:
 
     def refuse() -> None:
         if command not in COMMANDS:
-            raise UserError(f"unknown command {command}{nearest(command, [*COMMANDS, 'list'])} (mindzoo --help lists them all)")
-        if not rest or rest[0].startswith("-") and rest[0] not in ("-h", "--help"):
+            raise UserError(
+                f"unknown command {command}{nearest(command, [*COMMANDS, 'list'])} (mindzoo --help lists them all)"
+            )
+        if not rest or (rest[0].startswith("-") and rest[0] not in ("-h", "--help")):
             raise UserError(f"which network? wanted mindzoo {command} NETWORK, with one of {', '.join(list_models())}")
         if rest[0] not in SPECS and rest[0] not in ("-h", "--help"):
             raise UserError(f"unknown network {rest[0]}{nearest(rest[0], SPECS)}; there are {', '.join(list_models())}")
@@ -44,7 +46,9 @@ def _dispatch(command: str, rest: Sequence[str]) -> int:
     if status:
         return status
     if rest[0] in ("-h", "--help"):
-        return _say(f"usage: mindzoo {command} NETWORK [--key value ...]\nmindzoo {command} NETWORK --help explains every key.")
+        return _say(
+            f"usage: mindzoo {command} NETWORK [--key value ...]\nmindzoo {command} NETWORK --help explains every key."
+        )
     return COMMANDS[command][1](get_spec(rest[0]), rest[1:], f"mindzoo {command} {rest[0]}")
 
 
@@ -55,12 +59,14 @@ def _usage() -> str:
 
 
 def _table(pattern: str) -> str:
-    rows = [("network", "title", "top-1", "top-5", "paper")]
+    rows: list[tuple[str, ...]] = [("network", "title", "top-1", "top-5", "paper")]
     for name in list_models(pattern):
         spec = SPECS[name]
         rows.append((name, spec.title, *(f"{spec.published[k]:.2f}" for k in ("top1", "top5")), spec.paper))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 def _say(text: str) -> int:

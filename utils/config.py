@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import inspect
 import sys
 import typing
 from collections.abc import Mapping, Sequence
@@ -35,7 +36,7 @@ def key(
     positional: bool = False,
 ) -> Any:
     """One configuration key. `only_with=("lr_scheduler", ("exponential",))`: it has no effect otherwise."""
-    metadata = dict(help=help, choices=tuple(choices), minimum=minimum, maximum=maximum, only_with=only_with)
+    metadata = {"help": help, "choices": tuple(choices), "minimum": minimum, "maximum": maximum, "only_with": only_with}
     return field(default=default, metadata={**metadata, "positional": positional})
 
 
@@ -134,12 +135,16 @@ def find_recipe(name: str, recipes: Path | None) -> Path:
         if path.is_file():
             return path
     shipped = ", ".join(sorted(path.name for path in recipes.glob("*.yaml"))) if recipes else ""
-    raise UserError(f"config_path is {name}, which is no file" + (f"; recipes of this model: {shipped}" if shipped else ""))
+    raise UserError(
+        f"config_path is {name}, which is no file" + (f"; recipes of this model: {shipped}" if shipped else "")
+    )
 
 
 def to_yaml(config: Any) -> str:
     """The resolved configuration as YAML that `read_yaml` reads back."""
-    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in dataclasses.asdict(config).items()}
+    plain = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in dataclasses.asdict(config).items()
+    }
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
@@ -226,12 +231,14 @@ def _add_flag(group: Any, spec: dataclasses.Field[Any], kind: Any, spellings: li
     if spec.metadata.get("positional"):
         group.add_argument(spec.name, nargs="*", metavar=spec.name.upper(), help=text)
         return
-    options: dict[str, Any] = dict(dest=spec.name, default=MISSING, metavar=_metavar(kind))
+    options: dict[str, Any] = {"dest": spec.name, "default": MISSING, "metavar": _metavar(kind)}
     if kind is bool:
         options.update(nargs="?", const="true")
     choices = spec.metadata["choices"]
     one_of = f"; one of {', '.join(str(choice) for choice in choices)}" if choices else ""
-    group.add_argument(*(f"--{word}" for word in spellings), help=f"{text}{one_of} (default: {_show(spec.default)})", **options)
+    group.add_argument(
+        *(f"--{word}" for word in spellings), help=f"{text}{one_of} (default: {_show(spec.default)})", **options
+    )
 
 
 def _metavar(kind: Any) -> str:
@@ -245,9 +252,11 @@ def _groups(config_class: type) -> list[tuple[str, list[dataclasses.Field[Any]]]
     final = {spec.name: spec for spec in dataclasses.fields(config_class)}
     groups = []
     for cls in reversed(config_class.__mro__):
-        names = [name for name in cls.__dict__.get("__annotations__", {}) if name in final]
+        names = [name for name in inspect.get_annotations(cls) if name in final]
         if names:
-            groups.append(((cls.__doc__ or cls.__name__).splitlines()[0].rstrip("."), [final.pop(name) for name in names]))
+            groups.append(
+                ((cls.__doc__ or cls.__name__).splitlines()[0].rstrip("."), [final.pop(name) for name in names])
+            )
     return groups
 
 

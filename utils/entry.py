@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mindzoo.utils import config, exporter, log, predictor, runtime, trainer, validator
 from mindzoo.utils.config import Loaded
 from mindzoo.utils.model_spec import ModelSpec
-from mindzoo.utils.settings import PredictConfig
+from mindzoo.utils.settings import CHECKPOINT_ALIASES, TRAIN_ALIASES, PredictConfig
 
 STARS = "*" * 60
 
@@ -22,7 +22,7 @@ def train(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None =
     """Train; the flags are those of `spec.train_config`."""
 
     def run() -> None:
-        loaded = _load(spec, spec.train_config, spec.train_aliases, argv, prog, "Train")
+        loaded = _load(spec, spec.train_config, {**TRAIN_ALIASES, **spec.train_aliases}, argv, prog, "Train")
         progress = log.start(spec.lines.format, console=_on_console(loaded.config))
         _show(loaded.config)
         trainer.train(spec, loaded, progress)
@@ -34,7 +34,7 @@ def evaluate(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | Non
     """Evaluate one checkpoint, or every checkpoint of a folder."""
 
     def run() -> None:
-        loaded = _load(spec, spec.eval_config, spec.eval_aliases, argv, prog, "Evaluate")
+        loaded = _load(spec, spec.eval_config, {**CHECKPOINT_ALIASES, **spec.eval_aliases}, argv, prog, "Evaluate")
         log.start(spec.lines.format, console=_on_console(loaded.config))
         validator.evaluate(spec, loaded)
 
@@ -45,7 +45,7 @@ def export(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None 
     """Write a checkpoint as MINDIR, ONNX or AIR."""
 
     def run() -> None:
-        loaded = _load(spec, spec.export_config, spec.export_aliases, argv, prog, "Export")
+        loaded = _load(spec, spec.export_config, {**CHECKPOINT_ALIASES, **spec.export_aliases}, argv, prog, "Export")
         log.start()
         exporter.export(spec, loaded)
 
@@ -56,7 +56,9 @@ def predict(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None
     """Name the classes of images."""
 
     def run() -> None:
-        loaded = _load(spec, PredictConfig, spec.eval_aliases, argv, prog, "Classify images with")
+        loaded = _load(
+            spec, PredictConfig, {**CHECKPOINT_ALIASES, **spec.eval_aliases}, argv, prog, "Classify images with"
+        )
         log.start()
         predictor.predict(spec, loaded)
 
@@ -70,7 +72,7 @@ def _load(
     return config.load(
         config_class,
         sys.argv[1:] if argv is None else argv,
-        aliases={word: name for word, name in aliases.items() if name in known and word not in known},
+        aliases={word: name for word, name in aliases.items() if name in known},
         recipes=spec.recipes,
         prog=prog,
         description=f"{verb} {spec.title} ({spec.paper}).",
@@ -87,6 +89,3 @@ def _show(settings: Any) -> None:
     for name, value in dataclasses.asdict(settings).items():
         log.logger.info("--> %s: %s", name, value)
     log.logger.info(STARS)
-
-
-Entry = Callable[[ModelSpec, Sequence[str] | None, str | None], int]

@@ -13,7 +13,7 @@ class UserError(Exception):
     """
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 - nothing went wrong
     """The run ended early because a signal asked it to; `signal` is that signal's number."""
 
     def __init__(self, message: str, signal: int) -> None:

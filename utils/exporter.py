@@ -65,7 +65,9 @@ def export(spec: ModelSpec, loaded: Loaded[ExportConfig]) -> Path:
             difference = _verify(network, batch, expected, config.file_format, written)
             logger.info("largest difference to the network on %s: %.2e of the largest logit", image_path, difference)
             if not difference <= TOLERANCE:
-                raise UserError(f"{target.name} differs from the network by {difference:.2e} of the largest logit; wanted at most {TOLERANCE:g}; nothing was written")
+                raise UserError(
+                    f"{target.name} differs from the network by {difference:.2e} of the largest logit; wanted at most {TOLERANCE:g}; nothing was written"
+                )
         facts = _facts(spec, config, made_from, image_path, difference)
         (scratch / "facts.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         written.chmod(0o644)  # MindSpore leaves it readable for its owner only
@@ -104,7 +106,9 @@ def relative_difference(found: np.ndarray, expected: np.ndarray) -> float:
 
 def _check(config: ExportConfig, formats: list[str], device: str) -> None:
     if config.file_format not in formats:
-        raise UserError(f"file_format is {config.file_format}, which needs an Ascend device, and this is {device}; use {' or '.join(formats)}")
+        raise UserError(
+            f"file_format is {config.file_format}, which needs an Ascend device, and this is {device}; use {' or '.join(formats)}"
+        )
     if config.file_format == "ONNX" and not config.no_verify:
         missing = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
         if missing:
@@ -197,18 +201,42 @@ def _facts(
     batch: Any = "any" if config.file_format == "ONNX" else config.batch_size
     verified: dict[str, Any] = {"verified": False, "reason": "--no_verify was given"}
     if difference is not None:
-        verified = {"verified": True, "image": str(image), "largest_relative_difference": difference, "tolerance": TOLERANCE}
+        verified = {
+            "verified": True,
+            "image": str(image),
+            "largest_relative_difference": difference,
+            "tolerance": TOLERANCE,
+        }
     if config.file_format == "AIR" and difference is not None:
-        verified = {**verified, "verified": False, "reason": "AIR cannot be loaded again; a MINDIR of the same graph was verified"}
+        verified = {
+            **verified,
+            "verified": False,
+            "reason": "AIR cannot be loaded again; a MINDIR of the same graph was verified",
+        }
     return {
         "network": spec.name,
         "options": made_from.plan.options,
         "format": config.file_format,
-        "input": {"name": INPUT, "shape": [batch, 3, *how.image_size], "dtype": "float32", "layout": "NCHW", "color": "RGB"},
+        "input": {
+            "name": INPUT,
+            "shape": [batch, 3, *how.image_size],
+            "dtype": "float32",
+            "layout": "NCHW",
+            "color": "RGB",
+        },
         "output": {"shape": [batch, made_from.plan.num_classes], "dtype": "float32", "meaning": "logits"},
-        "preprocessing": {**how.to_dict(), "resized": list(how.resized), "interpolation": "bilinear", "value_range": [0, 1]},
+        "preprocessing": {
+            **how.to_dict(),
+            "resized": list(how.resized),
+            "interpolation": "bilinear",
+            "value_range": [0, 1],
+        },
         "classes": made_from.class_names(),
-        "checkpoint": {"file": str(made_from.checkpoint.path), "sha256": checkpoint.sha256(made_from.checkpoint.path), "weights": config.weights},
+        "checkpoint": {
+            "file": str(made_from.checkpoint.path),
+            "sha256": checkpoint.sha256(made_from.checkpoint.path),
+            "weights": config.weights,
+        },
         "verification": verified,
         "mindzoo": __version__,
         "mindspore": ms.__version__,

@@ -14,7 +14,9 @@ def register(root: Path) -> None:
     """Import the package at `root` under the name `mindzoo`; exit with status 2 where it cannot run."""
     if "mindzoo" in sys.modules:
         return
-    spec = importlib.util.spec_from_file_location("mindzoo", root / "__init__.py", submodule_search_locations=[str(root)])
+    spec = importlib.util.spec_from_file_location(
+        "mindzoo", root / "__init__.py", submodule_search_locations=[str(root)]
+    )
     if spec is None or spec.loader is None:
         raise ImportError(f"{root} holds no __init__.py")
     package = importlib.util.module_from_spec(spec)

@@ -22,9 +22,7 @@ def decay_groups(parameters: list[Parameter], weight_decay: float) -> list[dict[
     return [group for group in groups if group["params"]]
 
 
-def create(
-    name: str, network: nn.Cell, rates: np.ndarray, *, momentum: float, weight_decay: float
-) -> nn.Optimizer:
+def create(name: str, network: nn.Cell, rates: np.ndarray, *, momentum: float, weight_decay: float) -> nn.Optimizer:
     """An optimizer over the trainable parameters of `network` that takes rate i of `rates` at its step i.
 
     Args:

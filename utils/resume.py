@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from mindzoo.utils import checkpoint
 from mindzoo.utils.checkpoint import Checkpoint
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.data.loader import Data
+from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.log import logger
 from mindzoo.utils.model_spec import ModelSpec
 
@@ -51,13 +53,17 @@ def newest_first(spec: ModelSpec, folder: Path) -> Iterator[Path]:
         yield from (path for *_, path in sorted(numbered, reverse=True))
 
 
-def position(found: Checkpoint, steps_per_epoch: int) -> tuple[int, int]:
+def position(found: Checkpoint, data: Data) -> tuple[int, int]:
     """Epoch (from 0) and step in it at which the training goes on.
 
     Raises:
-        UserError: the run had another number of steps per epoch.
+        UserError: the run had other classes or another number of steps per epoch.
     """
-    before = found.meta["steps_per_epoch"]
+    if found.classes != list(data.classes):
+        raise UserError(
+            f"{found.path} is of a training with the classes {shorten(found.classes)}, the data has {shorten(data.classes)}"
+        )
+    before, steps_per_epoch = found.meta["steps_per_epoch"], data.train.steps_per_epoch
     if before != steps_per_epoch:
         raise UserError(
             f"{found.path} is of a training with {before} steps per epoch, this one has {steps_per_epoch}; "
@@ -65,6 +71,20 @@ def position(found: Checkpoint, steps_per_epoch: int) -> tuple[int, int]:
         )
     epoch, step = found.meta["epoch"], found.meta["epoch_step"]
     return (epoch + 1, 0) if step >= steps_per_epoch else (epoch, step)
+
+
+def check_options(found: Checkpoint, given: Mapping[str, Any]) -> None:
+    """Refuse to go on with another network than the run began with.
+
+    Raises:
+        UserError: an argument of the network was given that differs from the checkpoint's.
+    """
+    for name, value in given.items():
+        before = found.meta["options"].get(name)
+        if (list(value) if isinstance(value, tuple) else value) != before:
+            raise UserError(
+                f"{name} is {value}, and {found.path} is of a training with {before}; resume without {name}"
+            )
 
 
 def _of_a_training(found: Checkpoint) -> Checkpoint:

@@ -42,20 +42,29 @@ class RunFolder:
                 file.write(json.dumps(values, ensure_ascii=False) + "\n")
 
     def _write(self, name: str, text: str) -> None:
+        """Beside the file of an earlier run, not over it."""
+        path = self.path / name
+        number = 1
+        while path.exists():
+            number += 1
+            path = self.path / f"{Path(name).stem}_{number}{Path(name).suffix}"
         if self.rank == 0:
-            (self.path / name).write_text(text, encoding="utf-8")
+            path.write_text(text, encoding="utf-8")
 
 
-def create(output_dir: str, *, dated: bool, rank: int) -> RunFolder:
+def create(output_dir: str, *, dated: bool, rank: int, go_on_in: Path | None = None) -> RunFolder:
     """Make the folder: `output_dir` itself, or one inside it that is named by the time and was not there before.
+
+    Args:
+        go_on_in: the folder of an earlier run that this one continues; it is used as it is.
 
     Raises:
         UserError: it cannot be made.
     """
-    path = Path(output_dir)
+    path = go_on_in or Path(output_dir)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if dated:
+        if dated and not go_on_in:
             path = _new_inside(path)
         return RunFolder(path, rank)
     except OSError as error:

@@ -12,6 +12,9 @@ from mindzoo.utils.config import key
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.runtime import DEVICES
 
+# Spellings that every network takes; a network adds those of its own README.
+TRAIN_ALIASES = {"eval_data_path": "eval_data_dir", "config": "config_path", "checkpoint": "pretrained"}
+CHECKPOINT_ALIASES = {"eval_data_path": "eval_data_dir", "config": "config_path", "pretrained": "checkpoint"}
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -28,20 +31,42 @@ class DeviceKeys:
     """Device and ranks"""
 
     device_target: str = key("auto", "where to compute; auto is Ascend where there is one, else CPU", choices=DEVICES)
-    is_distributed: bool = key(True, "join the ranks of the launcher that started this process; without one it runs alone")
-    rank: int = key(0, "rank of this process; with is_distributed the launcher's counts", minimum=0, only_with=("is_distributed", (False,)))
-    group_size: int = key(1, "number of ranks; with is_distributed the launcher's counts", minimum=1, only_with=("is_distributed", (False,)))
+    is_distributed: bool = key(
+        False, "join the ranks of the launcher that started this process; without one it runs alone"
+    )
+    rank: int = key(
+        0,
+        "rank of this process; with is_distributed the launcher's counts",
+        minimum=0,
+        only_with=("is_distributed", (False,)),
+    )
+    group_size: int = key(
+        1,
+        "number of ranks; with is_distributed the launcher's counts",
+        minimum=1,
+        only_with=("is_distributed", (False,)),
+    )
 
 
 @dataclass(frozen=True)
 class PreprocessingKeys:
     """Preprocessing of evaluation images"""
 
-    image_size: tuple[int, ...] = key((224, 224), "height,width of the network's input; one number means both", minimum=1)
-    crop_pct: float = key(0.875, "the centre crop's share of the resized image: 224 of 256 by default", minimum=0.01, maximum=1)
-    resize_mode: str = key("square", "square: resize to exactly the size, not keeping the aspect ratio; shorter: resize the shorter side", choices=("square", "shorter"))
+    image_size: tuple[int, ...] = key(
+        (224, 224), "height,width of the network's input; one number means both", minimum=1
+    )
+    crop_pct: float = key(
+        0.875, "the centre crop's share of the resized image: 224 of 256 by default", minimum=0.01, maximum=1
+    )
+    resize_mode: str = key(
+        "square",
+        "square: resize to exactly the size, not keeping the aspect ratio; shorter: resize the shorter side",
+        choices=("square", "shorter"),
+    )
     mean: tuple[float, ...] = key(IMAGENET_MEAN, "mean of the three channels, of values in 0..1")
-    std: tuple[float, ...] = key(IMAGENET_STD, "standard deviation of the three channels, of values in 0..1", minimum=1e-6)
+    std: tuple[float, ...] = key(
+        IMAGENET_STD, "standard deviation of the three channels, of values in 0..1", minimum=1e-6
+    )
 
     def __post_init__(self) -> None:
         if len(self.image_size) == 1:
@@ -58,14 +83,23 @@ class TrainDataKeys:
     """Training data"""
 
     data_dir: str = key("", "folder with one folder of images per class; or a folder that holds only train/ and val/")
-    eval_data_dir: str = key("", "class folders to evaluate on while training; a folder val/ beside the training folder is compared anyway")
+    eval_data_dir: str = key(
+        "", "class folders to evaluate on while training; a folder val/ beside the training folder is compared anyway"
+    )
     num_classes: int = key(0, "outputs of the classifier; 0: as many as there are class folders", minimum=0)
     batch_size: int = key(32, "images per rank and step", minimum=1)
     workers: int = key(0, "threads that read images; 0: chosen from the number of cores", minimum=0)
-    crop_scale: tuple[float, ...] = key((0.08, 1.0), "smallest,largest share of the image's area in a random crop", minimum=0, maximum=1)
+    crop_scale: tuple[float, ...] = key(
+        (0.08, 1.0), "smallest,largest share of the image's area in a random crop", minimum=0, maximum=1
+    )
     crop_ratio: tuple[float, ...] = key((0.75, 1.333), "smallest,largest width:height of a random crop", minimum=0.01)
     flip_prob: float = key(0.5, "probability of a horizontal flip", minimum=0, maximum=1)
-    color_jitter: tuple[float, ...] = key((), "random change of brightness,contrast,saturation, each up to that share; empty for none", minimum=0, maximum=1)
+    color_jitter: tuple[float, ...] = key(
+        (),
+        "random change of brightness,contrast,saturation, each up to that share; empty for none",
+        minimum=0,
+        maximum=1,
+    )
 
 
 @dataclass(frozen=True)
@@ -73,7 +107,13 @@ class LossKeys:
     """Loss"""
 
     label_smooth: bool = key(False, "smooth the labels of the cross entropy")
-    label_smooth_factor: float = key(0.1, "what is taken from the true class and spread over the others", minimum=0, maximum=0.999, only_with=("label_smooth", (True,)))
+    label_smooth_factor: float = key(
+        0.1,
+        "what is taken from the true class and spread over the others",
+        minimum=0,
+        maximum=0.999,
+        only_with=("label_smooth", (True,)),
+    )
 
 
 @dataclass(frozen=True)
@@ -91,14 +131,26 @@ class OptimizerKeys:
     """Optimizer and step"""
 
     optimizer: str = key("momentum", "update rule", choices=("momentum", "nesterov", "adamw"))
-    momentum: float = key(0.9, "momentum of the update", minimum=0, maximum=1, only_with=("optimizer", ("momentum", "nesterov")))
-    weight_decay: float = key(1e-4, "L2 decay of weights; biases and batch norm's gamma and beta are left out", minimum=0)
+    momentum: float = key(
+        0.9, "momentum of the update", minimum=0, maximum=1, only_with=("optimizer", ("momentum", "nesterov"))
+    )
+    weight_decay: float = key(
+        1e-4, "L2 decay of weights; biases and batch norm's gamma and beta are left out", minimum=0
+    )
     accumulation_steps: int = key(1, "batches whose gradients are averaged into one update", minimum=1)
     clip_norm: float = key(0.0, "largest global norm of the gradients; 0: not clipped", minimum=0)
     ema_decay: float = key(0.0, "decay of the averaged weights; 0: none are kept", minimum=0, maximum=0.99999)
-    amp_level: str = key("auto", "mixed precision: O0 float32, O2 float16 but batch norm, O3 float16; auto: O2 on Ascend, else O0", choices=("auto", "O0", "O2", "O3"))
-    loss_scale: float = key(1024.0, "factor on the loss against underflow in float16; the start value with a dynamic one", minimum=1)
-    is_dynamic_loss_scale: bool = key(False, "halve the loss scale and skip the update on overflow, double it after 2000 good steps")
+    amp_level: str = key(
+        "auto",
+        "mixed precision: O0 float32, O2 float16 but batch norm, O3 float16; auto: O2 on Ascend, else O0",
+        choices=("auto", "O0", "O2", "O3"),
+    )
+    loss_scale: float = key(
+        1024.0, "factor on the loss against underflow in float16; the start value with a dynamic one", minimum=1
+    )
+    is_dynamic_loss_scale: bool = key(
+        False, "halve the loss scale and skip the update on overflow, double it after 2000 good steps"
+    )
 
 
 @dataclass(frozen=True)
@@ -107,15 +159,25 @@ class RunKeys:
 
     output_dir: str = key("output", "where the run's folder is made")
     pretrained: str = key("", "checkpoint whose weights the training starts from")
-    resume: str = key("", "auto: go on from the newest checkpoint in output_dir; or a checkpoint of a run to go on from")
+    resume: str = key(
+        "", "auto: go on from the newest checkpoint in output_dir; or a checkpoint of a run to go on from"
+    )
     seed: int = key(1, "seed of initial weights, of the order of images and of augmentation", minimum=0)
     log_interval: int = key(100, "steps between two progress lines", minimum=1)
-    eval_interval: int = key(1, "epochs between two evaluations on eval_data_dir; the last epoch is always evaluated", minimum=1)
-    ckpt_interval: int = key(0, "steps between two checkpoints; 0: none by steps; the last step is always saved", minimum=0)
+    eval_interval: int = key(
+        1, "epochs between two evaluations on eval_data_dir; the last epoch is always evaluated", minimum=1
+    )
+    ckpt_interval: int = key(
+        0, "steps between two checkpoints; 0: none by steps; the last step is always saved", minimum=0
+    )
     save_checkpoint_epochs: int = key(0, "epochs between two checkpoints; 0: none by epochs", minimum=0)
-    keep_checkpoint_max: int = key(10, "checkpoints to keep; the oldest that this run wrote goes first; 0: all", minimum=0)
+    keep_checkpoint_max: int = key(
+        10, "checkpoints to keep; the oldest that this run wrote goes first; 0: all", minimum=0
+    )
     is_save_on_master: bool = key(True, "only rank 0 writes checkpoints; false: every rank writes its own")
-    sink_mode: bool = key(False, "feed the device through MindSpore's data sink, an epoch at a time; Ascend only, elsewhere ignored")
+    sink_mode: bool = key(
+        False, "feed the device through MindSpore's data sink, an epoch at a time; Ascend only, elsewhere ignored"
+    )
 
 
 @dataclass(frozen=True)
@@ -153,6 +215,7 @@ class EvalConfig(CheckpointKeys, PreprocessingKeys, DeviceKeys, RecipeKeys):
 
     checkpoint: str = key("", "checkpoint file, or a folder of which every checkpoint is evaluated, newest first")
     data_dir: str = key("", "folder with one folder of images per class; or a folder that holds only train/ and val/")
+    eval_data_dir: str = key("", "the same, for those who give the flags of a training; wins over data_dir")
     batch_size: int = key(32, "images per rank and step", minimum=1)
     workers: int = key(0, "threads that read images; 0: chosen from the number of cores", minimum=0)
     output_dir: str = key("output", "where the folder with the log and the results is made")
@@ -165,7 +228,10 @@ class ExportConfig(CheckpointKeys, PreprocessingKeys, RecipeKeys):
     file_name: str = key("", "file to write, without suffix; a folder in it must exist")
     file_format: str = key("MINDIR", "format to write", choices=("MINDIR", "ONNX", "AIR"))
     batch_size: int = key(1, "batch size of the file's input, where the format fixes it", minimum=1)
-    image: str = key("", "image on which file and network are compared; by default one of the data the checkpoint was trained on, or the one mindzoo ships")
+    image: str = key(
+        "",
+        "image on which file and network are compared; by default one of the data the checkpoint was trained on, or the one mindzoo ships",
+    )
     no_verify: bool = key(False, "do not load the file again and compare")
     device_target: str = key("auto", "where to compute; auto is Ascend where there is one, else CPU", choices=DEVICES)
 

@@ -81,7 +81,9 @@ class TrainStep(nn.Cell):
         self.map = ops.HyperMap()
         self.accumulation_steps, self.clip_norm, self.dynamic = accumulation_steps, clip_norm, dynamic_loss_scale
         self.share = Tensor(1.0 / accumulation_steps, ms.float32)
-        self.scale = _state(loss_scale, ms.float32, "loss_scale") if dynamic_loss_scale else Tensor(loss_scale, ms.float32)
+        self.scale = (
+            _state(loss_scale, ms.float32, "loss_scale") if dynamic_loss_scale else Tensor(loss_scale, ms.float32)
+        )
         if dynamic_loss_scale:
             self.good_updates = _state(0, ms.int32, "loss_scale_good_updates")
         if accumulation_steps > 1:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,34 +15,26 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
-from mindzoo.utils import checkpoint, log, optimizers, resume, run_folder, runtime
+from mindzoo.utils import checkpoint, optimizers, resume, run_folder, runtime
 from mindzoo.utils.callbacks import Callback
 from mindzoo.utils.callbacks.checkpoints import Checkpoints
 from mindzoo.utils.callbacks.evaluation import Evaluation
 from mindzoo.utils.callbacks.metrics import EpochLine
 from mindzoo.utils.callbacks.progress import ProgressLine
+from mindzoo.utils.checkpoint import Checkpoint
 from mindzoo.utils.config import Loaded
 from mindzoo.utils.data import folder as folders
 from mindzoo.utils.data import transforms
-from mindzoo.utils.data.loader import EvalData, TrainData, readable_errors
+from mindzoo.utils.data.loader import Data, EvalData, TrainData, readable_errors
 from mindzoo.utils.errors import Interrupted, UserError
 from mindzoo.utils.evaluator import Evaluator
 from mindzoo.utils.log import Progress, logger
 from mindzoo.utils.losses import SmoothedCrossEntropy
 from mindzoo.utils.model_spec import ModelSpec
-from mindzoo.utils.run import Clock, Run
+from mindzoo.utils.run import Run
 from mindzoo.utils.runtime import StopRequest, World
 from mindzoo.utils.settings import TrainConfig
 from mindzoo.utils.train_step import TrainStep
-
-
-@dataclass(frozen=True)
-class Data:
-    """What a training reads."""
-
-    train: TrainData
-    evaluation: EvalData | None
-    classes: tuple[str, ...]
 
 
 def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> Run:
@@ -63,24 +54,28 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
     num_classes = settle_classes(config.num_classes, data.classes)
     found = resume.find(spec, config.resume, config.output_dir) if config.resume else None
     start_weights = checkpoint.read(Path(config.pretrained), spec) if config.pretrained and not found else None
+    options = settle_options(spec, loaded, found or start_weights, num_classes)
+    if found:
+        resume.check_options(found, {name: options[name] for name in options if name in loaded.given})
+    config = dataclasses.replace(config, **options)
+    epoch, epoch_step = resume.position(found, data) if found else (0, 0)
 
     # 2. Network and training step.
     device = runtime.start(config.device_target, seed=config.seed)
-    network = spec.build(num_classes, **spec.network_options(config))
+    for note in ineffective(loaded, device, evaluated=data.evaluation is not None):
+        logger.info("note: %s", note)
+    network = spec.build(num_classes, **options)
     if start_weights:
-        checkpoint.plan(spec, start_weights, num_classes=num_classes)
         checkpoint.load(network, start_weights)
     rates = spec.learning_rates(config, data.train.steps_per_epoch)
     step = build_step(config, network, num_classes, rates, device, world)
 
-    # 3. Where to go on.
-    epoch, epoch_step = 0, 0
     if found:
-        epoch, epoch_step = resume.position(found, data.train.steps_per_epoch)
         checkpoint.restore(step, found)
 
-    # 4. The run's folder, the first thing that is written.
-    folder = run_folder.create(config.output_dir, dated=spec.dated_runs, rank=world.rank)
+    # 3. The run's folder, the first thing that is written.
+    go_on_in = found.path.parent if found and config.resume == "auto" else None
+    folder = run_folder.create(config.output_dir, dated=spec.dated_runs, rank=world.rank, go_on_in=go_on_in)
     folder.write_facts(config, device, data.classes)
     logger.info("this run writes to %s", folder.path)
     run = Run(
@@ -89,7 +84,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
         epoch_step=epoch_step, best=found.meta.get("best") if found else None,
     )  # fmt: skip
 
-    # 5. The loop.
+    # 4. The loop.
     loop(run, data, callbacks(run, data, network, num_classes))
     return run
 
@@ -126,19 +121,55 @@ def settle_classes(wanted: int, classes: Sequence[str]) -> int:
         UserError: fewer are wanted than there are folders.
     """
     if wanted and wanted < len(classes):
-        raise UserError(f"num_classes is {wanted}, and there are {len(classes)} class folders; leave it out or raise it")
+        raise UserError(
+            f"num_classes is {wanted}, and there are {len(classes)} class folders; leave it out or raise it"
+        )
     if wanted > len(classes):
         logger.warning("num_classes is %d for %d class folders: the last outputs have no images", wanted, len(classes))
     return wanted or len(classes)
+
+
+def settle_options(
+    spec: ModelSpec, loaded: Loaded[TrainConfig], start: Checkpoint | None, num_classes: int
+) -> dict[str, Any]:
+    """The network's arguments: those given, else those of the checkpoint to start from, else the defaults.
+
+    Raises:
+        UserError: the checkpoint has another number of classes.
+    """
+    options = spec.network_options(loaded.config)
+    if start is None:
+        return options
+    given = {name: value for name, value in options.items() if name in loaded.given}
+    planned = checkpoint.plan(spec, start, num_classes=num_classes, options=given).options
+    kinds = {name: type(value) for name, value in options.items()}
+    return {**options, **{name: kinds[name](value) for name, value in planned.items()}}
+
+
+def ineffective(loaded: Loaded[TrainConfig], device: str, *, evaluated: bool) -> list[str]:
+    """Lines on keys that were given and have no effect on this device or without evaluation data."""
+    config, lines = loaded.config, []
+    if config.sink_mode and device != "Ascend":
+        lines.append(f"sink_mode has no effect: {device} has no data sink, the steps run one by one")
+    if "loss_scale" in loaded.given and precision(config, device) == "O0":
+        lines.append("loss_scale has no effect on the result: with float32 (amp_level O0) it cancels out")
+    if "eval_interval" in loaded.given and not evaluated:
+        lines.append("eval_interval has no effect: there is no eval_data_dir to evaluate on")
+    return lines
+
+
+def precision(config: TrainConfig, device: str) -> str:
+    """The level of mixed precision that `auto` means on this device."""
+    if config.amp_level != "auto":
+        return config.amp_level
+    return "O2" if device == "Ascend" else "O0"
 
 
 def build_step(
     config: TrainConfig, network: nn.Cell, num_classes: int, rates: np.ndarray, device: str, world: World
 ) -> TrainStep:
     """The compiled step's cell, in training mode."""
-    level = config.amp_level
-    if level == "auto":
-        level = "O2" if device == "Ascend" else "O0"
+    level = precision(config, device)
     if level != "O0":
         network = ms.amp.auto_mixed_precision(network, level, ms.float16)
     accumulation = config.accumulation_steps
@@ -155,9 +186,7 @@ def build_step(
     return step
 
 
-def checkpoint_meta(
-    spec: ModelSpec, config: TrainConfig, num_classes: int, classes: Sequence[str]
-) -> dict[str, Any]:
+def checkpoint_meta(spec: ModelSpec, config: TrainConfig, num_classes: int, classes: Sequence[str]) -> dict[str, Any]:
     """What every checkpoint of this run says, beside the counts."""
     return {
         "network": spec.name,
@@ -204,7 +233,9 @@ def loop(run: Run, data: Data, listed: Sequence[Callback]) -> None:
         for callback in listed:
             callback.on_end(run)
     if stop:
-        raise Interrupted(f"stopped at step {run.step}: saved {run.saved or 'nothing'}; go on with --resume auto", stop.signal)
+        raise Interrupted(
+            f"stopped at step {run.step}: saved {run.saved or 'nothing'}; go on with --resume auto", stop.signal
+        )
 
 
 def compile_step(run: Run, data: TrainData) -> None:

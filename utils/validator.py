@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from mindzoo.utils import checkpoint, resume, restored, run_folder, runtime
+from mindzoo.utils import checkpoint, restored, resume, run_folder, runtime
 from mindzoo.utils.config import Loaded
 from mindzoo.utils.data import folder as folders
 from mindzoo.utils.data import transforms
@@ -28,7 +28,7 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
     config = loaded.config
     for note in loaded.notes():
         logger.info("note: %s", note)
-    data_root = folders.find_split(config.data_dir, "val", "data_dir")
+    data_root = folders.find_split(config.eval_data_dir or config.data_dir, "val", "data_dir")
     paths = checkpoints_of(spec, restored.single_path(config))
     world = _whole_set(runtime.join(config.is_distributed, config.rank, config.group_size))
     first = open_source(spec, paths[0], data_root, loaded)
@@ -46,9 +46,7 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
         else:
             checkpoint.load(network, made_from.checkpoint, which=config.weights)
         how = transforms.evaluation_operations(made_from.preprocessing)
-        batches = EvalData(
-            data, how, batch_size=min(config.batch_size, len(data)), world=world, workers=config.workers
-        )
+        batches = EvalData(data, how, batch_size=min(config.batch_size, len(data)), world=world, workers=config.workers)
         result = results[str(path)] = evaluator.run(batches)
         for line in spec.lines.evaluation(result):
             logger.info(line)

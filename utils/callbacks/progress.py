@@ -22,10 +22,7 @@ class ProgressLine(Callback):
     def on_step(self, run: Run) -> None:
         interval = run.config.log_interval
         self.clock.steps += 1
-        if run.progress.in_place:
-            due = time.perf_counter() - self.shown_at >= REFRESH
-        else:
-            due = run.step >= self.next_step
+        due = time.perf_counter() - self.shown_at >= REFRESH if run.progress.in_place else run.step >= self.next_step
         if due and run.losses:
             run.progress.show(self.text(run))
             self.shown_at = time.perf_counter()

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import mindspore as ms
@@ -32,7 +33,14 @@ class TrainData:
     """
 
     def __init__(
-        self, folders: ClassFolders, operations: list[Any], *, batch_size: int, world: World, seed: int, workers: int = 0
+        self,
+        folders: ClassFolders,
+        operations: list[Any],
+        *,
+        batch_size: int,
+        world: World,
+        seed: int,
+        workers: int = 0,
     ) -> None:
         self.folders, self.operations, self.world = folders, operations, world
         self.batch_size, self.seed, self.workers = batch_size, seed, workers
@@ -84,6 +92,15 @@ class EvalData:
                 yield images, labels, (positions < self.valid).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Data:
+    """What a training reads."""
+
+    train: TrainData
+    evaluation: EvalData | None
+    classes: tuple[str, ...]
+
+
 def worker_count(wanted: int) -> int:
     """`wanted` threads, or as many as suit the machine where it is 0; MindSpore refuses more than there are cores."""
     cores = os.cpu_count() or 1
@@ -96,7 +113,9 @@ def readable_errors() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        found = re.search(r"corresponding data (?:file|files) (?:is|are): (.+?)\.? (?:Error|\n)|data file is: (.+)", str(error))
+        found = re.search(
+            r"corresponding data (?:file|files) (?:is|are): (.+?)\.? (?:Error|\n)|data file is: (.+)", str(error)
+        )
         if "Dataset Pipeline Error" not in str(error) or not found:
             raise
         name = (found.group(1) or found.group(2)).strip().rstrip(".")
