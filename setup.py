@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shutil
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-ONNX = ["onnx>=1.16", "onnxruntime>=1.18"]
-DEMO = ["scikit-learn>=1.3"]
+REQUIREMENTS = runpy.run_path(str(ROOT / "scripts" / "requirements.py"))["PARTS"]
+INIT = (ROOT / "__init__.py").read_text(encoding="utf-8")
 
 
 def packages() -> list[str]:
@@ -36,7 +37,7 @@ class BuildPy(build_py):
 
 setup(
     name="mindzoo",
-    version=re.search(r'__version__ = "(.+)"', (ROOT / "__init__.py").read_text(encoding="utf-8")).group(1),
+    version=re.findall(r'__version__ = "(.+)"', INIT)[0],
     description="Image classification and retrieval networks for MindSpore, from training to export",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -50,11 +51,7 @@ setup(
     include_package_data=False,
     cmdclass={"build_py": BuildPy},
     python_requires=">=3.10,<3.13",
-    install_requires=["mindspore>=2.8,<2.11", "numpy>=1.26.4,<2", "pyyaml>=6", "pillow>=10"],
-    extras_require={
-        "onnx": ONNX,
-        "demo": DEMO,
-        "dev": [*ONNX, *DEMO, "pytest>=8", "ruff>=0.12", "mypy>=1.15", "types-PyYAML", "safetensors>=0.4"],
-    },
+    install_requires=REQUIREMENTS["core"],
+    extras_require={part: listed for part, listed in REQUIREMENTS.items() if part != "core"},
     entry_points={"console_scripts": ["mindzoo=mindzoo.utils.cli:main"]},
 )

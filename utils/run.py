@@ -20,6 +20,12 @@ from mindzoo.utils.settings import TrainConfig
 from mindzoo.utils.train_step import TrainStep
 
 
+def last_step(config: TrainConfig, steps_per_epoch: int) -> int:
+    """Where a training ends: after `max_epoch` epochs, or `max_steps` steps where that is sooner."""
+    whole = config.max_epoch * steps_per_epoch
+    return min(whole, config.max_steps or whole)
+
+
 @dataclass
 class Clock:
     """Seconds and steps since it was started."""
@@ -62,8 +68,7 @@ class Run:
     @property
     def last_step(self) -> int:
         """Where the run ends."""
-        whole = self.config.max_epoch * self.steps_per_epoch
-        return min(whole, self.config.max_steps or whole)
+        return last_step(self.config, self.steps_per_epoch)
 
     @property
     def lr(self) -> float:

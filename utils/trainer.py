@@ -31,14 +31,14 @@ from mindzoo.utils.evaluator import Evaluator
 from mindzoo.utils.log import Progress, logger
 from mindzoo.utils.losses import SmoothedCrossEntropy
 from mindzoo.utils.model_spec import ModelSpec
-from mindzoo.utils.run import Run
+from mindzoo.utils.run import Run, last_step
 from mindzoo.utils.runtime import StopRequest, World
 from mindzoo.utils.settings import TrainConfig
 from mindzoo.utils.train_step import TrainStep
 
 
-def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> Run:
-    """Train the network `spec` as the configuration says; return the run as it ended.
+def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> Run | None:
+    """Train the network `spec` as the configuration says; return the run as it ended, None where all was done before.
 
     Raises:
         UserError: anything the user can mend: data, checkpoint, device, values that do not go together.
@@ -59,6 +59,8 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
         resume.check_options(found, {name: options[name] for name in options if name in loaded.given})
     config = dataclasses.replace(config, **options)
     epoch, epoch_step = resume.position(found, data) if found else (0, 0)
+    if is_complete(config, data, epoch, epoch_step):
+        return None
 
     # 2. Network and training step.
     device = runtime.start(config.device_target, seed=config.seed)
@@ -127,6 +129,15 @@ def settle_classes(wanted: int, classes: Sequence[str]) -> int:
     if wanted > len(classes):
         logger.warning("num_classes is %d for %d class folders: the last outputs have no images", wanted, len(classes))
     return wanted or len(classes)
+
+
+def is_complete(config: TrainConfig, data: Data, epoch: int, epoch_step: int) -> bool:
+    """Whether a training that goes on at this point is at its end; says so."""
+    done = epoch * data.train.steps_per_epoch + epoch_step
+    last = last_step(config, data.train.steps_per_epoch)
+    if done >= last:
+        logger.info("nothing to do: %d of %d steps are done", done, last)
+    return done >= last
 
 
 def settle_options(
@@ -214,9 +225,6 @@ def loop(run: Run, data: Data, listed: Sequence[Callback]) -> None:
     Raises:
         Interrupted: after a checkpoint was saved.
     """
-    if run.step >= run.last_step:
-        logger.info("nothing to do: %d of %d steps are done", run.step, run.last_step)
-        return
     sink = run.config.sink_mode
     with runtime.stop_on_signals() as stop, readable_errors():
         compile_step(run, data.train)

@@ -1,0 +1,123 @@
+"""The demo: digits as image files, train, evaluate, export to MINDIR and ONNX, classify; then a table.
+
+Run by scripts/demo.sh. Each step is the command a user would type, and is printed. A training that is complete, and
+files that were exported and verified from its checkpoint, are used again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+DEMO = ROOT / "demo"
+RECIPE = "digits_cpu.yaml"
+FORMATS = {"MINDIR": ".mindir", "ONNX": ".onnx"}
+IMAGES_TO_CLASSIFY = 5
+
+
+def main() -> int:
+    networks = sorted(path.parent.parent.name for path in (ROOT / "models").glob(f"*/config/{RECIPE}"))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("network", nargs="?", default="densenet121", choices=networks)
+    network = parser.parse_args().network
+    started = time.perf_counter()
+    model, folder = ROOT / "models" / network, DEMO / network
+    try:
+        run([ROOT / "scripts" / "prepare_digits.py", DEMO / "digits"])
+        data = ["--data_dir", DEMO / "digits" / "train"]
+        run([model / "train.py", "--config_path", RECIPE, *data, "--output_dir", folder / "train", "--resume", "auto"])
+        checkpoint = last_checkpoint(folder / "train")
+        val = ["--data_dir", DEMO / "digits" / "val", "--checkpoint", checkpoint]
+        run([model / "eval.py", *val, "--output_dir", folder / "eval", "--is_distributed", "0"])
+        files = [export(model, checkpoint, folder / network, name) for name in FORMATS]
+        run(
+            [
+                ROOT,
+                "predict",
+                network,
+                "--checkpoint",
+                checkpoint,
+                "--top_k",
+                "2",
+                *a_few_images(DEMO / "digits" / "val"),
+            ]
+        )
+    except subprocess.CalledProcessError as error:
+        sys.stderr.write(f"error: {' '.join(map(str, error.cmd))} ended with status {error.returncode}\n")
+        return error.returncode
+    show_table(network, folder, checkpoint, files, time.perf_counter() - started)
+    return 0
+
+
+def run(words: list[Any]) -> None:
+    """One command of the demo, printed as it could be typed."""
+    command = [sys.executable, *map(str, words)]
+    sys.stdout.write(f"\n$ python {' '.join(relative(word) for word in command[1:])}\n")
+    sys.stdout.flush()
+    subprocess.run(command, check=True)
+
+
+def relative(word: str) -> str:
+    path = Path(word)
+    return str(path.relative_to(ROOT)) if path.is_absolute() and path.is_relative_to(ROOT) else word
+
+
+def last_checkpoint(trained: Path) -> Path:
+    """The numbered checkpoint of the newest run that has one: the weights after the last step, not the best ones."""
+    numbered = [path for path in trained.rglob("*.ckpt") if re.search(r"-\d+_\d+\.ckpt$", path.name)]
+    return max(numbered, key=lambda p: (p.parent.name, *map(int, re.findall(r"-(\d+)_(\d+)\.ckpt$", p.name)[0])))
+
+
+def export(model: Path, checkpoint: Path, target: Path, file_format: str) -> Path:
+    """Export, or keep the file that was exported and verified from this very checkpoint."""
+    path = target.with_name(target.name + FORMATS[file_format])
+    facts = path.with_name(path.name + ".json")
+    if path.is_file() and facts.is_file():
+        said = json.loads(facts.read_text(encoding="utf-8"))
+        same = said["checkpoint"]["sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+        if same and said["verification"]["verified"]:
+            sys.stdout.write(f"\n{relative(str(path))} is there already, verified\n")
+            return path
+    run([model / "export.py", "--checkpoint", checkpoint, "--file_format", file_format, "--file_name", path])
+    return path
+
+
+def a_few_images(val: Path) -> list[Path]:
+    """The first image of each of a few classes."""
+    return [sorted(path.iterdir())[0] for path in sorted(val.iterdir())[:IMAGES_TO_CLASSIFY]]
+
+
+def show_table(network: str, folder: Path, checkpoint: Path, files: list[Path], seconds: float) -> None:
+    epochs = [row for row in read_lines(checkpoint.parent / "metrics.jsonl") if row["kind"] == "epoch"]
+    newest = max(folder.glob("eval/*/metrics.jsonl"), key=lambda path: path.parent.name, default=None)
+    result = read_lines(newest or folder / "eval" / "metrics.jsonl")[-1]
+    rows = [
+        ("network", network),
+        ("validation top-1", f"{result['accuracy']:.4f} ({result['top1']} of {result['total']} images)"),
+        ("training speed", f"{median(row['images_per_second'] for row in epochs):.1f} images/s"),
+        ("training epochs", f"{sum(row['seconds'] for row in epochs):.0f} s for {len(epochs)} epochs"),
+        ("this demo took", f"{seconds:.0f} s"),
+        *[
+            ("file written", f"{relative(str(path))}, {path.stat().st_size / 1e6:.1f} MB")
+            for path in [checkpoint, *files]
+        ],
+    ]
+    width = max(len(name) for name, _ in rows)
+    sys.stdout.write("\n" + "".join(f"{name:{width}}  {value}\n" for name, value in rows))
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

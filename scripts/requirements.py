@@ -1,0 +1,50 @@
+"""The one list of what mindzoo requires, and whether an environment has it.
+
+python scripts/requirements.py core onnx            lists what this environment lacks; exit status 1 if anything
+python scripts/requirements.py --list core onnx     lists all of it, one requirement a line
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+
+ONNX = ["onnx>=1.16", "onnxruntime>=1.18"]
+DEMO = ["scikit-learn>=1.3"]
+PARTS = {
+    "core": ["mindspore>=2.8,<2.11", "numpy>=1.26.4,<2", "pyyaml>=6", "pillow>=10"],
+    # Optional: `pip install mindzoo[onnx]` and so on.
+    "onnx": ONNX,  # utils/exporter.py verifies ONNX files with it
+    "demo": DEMO,  # scripts/prepare_digits.py takes its images from it
+    "dev": [*ONNX, *DEMO, "pytest>=8", "ruff>=0.12", "mypy>=1.15", "types-PyYAML>=6", "safetensors>=0.4"],
+}
+
+
+def lacking(requirements: list[str]) -> list[str]:
+    """The requirements that this environment does not fulfil."""
+    try:
+        from packaging.requirements import Requirement  # comes with MindSpore
+    except ImportError:
+        return requirements
+    missing = []
+    for text in requirements:
+        requirement = Requirement(text)
+        try:
+            found = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            found = ""
+        if not found or not requirement.specifier.contains(found, prereleases=True):
+            missing.append(text)
+    return missing
+
+
+def main() -> int:
+    words = sys.argv[1:]
+    wanted = [text for part in words if part != "--list" for text in PARTS[part]]
+    listed = wanted if "--list" in words else lacking(wanted)
+    sys.stdout.write("".join(f"{text}\n" for text in listed))
+    return int(bool(listed) and "--list" not in words)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

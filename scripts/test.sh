@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# bash scripts/test.sh [--full]: lint, format, types, tests. --full adds what is slow: the demos, and the tests on the
+# lowest MindSpore of the supported range.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+full=
+case "${1:-}" in
+"") ;;
+--full) full=yes ;;
+*) fail "unknown argument $1; usage: bash scripts/test.sh [--full]" ;;
+esac
+
+use_environment core dev
+cd "$ROOT"
+# Stops numerical libraries of one test from fighting with those of another over the cores.
+export PYTHONDONTWRITEBYTECODE=1
+
+say "ruff: lint and format"
+"$PYTHON" -m ruff check .
+"$PYTHON" -m ruff format --check .
+
+say "mypy: types"
+# The root is the package, so the type checker sees it through a link of that name.
+link=$(mktemp -d)
+trap 'rm -rf "$link"' EXIT
+ln -s "$ROOT" "$link/mindzoo"
+(cd "$link" && "$PYTHON" -m mypy --config-file mindzoo/pyproject.toml --cache-dir "$ROOT/.mypy_cache" -p mindzoo)
+
+say "tests"
+"$PYTHON" -m pytest -q -m "not slow"
+[ -n "$full" ] || exit 0
+
+say "slow tests"
+"$PYTHON" -m pytest -q -m slow
+
+lowest=$ROOT/.venv-lowest
+say "tests on the lowest supported MindSpore, in $lowest"
+make_environment "$lowest"
+if ! "$lowest/bin/python" -c 'import mindspore' >/dev/null 2>&1; then
+    mapfile -t wanted < <("$PYTHON" scripts/requirements.py --list core dev)
+    install_into "$lowest" "mindspore==2.8.0" "${wanted[@]}"
+fi
+"$lowest/bin/python" -m pytest -q -m "not slow"
