@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import shutil
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -27,10 +28,11 @@ class Progress:
         return self.stream.isatty()
 
     def show(self, text: str) -> None:
-        """Replace the line by `text`, or log it where the stream is no terminal."""
+        """Replace the line by `text`, cut to the terminal's width, or log it where the stream is no terminal."""
         if not self.in_place:
             logger.info(text)
             return
+        text = text[: shutil.get_terminal_size().columns - 1]
         self.stream.write("\r" + text.ljust(self._shown))
         self.stream.flush()
         self._shown = len(text)

@@ -48,7 +48,8 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
     for note in loaded.notes():
         logger.info("note: %s", note)
 
-    # 1. Data and checkpoints that are named exist and fit together.
+    # 1. Device, data and checkpoints that are named exist and fit together.
+    device = runtime.start(config.device_target, seed=config.seed)
     world = runtime.join(config.is_distributed, config.rank, config.group_size)
     data = open_data(config, world)
     num_classes = settle_classes(config.num_classes, data.classes)
@@ -63,7 +64,6 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
         return None
 
     # 2. Network and training step.
-    device = runtime.start(config.device_target, seed=config.seed)
     for note in ineffective(loaded, device, evaluated=data.evaluation is not None):
         logger.info("note: %s", note)
     network = spec.build(num_classes, **options)

@@ -30,9 +30,9 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
         logger.info("note: %s", note)
     data_root = folders.find_split(config.eval_data_dir or config.data_dir, "val", "data_dir")
     paths = checkpoints_of(spec, restored.single_path(config))
+    device = runtime.start(config.device_target)
     world = _whole_set(runtime.join(config.is_distributed, config.rank, config.group_size))
     first = open_source(spec, paths[0], data_root, loaded)
-    device = runtime.start(config.device_target)
     folder = run_folder.create(config.output_dir, dated=spec.dated_runs, rank=world.rank)
     folder.write_facts(config, device)
 
