@@ -18,7 +18,6 @@ from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-DEMO = ROOT / "demo"
 RECIPE = "digits_cpu.yaml"
 FORMATS = {"MINDIR": ".mindir", "ONNX": ".onnx"}
 IMAGES_TO_CLASSIFY = 5
@@ -28,15 +27,17 @@ def main() -> int:
     networks = sorted(path.parent.parent.name for path in (ROOT / "models").glob(f"*/config/{RECIPE}"))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("network", nargs="?", default="densenet121", choices=networks)
-    network = parser.parse_args().network
+    parser.add_argument("--folder", type=Path, default=ROOT / "demo", help="where everything is written")
+    options = parser.parse_args()
     started = time.perf_counter()
-    model, folder = ROOT / "models" / network, DEMO / network
+    network, demo = options.network, options.folder.resolve()
+    model, folder = ROOT / "models" / network, demo / network
     try:
-        run([ROOT / "scripts" / "prepare_digits.py", DEMO / "digits"])
-        data = ["--data_dir", DEMO / "digits" / "train"]
+        run([ROOT / "scripts" / "prepare_digits.py", demo / "digits"])
+        data = ["--data_dir", demo / "digits" / "train"]
         run([model / "train.py", "--config_path", RECIPE, *data, "--output_dir", folder / "train", "--resume", "auto"])
         checkpoint = last_checkpoint(folder / "train")
-        val = ["--data_dir", DEMO / "digits" / "val", "--checkpoint", checkpoint]
+        val = ["--data_dir", demo / "digits" / "val", "--checkpoint", checkpoint]
         run([model / "eval.py", *val, "--output_dir", folder / "eval", "--is_distributed", "0"])
         files = [export(model, checkpoint, folder / network, name) for name in FORMATS]
         run(
@@ -48,7 +49,7 @@ def main() -> int:
                 checkpoint,
                 "--top_k",
                 "2",
-                *a_few_images(DEMO / "digits" / "val"),
+                *a_few_images(demo / "digits" / "val"),
             ]
         )
     except subprocess.CalledProcessError as error:

@@ -35,7 +35,7 @@ def _dispatch(command: str, rest: Sequence[str]) -> int:
     def refuse() -> None:
         if command not in COMMANDS:
             raise UserError(
-                f"unknown command {command}{nearest(command, [*COMMANDS, 'list'])} (mindzoo --help lists them all)"
+                f"unknown command {command}{nearest(command, [*COMMANDS, 'list'])}; mindzoo --help lists them all"
             )
         if not rest or (rest[0].startswith("-") and rest[0] not in ("-h", "--help")):
             raise UserError(f"which network? wanted mindzoo {command} NETWORK, with one of {', '.join(list_models())}")
@@ -59,6 +59,8 @@ def _usage() -> str:
 
 
 def _table(pattern: str) -> str:
+    if not list_models(pattern):
+        return f"no network matches {pattern}; there are {', '.join(list_models())}"
     rows: list[tuple[str, ...]] = [("network", "title", "top-1", "top-5", "paper")]
     for name in list_models(pattern):
         spec = SPECS[name]

@@ -221,7 +221,7 @@ def _parse_flags(
         word = rest[0].split("=")[0]
         known = [f"--{spelling}" for name in spellings for spelling in spellings[name]]
         kind = "flag" if word.startswith("-") else "argument"
-        raise UserError(f"unknown {kind} {word}{nearest(word, known)} ({parser.prog} --help lists them all)")
+        raise UserError(f"unknown {kind} {word}{nearest(word, known)}; {parser.prog} --help lists them all")
     given = {name: value for name, value in vars(namespace).items() if value is not MISSING and value != []}
     return {name: convert(types[name], value, f"--{name}") for name, value in given.items()}
 

@@ -15,8 +15,6 @@ from mindzoo.utils.config import Loaded
 from mindzoo.utils.model_spec import ModelSpec
 from mindzoo.utils.settings import CHECKPOINT_ALIASES, TRAIN_ALIASES, PredictConfig
 
-STARS = "*" * 60
-
 
 def train(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Train; the flags are those of `spec.train_config`."""
@@ -24,7 +22,6 @@ def train(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None =
     def run() -> None:
         loaded = _load(spec, spec.train_config, {**TRAIN_ALIASES, **spec.train_aliases}, argv, prog, "Train")
         progress = log.start(spec.lines.format, console=_on_console(loaded.config))
-        _show(loaded.config)
         trainer.train(spec, loaded, progress)
 
     return runtime.exit_status(run)
@@ -82,10 +79,3 @@ def _load(
 def _on_console(settings: Any) -> bool:
     """One rank of eight speaks, as in the original zoo."""
     return bool(settings.rank % 8 == 0)
-
-
-def _show(settings: Any) -> None:
-    log.logger.info("Args:")
-    for name, value in dataclasses.asdict(settings).items():
-        log.logger.info("--> %s: %s", name, value)
-    log.logger.info(STARS)

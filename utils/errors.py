@@ -22,9 +22,9 @@ class Interrupted(Exception):  # noqa: N818 - nothing went wrong
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """'; did you mean X?' with the known word nearest to `word`, or nothing where none is near."""
+    """' (did you mean X?)' with the known word nearest to `word`, or nothing where none is near."""
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {matches[0]}?" if matches else ""
+    return f" (did you mean {matches[0]}?)" if matches else ""
 
 
 def shorten(names: Iterable[str], most: int = 5) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from mindzoo.utils.data.loader import EvalData
+from mindzoo.utils.log import logger
 from mindzoo.utils.model_spec import EvalResult
 from mindzoo.utils.runtime import World
 
@@ -45,7 +46,7 @@ class Evaluator:
 
     def __init__(self, network: nn.Cell, num_classes: int, world: World) -> None:
         self.k = min(MOST_TOP, num_classes)
-        self.step = EvalStep(network, self.k)
+        self.step, self.compiled = EvalStep(network, self.k), False
         self.sum = _Sum() if world.launched and world.size > 1 else None
 
     def run(self, data: EvalData) -> EvalResult:
@@ -56,6 +57,9 @@ class Evaluator:
             RuntimeError: not every image was counted once.
         """
         self.step.set_train(False)
+        if not self.compiled:
+            logger.info("compiling the evaluation graph, once per network ...")
+            self.compiled = True
         loss, counts = 0.0, np.zeros(3, np.int64)
         for images, labels, mask in data:
             sums = self._sum_over_ranks(self.step(images, labels, Tensor(mask)))

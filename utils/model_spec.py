@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from mindspore import nn
 
+from mindzoo.utils.errors import UserError
 from mindzoo.utils.settings import EvalConfig, ExportConfig, TrainConfig
 
 
@@ -71,6 +72,7 @@ class ModelSpec:
     published: Mapping[str, float]  # {"top1": …, "top5": …} in percent, as the original README claims
     folder: Path
     classifier: str  # the layer whose outputs are the classes
+    least_size: int = 32  # pixels per side of the smallest image the network can take
     dated_runs: bool = False  # a run's folder is made inside output_dir and named by date and time
     train_aliases: Mapping[str, str] = field(default_factory=dict)
     eval_aliases: Mapping[str, str] = field(default_factory=dict)
@@ -82,6 +84,16 @@ class ModelSpec:
     def recipes(self) -> Path:
         """The folder of its YAML recipes."""
         return self.folder / "config"
+
+    def check_image_size(self, image_size: Sequence[int]) -> None:
+        """Refuse images that the network would pool away.
+
+        Raises:
+            UserError: a side is too small.
+        """
+        if min(image_size) < self.least_size:
+            size = ",".join(map(str, image_size))
+            raise UserError(f"image_size is {size}; {self.name} needs at least {self.least_size} pixels per side")
 
     def network_options(self, config: Any) -> dict[str, Any]:
         """The arguments of the network that `config` holds."""

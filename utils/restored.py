@@ -44,9 +44,9 @@ def source(spec: ModelSpec, path: Path, loaded: Loaded[Any]) -> Source:
     wanted = {name: given[name] for name in recorded if name in given}
     if "image_size" in wanted:
         wanted["image_size"] = loaded.config.image_size
-    return Source(
-        content, checkpoint.plan(spec, content, options=options), Preprocessing.from_dict({**recorded, **wanted})
-    )
+    preprocessing = Preprocessing.from_dict({**recorded, **wanted})
+    spec.check_image_size(preprocessing.image_size)
+    return Source(content, checkpoint.plan(spec, content, options=options), preprocessing)
 
 
 def build(spec: ModelSpec, made_from: Source, which: str) -> nn.Cell:

@@ -50,6 +50,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
 
     # 1. Device, data and checkpoints that are named exist and fit together.
     device = runtime.start(config.device_target, seed=config.seed)
+    spec.check_image_size(config.image_size)
     world = runtime.join(config.is_distributed, config.rank, config.group_size)
     data = open_data(config, world)
     num_classes = settle_classes(config.num_classes, data.classes)
@@ -79,6 +80,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
     go_on_in = found.path.parent if found and config.resume == "auto" else None
     folder = run_folder.create(config.output_dir, dated=spec.dated_runs, rank=world.rank, go_on_in=go_on_in)
     folder.write_facts(config, device, data.classes)
+    show(config)
     logger.info("this run writes to %s", folder.path)
     run = Run(
         spec, config, world, folder, step, rates, data.train.steps_per_epoch,
@@ -89,6 +91,14 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
     # 4. The loop.
     loop(run, data, callbacks(run, data, network, num_classes))
     return run
+
+
+def show(config: TrainConfig) -> None:
+    """The resolved configuration, as the original zoo logs it."""
+    logger.info("Args:")
+    for name, value in dataclasses.asdict(config).items():
+        logger.info("--> %s: %s", name, value)
+    logger.info("*" * 60)
 
 
 def open_data(config: TrainConfig, world: World) -> Data:
