@@ -26,7 +26,7 @@ runpy.run_path(str(ROOT / "utils" / "importable.py"), run_name="importable")
 
 from mindzoo.models import get_spec  # noqa: E402
 from mindzoo.utils import config as configuration  # noqa: E402
-from mindzoo.utils import log, run_folder, runtime, trainer  # noqa: E402
+from mindzoo.utils import log, loop, run_folder, runtime, trainer  # noqa: E402
 from mindzoo.utils.callbacks.progress import ProgressLine  # noqa: E402
 from mindzoo.utils.run import Run  # noqa: E402
 
@@ -46,7 +46,7 @@ def main() -> int:
         run, data = prepare(options, Path(folder))
         rows = []
         for number in range(options.runs):
-            rows.append((bare(run, options.steps), loop(run, data, number)))
+            rows.append((bare(run, options.steps), looped(run, data, number)))
             sys.stdout.write(
                 f"run {number + 1}: bare step {rows[-1][0]:.2f} images/s, loop {rows[-1][1]:.2f} images/s\n"
             )
@@ -71,7 +71,7 @@ def prepare(options: argparse.Namespace, folder: Path) -> tuple[Run, Any]:
     step = trainer.build_step(settings, network, CLASSES, rates, "CPU", world)
     where = run_folder.create(str(folder / "run"), dated=False, rank=0)
     run = Run(spec, settings, world, where, step, rates, data.train.steps_per_epoch, {}, log.Progress(sys.stdout))
-    trainer.compile_step(run, data.train)
+    loop.compile_step(run, data.train)
     bare(run, 3)  # the first steps allocate
     return run, data.train
 
@@ -90,12 +90,12 @@ def bare(run: Run, steps: int) -> float:
     return steps * batch / (time.perf_counter() - started)
 
 
-def loop(run: Run, data: Any, epoch: int) -> float:
+def looped(run: Run, data: Any, epoch: int) -> float:
     """Images/s of the loop over one epoch, from the first batch asked for to the last loss read."""
     run.epoch, run.epoch_step = epoch, 0
     run.start_epoch()
     started = time.perf_counter()
-    trainer.stepped_epoch(run, data, [ProgressLine()], runtime.StopRequest())
+    loop.stepped_epoch(run, data, [ProgressLine()], runtime.StopRequest())
     run.read_loss()
     return run.epoch_clock.steps * run.config.batch_size / (time.perf_counter() - started)
 

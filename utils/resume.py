@@ -4,15 +4,62 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mindzoo.utils import checkpoint
 from mindzoo.utils.checkpoint import Checkpoint
+from mindzoo.utils.config import Loaded
 from mindzoo.utils.data.loader import Data
 from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.log import logger
 from mindzoo.utils.model_spec import ModelSpec
+from mindzoo.utils.run import last_step
+from mindzoo.utils.settings import TrainConfig
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a training starts: from nothing, from the weights of a checkpoint, or in the middle of an earlier run."""
+
+    options: dict[str, Any]  # the network's arguments
+    pretrained: Checkpoint | None = None
+    resumed: Checkpoint | None = None
+    epoch: int = 0
+    epoch_step: int = 0
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The best evaluation of the run that goes on."""
+        return self.resumed.meta.get("best") if self.resumed else None
+
+    def is_complete(self, config: TrainConfig, steps_per_epoch: int) -> bool:
+        """Whether all steps are done already; says so."""
+        done, last = self.epoch * steps_per_epoch + self.epoch_step, last_step(config, steps_per_epoch)
+        if done >= last:
+            logger.info("nothing to do: %d of %d steps are done", done, last)
+        return done >= last
+
+
+def settle(spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_classes: int) -> Start:
+    """Read the checkpoint that `--resume` or `--pretrained` names and check that the training can start from it.
+
+    Raises:
+        UserError: it cannot be read, or is of another network, other classes or other data.
+    """
+    config = loaded.config
+    found = find(spec, config.resume, config.output_dir) if config.resume else None
+    if found:
+        given = {name: value for name, value in spec.network_options(config).items() if name in loaded.given}
+        check_options(found, given)
+        epoch, epoch_step = position(found, data)
+        options = _options(spec, loaded, found, num_classes)
+        return Start(options, resumed=found, epoch=epoch, epoch_step=epoch_step)
+    if config.pretrained:
+        weights = checkpoint.read(Path(config.pretrained), spec)
+        return Start(_options(spec, loaded, weights, num_classes), pretrained=weights)
+    return Start(spec.network_options(config))
 
 
 def find(spec: ModelSpec, wanted: str, output_dir: str) -> Checkpoint | None:
@@ -91,3 +138,16 @@ def _of_a_training(found: Checkpoint) -> Checkpoint:
     if found.origin != "mindzoo" or "epoch_step" not in found.meta:
         raise UserError(f"{found.path} holds no state of a training to go on from; use it with --pretrained")
     return found
+
+
+def _options(spec: ModelSpec, loaded: Loaded[TrainConfig], start: Checkpoint, num_classes: int) -> dict[str, Any]:
+    """The network's arguments: those given, else those of the checkpoint, else the defaults.
+
+    Raises:
+        UserError: the checkpoint has another number of classes.
+    """
+    options = spec.network_options(loaded.config)
+    given = {name: value for name, value in options.items() if name in loaded.given}
+    planned = checkpoint.plan(spec, start, num_classes=num_classes, options=given).options
+    kinds = {name: type(value) for name, value in options.items()}
+    return {**options, **{name: kinds[name](value) for name, value in planned.items()}}

@@ -6,7 +6,6 @@ Nothing is written before everything that the user gave has been checked.
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,24 +14,23 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
-from mindzoo.utils import checkpoint, optimizers, resume, run_folder, runtime
+from mindzoo.utils import checkpoint, loop, optimizers, resume, run_folder, runtime
 from mindzoo.utils.callbacks import Callback
 from mindzoo.utils.callbacks.checkpoints import Checkpoints
 from mindzoo.utils.callbacks.evaluation import Evaluation
 from mindzoo.utils.callbacks.metrics import EpochLine
 from mindzoo.utils.callbacks.progress import ProgressLine
-from mindzoo.utils.checkpoint import Checkpoint
 from mindzoo.utils.config import Loaded
 from mindzoo.utils.data import folder as folders
 from mindzoo.utils.data import transforms
-from mindzoo.utils.data.loader import Data, EvalData, TrainData, readable_errors
-from mindzoo.utils.errors import Interrupted, UserError
+from mindzoo.utils.data.loader import Data, EvalData, TrainData
+from mindzoo.utils.errors import UserError
 from mindzoo.utils.evaluator import Evaluator
 from mindzoo.utils.log import Progress, logger
 from mindzoo.utils.losses import SmoothedCrossEntropy
 from mindzoo.utils.model_spec import ModelSpec
-from mindzoo.utils.run import Run, last_step
-from mindzoo.utils.runtime import StopRequest, World
+from mindzoo.utils.run import Run
+from mindzoo.utils.runtime import World
 from mindzoo.utils.settings import TrainConfig
 from mindzoo.utils.train_step import TrainStep
 
@@ -54,42 +52,36 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
     world = runtime.join(config.is_distributed, config.rank, config.group_size)
     data = open_data(config, world)
     num_classes = settle_classes(config.num_classes, data.classes)
-    found = resume.find(spec, config.resume, config.output_dir) if config.resume else None
-    start_weights = checkpoint.read(Path(config.pretrained), spec) if config.pretrained and not found else None
-    options = settle_options(spec, loaded, found or start_weights, num_classes)
-    if found:
-        resume.check_options(found, {name: options[name] for name in options if name in loaded.given})
-    config = dataclasses.replace(config, **options)
-    epoch, epoch_step = resume.position(found, data) if found else (0, 0)
-    if is_complete(config, data, epoch, epoch_step):
+    start = resume.settle(spec, loaded, data, num_classes)
+    if start.is_complete(config, data.train.steps_per_epoch):
         return None
+    config = dataclasses.replace(config, **start.options)
 
     # 2. Network and training step.
     for note in ineffective(loaded, device, evaluated=data.evaluation is not None):
         logger.info("note: %s", note)
-    network = spec.build(num_classes, **options)
-    if start_weights:
-        checkpoint.load(network, start_weights)
+    network = spec.build(num_classes, **start.options)
+    if start.pretrained:
+        checkpoint.load(network, start.pretrained)
     rates = spec.learning_rates(config, data.train.steps_per_epoch)
     step = build_step(config, network, num_classes, rates, device, world)
-
-    if found:
-        checkpoint.restore(step, found)
+    if start.resumed:
+        checkpoint.restore(step, start.resumed)
 
     # 3. The run's folder, the first thing that is written.
-    go_on_in = found.path.parent if found and config.resume == "auto" else None
+    go_on_in = start.resumed.path.parent if start.resumed and config.resume == "auto" else None
     folder = run_folder.create(config.output_dir, dated=spec.dated_runs, rank=world.rank, go_on_in=go_on_in)
     folder.write_facts(config, device, data.classes)
     show(config)
     logger.info("this run writes to %s", folder.path)
     run = Run(
         spec, config, world, folder, step, rates, data.train.steps_per_epoch,
-        meta=checkpoint_meta(spec, config, num_classes, data.classes), progress=progress, epoch=epoch,
-        epoch_step=epoch_step, best=found.meta.get("best") if found else None,
+        meta=checkpoint_meta(spec, config, num_classes, data.classes), progress=progress,
+        epoch=start.epoch, epoch_step=start.epoch_step, best=start.best,
     )  # fmt: skip
 
     # 4. The loop.
-    loop(run, data, callbacks(run, data, network, num_classes))
+    loop.train(run, data.train, callbacks(run, data, network, num_classes))
     return run
 
 
@@ -139,32 +131,6 @@ def settle_classes(wanted: int, classes: Sequence[str]) -> int:
     if wanted > len(classes):
         logger.warning("num_classes is %d for %d class folders: the last outputs have no images", wanted, len(classes))
     return wanted or len(classes)
-
-
-def is_complete(config: TrainConfig, data: Data, epoch: int, epoch_step: int) -> bool:
-    """Whether a training that goes on at this point is at its end; says so."""
-    done = epoch * data.train.steps_per_epoch + epoch_step
-    last = last_step(config, data.train.steps_per_epoch)
-    if done >= last:
-        logger.info("nothing to do: %d of %d steps are done", done, last)
-    return done >= last
-
-
-def settle_options(
-    spec: ModelSpec, loaded: Loaded[TrainConfig], start: Checkpoint | None, num_classes: int
-) -> dict[str, Any]:
-    """The network's arguments: those given, else those of the checkpoint to start from, else the defaults.
-
-    Raises:
-        UserError: the checkpoint has another number of classes.
-    """
-    options = spec.network_options(loaded.config)
-    if start is None:
-        return options
-    given = {name: value for name, value in options.items() if name in loaded.given}
-    planned = checkpoint.plan(spec, start, num_classes=num_classes, options=given).options
-    kinds = {name: type(value) for name, value in options.items()}
-    return {**options, **{name: kinds[name](value) for name, value in planned.items()}}
 
 
 def ineffective(loaded: Loaded[TrainConfig], device: str, *, evaluated: bool) -> list[str]:
@@ -227,79 +193,3 @@ def callbacks(run: Run, data: Data, network: nn.Cell, num_classes: int) -> list[
     if data.evaluation:
         listed.append(Evaluation(Evaluator(network, num_classes, run.world), data.evaluation, checkpoints))
     return [*listed, checkpoints]
-
-
-def loop(run: Run, data: Data, listed: Sequence[Callback]) -> None:
-    """Train until `run.last_step`, or until a signal.
-
-    Raises:
-        Interrupted: after a checkpoint was saved.
-    """
-    sink = run.config.sink_mode
-    with runtime.stop_on_signals() as stop, readable_errors():
-        compile_step(run, data.train)
-        while run.step < run.last_step and not stop:
-            run.start_epoch()
-            (sunk_epoch if sink else stepped_epoch)(run, data.train, listed, stop)
-            run.read_loss()
-            if run.epoch_step == run.steps_per_epoch:
-                for callback in listed:
-                    callback.on_epoch_end(run)
-                if run.step < run.last_step:
-                    run.epoch, run.epoch_step = run.epoch + 1, 0
-        run.progress.clear()
-        for callback in listed:
-            callback.on_end(run)
-    if stop:
-        raise Interrupted(
-            f"stopped at step {run.step}: saved {run.saved or 'nothing'}; go on with --resume auto", stop.signal
-        )
-
-
-def compile_step(run: Run, data: TrainData) -> None:
-    """Compile the graph before the first step, and say so: silence for a minute looks like a hang."""
-    height, width = run.config.image_size
-    images = ms.Tensor(np.zeros((data.batch_size, 3, height, width), np.float32))
-    labels = ms.Tensor(np.zeros(data.batch_size, np.int32))
-    logger.info("compiling the training graph for batches of %s, once per run ...", tuple(images.shape))
-    started = time.perf_counter()
-    run.train_step.compile(images, labels)
-    logger.info("compiled in %.1f s", time.perf_counter() - started)
-
-
-def stepped_epoch(run: Run, data: TrainData, listed: Sequence[Callback], stop: StopRequest) -> None:
-    """Our own loop: one call of the compiled step per batch."""
-    batches = data.epoch(run.epoch, run.epoch_step).create_tuple_iterator(num_epochs=1)
-    waiting_since = time.perf_counter()
-    for images, labels in batches:
-        run.epoch_clock.waited += time.perf_counter() - waiting_since
-        run.advance(run.train_step(images, labels))
-        for callback in listed:
-            callback.on_step(run)
-        if stop or run.step >= run.last_step:
-            break
-        waiting_since = time.perf_counter()
-
-
-def sunk_epoch(run: Run, data: TrainData, listed: Sequence[Callback], stop: StopRequest) -> None:
-    """The same through MindSpore's Model, which feeds an Ascend device from a queue (elsewhere it does not sink)."""
-    batches = data.epoch(run.epoch, run.epoch_step)
-    ms.Model(run.train_step).train(1, batches, callbacks=[_Relay(run, listed, stop)], dataset_sink_mode=True)
-
-
-class _Relay(ms.train.Callback):
-    """Counts what Model.train does into the run, and calls our callbacks."""
-
-    def __init__(self, run: Run, listed: Sequence[Callback], stop: StopRequest) -> None:
-        super().__init__()
-        self.run, self.listed, self.stop = run, listed, stop
-        self.first = run.epoch_step
-
-    def on_train_step_end(self, run_context: Any) -> None:
-        arguments = run_context.original_args()
-        done = self.first + arguments.cur_step_num
-        self.run.advance(arguments.net_outputs, done - self.run.epoch_step)
-        for callback in self.listed:
-            callback.on_step(self.run)
-        if self.stop or self.run.step >= self.run.last_step:
-            run_context.request_stop()
