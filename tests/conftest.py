@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import runpy
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -54,3 +57,62 @@ def tiny(network: str = "densenet121") -> list[str]:
     flags = {"densenet121": ["--block_config", "1,1", "--growth_rate", "4", "--init_features", "8"]}
     common = ["--image_size", "32", "--crop_pct", "1", "--device_target", "CPU", "--is_distributed", "0"]
     return flags[network] + common
+
+
+def training(data: Path, output: Path, *more: str) -> list[str]:
+    """Flags of a small training; later flags win, so `more` may replace any of them."""
+    small = ["--color_jitter", "", "--batch_size", "6", "--workers", "1", "--lr", "0.05", "--crop_scale", "0.5,1"]
+    return [*tiny(), *small, "--data_dir", str(data), "--output_dir", str(output), *more]
+
+
+def run_train(data: Path, output: Path, *more: str) -> Path:
+    """Train with these flags, which must succeed; return the folder of the newest run in `output`."""
+    from mindzoo.models.densenet121 import SPEC
+    from mindzoo.utils import entry
+
+    gc.collect()  # a cell that is collected after another was compiled makes MindSpore compile it again
+    before = Path.cwd()
+    output.mkdir(parents=True, exist_ok=True)
+    os.chdir(output)  # session fixtures run in the clone otherwise
+    try:
+        assert entry.train(SPEC, training(data, output, *more)) == 0
+    finally:
+        os.chdir(before)
+    return newest_run(output)
+
+
+def newest_run(output: Path) -> Path:
+    """The folder of the newest run in `output`."""
+    return max(entry for entry in output.iterdir() if entry.is_dir())
+
+
+# Without randomness in the images a run is a function of weights and order only, also in the middle of an epoch.
+PLAIN_IMAGES = ["--crop_scale", "1,1", "--crop_ratio", "1,1", "--flip_prob", "0"]
+
+
+class Trained(NamedTuple):
+    """A finished training: its data, output_dir, run folder and last checkpoint."""
+
+    data: Path
+    output: Path
+    folder: Path
+    checkpoint: Path
+
+
+@pytest.fixture(scope="session")
+def trained(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Four epochs with averaged weights, evaluated on val/ after each. Read only: copy what you change."""
+    output = tmp_path_factory.mktemp("trained")
+    folder = run_train(colors, output, "--max_epoch", "4", "--ema_decay", "0.5", "--save_checkpoint_epochs", "2")
+    return Trained(colors, output, folder, folder / "0-4_6.ckpt")
+
+
+@pytest.fixture(scope="session")
+def stopped(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A run of three epochs that `max_steps` ended at step 2 of 6 of the second one; it keeps every kind of state."""
+    output = tmp_path_factory.mktemp("stopped")
+    folder = run_train(colors, output, "--max_epoch", "3", "--max_steps", "8", *KEPT, *PLAIN_IMAGES)
+    return Trained(colors, output, folder, folder / "0-2_2.ckpt")
+
+
+KEPT = ["--ema_decay", "0.5", "--is_dynamic_loss_scale", "1", "--loss_scale", "64"]

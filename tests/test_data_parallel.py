@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, tiny
+
+from mindzoo.tests.conftest import ROOT, tiny
 
 
 def free_port() -> int:

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+
+from mindzoo.tests.conftest import ROOT
 
 LEAST_ACCURACY = {"densenet121": 0.97}
 NETWORKS = sorted(path.parent.parent.name for path in (ROOT / "models").glob("*/config/digits_cpu.yaml"))

@@ -9,7 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+
+from mindzoo.tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")

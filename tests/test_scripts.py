@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from conftest import ROOT
 from PIL import Image
+
+from mindzoo.tests.conftest import ROOT
 
 
 def run(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -27,6 +27,7 @@ from mindzoo.utils.log import logger
 from mindzoo.utils.model_spec import ModelSpec
 
 META = "mindzoo"
+COUNT = "mindzoo.parameters"
 AVERAGED = "ema."
 # What optimizers and callbacks of MindSpore add to a checkpoint: it never belongs to a network.
 STATE_NAMES = ("momentum", "learning_rate", "global_step", "epoch_num", "step_num", "loss_scale")
@@ -75,8 +76,10 @@ def save(path: Path, parameters: Mapping[str, Parameter], meta: Mapping[str, Any
     Raises:
         UserError: the folder cannot be written, or the disk is full.
     """
-    rows = [{"name": name, "data": value} for name, value in parameters.items()]
-    text = json.dumps({**meta, "format": 1, "parameters": len(rows)}, ensure_ascii=False)
+    # The count comes first: a file that was cut off between two parameters has it, and not all that it counts.
+    rows: list[dict[str, Any]] = [{"name": COUNT, "data": Tensor(len(parameters), ms.int32)}]
+    rows += [{"name": name, "data": value} for name, value in parameters.items()]
+    text = json.dumps({**meta, "format": 1}, ensure_ascii=False)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp.ckpt")
     try:
         ms.save_checkpoint(rows, str(temporary), append_dict={META: text}, crc_check=True)
@@ -85,8 +88,9 @@ def save(path: Path, parameters: Mapping[str, Parameter], meta: Mapping[str, Any
         temporary.chmod(0o644)  # MindSpore leaves it readable for its owner only
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
         raise UserError(f"cannot write the checkpoint {path}: {error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read(path: Path, spec: ModelSpec) -> Checkpoint:
@@ -96,11 +100,11 @@ def read(path: Path, spec: ModelSpec) -> Checkpoint:
         UserError: missing, unreadable, incomplete, or of another network of this zoo.
     """
     raw, meta = _read_file(path)
+    if COUNT in raw:
+        count = int(raw.pop(COUNT))
+        if len(raw) != count or not meta or not _ends_with_checksum(path):
+            raise UserError(f"{path} is incomplete, with {len(raw)} of {count} parameters; use another checkpoint")
     if meta:
-        if meta.get("parameters") != len(raw):
-            raise UserError(
-                f"{path} is incomplete: {len(raw)} of {meta.get('parameters')} parameters; use another checkpoint"
-            )
         if meta["network"] != spec.name:
             raise UserError(f"{path} is a checkpoint of {meta['network']}, not of {spec.name}")
         averaged = {name[len(AVERAGED) :]: raw.pop(name) for name in list(raw) if name.startswith(AVERAGED)}
@@ -126,16 +130,26 @@ def plan(
     """
     settled = {**checkpoint.meta.get("options", {}), **(options or {})}
     if checkpoint.origin != "mindzoo" and "flavour" in spec.options:
-        settled.setdefault("flavour", {"zoo": "zoo", "torch": "paper"}[checkpoint.origin])
+        implied = {"zoo": "zoo", "torch": "paper"}[checkpoint.origin]
+        if settled.setdefault("flavour", implied) != implied:
+            logger.warning(
+                "flavour %s is wanted, and the weights of %s are of flavour %s",
+                settled["flavour"],
+                checkpoint.path,
+                implied,
+            )
     bias = checkpoint.weights.get(f"{spec.classifier}.bias")
     found = checkpoint.meta.get("num_classes") or (len(bias) if bias is not None else None)
     if num_classes and found and num_classes != found:
-        raise UserError(f"{checkpoint.path} has {found} classes; wanted {num_classes}")
+        raise UserError(
+            f"{checkpoint.path} has {found} classes; wanted {num_classes}: give --num_classes {found}, "
+            f"or a checkpoint of {num_classes} classes"
+        )
     return Plan(num_classes or found or 1000, settled)
 
 
-def load(network: nn.Cell, checkpoint: Checkpoint, *, which: str = "averaged") -> None:
-    """Load the weights of a checkpoint into its network and say so in one line.
+def load(network: nn.Cell, checkpoint: Checkpoint, *, which: str = "averaged", say: bool = True) -> None:
+    """Load the weights of a checkpoint into its network and, with `say`, log so in one line.
 
     Args:
         which: "averaged" takes the averaged weights where the file has them, "raw" never.
@@ -146,6 +160,8 @@ def load(network: nn.Cell, checkpoint: Checkpoint, *, which: str = "averaged") -
     averaged = which == "averaged" and bool(checkpoint.averaged)
     values = checkpoint.averaged if averaged else checkpoint.weights
     load_weights(network, values, checkpoint.path)
+    if not say:
+        return
     flavour = getattr(network, "flavour", None)
     logger.info(
         "load model %s success: %d %sweights of origin %s%s",
@@ -233,6 +249,13 @@ def _read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         elif isinstance(value, Tensor):
             arrays[name] = value.asnumpy()
     return arrays, meta
+
+
+def _ends_with_checksum(path: Path) -> bool:
+    """Whether the file ends as MindSpore ends it: `crc_num` and ten bytes. Without them it is read unchecked."""
+    with open(path, "rb") as file:
+        file.seek(-min(17, path.stat().st_size), os.SEEK_END)
+        return file.read(7) == b"crc_num"
 
 
 def _from_torch(raw: Mapping[str, np.ndarray], spec: ModelSpec) -> dict[str, np.ndarray]:

@@ -47,7 +47,7 @@ def _dispatch(command: str, rest: Sequence[str]) -> int:
         return status
     if rest[0] in ("-h", "--help"):
         return _say(
-            f"usage: mindzoo {command} NETWORK [--key value ...]\nmindzoo {command} NETWORK --help explains every key."
+            f"usage: mindzoo {command} NETWORK{' [IMAGE ...]' if command == 'predict' else ''} [--key value ...]\nmindzoo {command} NETWORK --help explains every key."
         )
     return COMMANDS[command][1](get_spec(rest[0]), rest[1:], f"mindzoo {command} {rest[0]}")
 
@@ -61,7 +61,7 @@ def _usage() -> str:
 def _table(pattern: str) -> str:
     if not list_models(pattern):
         return f"no network matches {pattern}; there are {', '.join(list_models())}"
-    rows: list[tuple[str, ...]] = [("network", "title", "top-1", "top-5", "paper")]
+    rows: list[tuple[str, ...]] = [("network", "title", "top-1 claimed", "top-5 claimed", "paper")]
     for name in list_models(pattern):
         spec = SPECS[name]
         rows.append((name, spec.title, *(f"{spec.published[k]:.2f}" for k in ("top1", "top5")), spec.paper))

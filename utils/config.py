@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
+import math
 import sys
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from types import GenericAlias
@@ -56,7 +57,7 @@ class Loaded(Generic[C]):
                 continue
             other, wanted = condition
             found = getattr(self.config, other)
-            if found not in wanted:
+            if found not in wanted and getattr(self.config, spec.name) != spec.default:
                 words = " or ".join(_show(value) for value in wanted)
                 lines.append(f"{spec.name} has no effect: {other} is {_show(found)}, and it is used with {words} only")
         return lines
@@ -70,11 +71,13 @@ def load(
     recipes: Path | None = None,
     prog: str | None = None,
     description: str = "",
+    passed_over: Collection[str] = (),
 ) -> Loaded[C]:
     """Read flags, and the YAML file that they name, into a `config_class`.
 
     Args:
         aliases: other spellings of keys: {"per_batch_size": "batch_size"}.
+        passed_over: keys that a recipe may hold for another command; they are skipped.
         recipes: the folder in which a `--config_path` that is no file of its own is looked up.
 
     Raises:
@@ -84,7 +87,7 @@ def load(
     flags = _parse_flags(config_class, argv, aliases, prog, description)
     values: dict[str, Any] = {}
     if flags.get("config_path"):
-        values = read_yaml(config_class, find_recipe(flags["config_path"], recipes), aliases)
+        values = read_yaml(config_class, find_recipe(flags["config_path"], recipes), aliases, passed_over)
     values.update(flags)
     return Loaded(make(config_class, values), frozenset(values))
 
@@ -101,7 +104,9 @@ def make(config_class: type[C], values: Mapping[str, Any]) -> C:
     return config_class(**values)
 
 
-def read_yaml(config_class: type, path: Path, aliases: Mapping[str, str]) -> dict[str, Any]:
+def read_yaml(
+    config_class: type, path: Path, aliases: Mapping[str, str], passed_over: Collection[str] = ()
+) -> dict[str, Any]:
     """The keys of a recipe with their values converted to the types of `config_class`.
 
     Raises:
@@ -118,6 +123,8 @@ def read_yaml(config_class: type, path: Path, aliases: Mapping[str, str]) -> dic
     types, values = _types(config_class), {}
     for word, value in content.items():
         name = aliases.get(str(word), str(word))
+        if name not in types and name in passed_over:
+            continue
         if name not in types:
             raise UserError(f"{path}: unknown key {word}{nearest(str(word), [*types, *aliases])}")
         if name in values:
@@ -166,16 +173,29 @@ def convert(kind: Any, value: Any, name: str) -> Any:
         if value is None:
             return ""
     elif isinstance(value, (int, float, str)) and not isinstance(value, bool):
-        try:
-            number = float(value)
-            if kind is float:
-                return number
-            if number.is_integer():
-                return int(number)
-        except (ValueError, OverflowError):
-            pass
+        number = _number(kind, value)
+        if number is not None:
+            return number
     wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[kind]
     raise UserError(f"{name} is {value!r}; wanted {wanted}")
+
+
+def _number(kind: type, value: Any) -> Any:
+    """An int or a finite float, None where `value` is neither."""
+    try:
+        if kind is float:
+            return float(value) if math.isfinite(float(value)) else None
+        return int(value) if not isinstance(value, float) or value.is_integer() else None
+    except (ValueError, OverflowError):
+        return int(float(value)) if kind is int and _is_whole(value) else None
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether a text such as 1e5 or 7.0 is a whole number."""
+    try:
+        return float(value).is_integer()
+    except ValueError:
+        return False
 
 
 def _convert_tuple(kind: type, value: Any, name: str) -> tuple[Any, ...]:
@@ -294,7 +314,8 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for name, _ in node.value:
-            if name.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{name.value} is given twice", name.start_mark)
-            seen.add(name.value)
+            word = str(name.value)
+            if word in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{word} is given twice", name.start_mark)
+            seen.add(word)
         return super().construct_mapping(node, deep)

@@ -66,12 +66,15 @@ def _load(
     spec: ModelSpec, config_class: type[Any], aliases: Any, argv: Sequence[str] | None, prog: str | None, verb: str
 ) -> Loaded[Any]:
     known = {field.name for field in dataclasses.fields(config_class)}
+    # One recipe serves all commands of a network; what only a training needs is skipped by the others.
+    training = {field.name for field in dataclasses.fields(spec.train_config)} | {*TRAIN_ALIASES, *spec.train_aliases}
     return config.load(
         config_class,
         sys.argv[1:] if argv is None else argv,
         aliases={word: name for word, name in aliases.items() if name in known},
         recipes=spec.recipes,
         prog=prog,
+        passed_over=training,
         description=f"{verb} {spec.title} ({spec.paper}).",
     )
 

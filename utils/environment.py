@@ -37,6 +37,7 @@ def prepare() -> None:
     # Warnings of the framework's compiler say nothing a user can act on. Its data pipeline logs every error that it
     # also raises; the raised one is reported.
     os.environ.setdefault("GLOG_v", "3")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     os.environ.setdefault("MS_SUBMODULE_LOG_v", "{MD:4}")
 
 

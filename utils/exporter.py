@@ -50,8 +50,9 @@ def export(spec: ModelSpec, loaded: Loaded[ExportConfig]) -> Path:
     logger.info("formats that can be written on %s: %s", device, ", ".join(formats))
     _check(config, formats, device)
     target = _target(spec, config)
-    made_from = restored.source(spec, restored.single_path(config), loaded)
-    image_path = sample_image(config, made_from)
+    # Absolute, because the work is done in another folder.
+    made_from = restored.source(spec, restored.single_path(config).resolve(), loaded)
+    image_path = sample_image(config, made_from).resolve()
     image = load_image(image_path, made_from.preprocessing)
     runtime.start(device)
 
@@ -61,7 +62,8 @@ def export(spec: ModelSpec, loaded: Loaded[ExportConfig]) -> Path:
         written = _write(network, batch, config.file_format, scratch)
         difference = None
         if not config.no_verify:
-            expected = restored.build(spec, made_from, config.weights)(Tensor(batch)).asnumpy()
+            # A second network: exporting to ONNX changes the graph of the first.
+            expected = restored.build(spec, made_from, config.weights, say=False)(Tensor(batch)).asnumpy()
             difference = _verify(network, batch, expected, config.file_format, written)
             logger.info("largest difference to the network on %s: %.2e of the largest logit", image_path, difference)
             if not difference <= TOLERANCE:
@@ -71,8 +73,8 @@ def export(spec: ModelSpec, loaded: Loaded[ExportConfig]) -> Path:
         facts = _facts(spec, config, made_from, image_path, difference)
         (scratch / "facts.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         written.chmod(0o644)  # MindSpore leaves it readable for its owner only
-        os.replace(scratch / "facts.json", target.with_suffix(target.suffix + ".json"))
         os.replace(written, target)
+        os.replace(scratch / "facts.json", target.with_suffix(target.suffix + ".json"))
     logger.info("wrote %s (%.1f MB) and %s.json", target, target.stat().st_size / 1e6, target.name)
     return target
 
@@ -90,7 +92,8 @@ def sample_image(config: ExportConfig, made_from: Source) -> Path:
         return Path(config.image)
     trained_on = made_from.checkpoint.meta.get("config", {}).get("data_dir", "")
     if trained_on and Path(trained_on).is_dir():
-        for folder, _, names in os.walk(trained_on):
+        for folder, inside, names in os.walk(trained_on):
+            inside.sort()
             for name in sorted(names):
                 if name.lower().endswith(SUFFIXES):
                     return Path(folder) / name
@@ -123,6 +126,8 @@ def _target(spec: ModelSpec, config: ExportConfig) -> Path:
     suffix = SUFFIX[config.file_format]
     name = config.file_name or spec.name
     target = Path(name if name.lower().endswith(suffix) else name + suffix)
+    if target.is_dir():
+        raise UserError(f"file_name is {name}, and {target} is a folder; name a file")
     if not target.resolve().parent.is_dir():
         raise UserError(f"file_name is {name}, and the folder {target.parent} is missing; make it first")
     return target.resolve()

@@ -17,8 +17,8 @@ def register(root: Path) -> None:
     spec = importlib.util.spec_from_file_location(
         "mindzoo", root / "__init__.py", submodule_search_locations=[str(root)]
     )
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{root} holds no __init__.py")
+    assert spec is not None
+    assert spec.loader is not None
     package = importlib.util.module_from_spec(spec)
     sys.modules["mindzoo"] = package
     try:

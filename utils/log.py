@@ -5,6 +5,7 @@ One logger for the package. Lines that are logged before the log file is opened 
 
 from __future__ import annotations
 
+import io
 import logging
 import logging.handlers
 import shutil
@@ -63,6 +64,7 @@ def start(line_format: str = "%(message)s", *, console: bool = True) -> Progress
     logger.setLevel(logging.INFO)
     logger.propagate = False
     handler = _ConsoleHandler()
+    progress = handler.progress if console else Progress(io.StringIO())
     formatter = logging.Formatter(line_format)
     handler.setFormatter(formatter)
     if console:
@@ -70,7 +72,7 @@ def start(line_format: str = "%(message)s", *, console: bool = True) -> Progress
     waiting = logging.handlers.MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1, flushOnClose=False)
     waiting.setFormatter(formatter)
     logger.addHandler(waiting)
-    return handler.progress
+    return progress
 
 
 def open_file(path: Path) -> None:

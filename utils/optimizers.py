@@ -26,15 +26,16 @@ def create(name: str, network: nn.Cell, rates: np.ndarray, *, momentum: float, w
     """An optimizer over the trainable parameters of `network` that takes rate i of `rates` at its step i.
 
     Args:
-        name: "momentum" (v = momentum v + g; w -= rate v), "nesterov", or "adamw" (decoupled decay).
+        name: "momentum" (v = momentum v + g; w -= rate v) or "nesterov" (w -= rate (g + momentum v)).
 
     Raises:
         ValueError: another name.
     """
     groups = decay_groups(network.trainable_params(), weight_decay)
     rate = Tensor(np.asarray(rates, np.float32))
-    if name in ("momentum", "nesterov"):
-        return nn.Momentum(groups, rate, momentum, use_nesterov=name == "nesterov")
-    if name == "adamw":
-        return nn.AdamWeightDecay(groups, rate)
-    raise ValueError(f"optimizer {name!r}; wanted momentum, nesterov or adamw")
+    if name == "momentum":
+        return nn.Momentum(groups, rate, momentum)
+    if name == "nesterov":
+        # The CPU kernel of nn.Momentum ignores use_nesterov.
+        return nn.SGD(groups, rate, momentum, nesterov=True)
+    raise ValueError(f"optimizer {name!r}; wanted momentum or nesterov")

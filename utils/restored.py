@@ -49,10 +49,10 @@ def source(spec: ModelSpec, path: Path, loaded: Loaded[Any]) -> Source:
     return Source(content, checkpoint.plan(spec, content, options=options), preprocessing)
 
 
-def build(spec: ModelSpec, made_from: Source, which: str) -> nn.Cell:
-    """The network with its weights, set to inference. `which`: "averaged" or "raw"."""
+def build(spec: ModelSpec, made_from: Source, which: str, *, say: bool = True) -> nn.Cell:
+    """The network with its weights, set to inference. `which`: "averaged" or "raw"; `say`: log it."""
     network = spec.build(made_from.plan.num_classes, **made_from.plan.options)
-    checkpoint.load(network, made_from.checkpoint, which=which)
+    checkpoint.load(network, made_from.checkpoint, which=which, say=say)
     network.set_train(False)
     return network
 

@@ -56,6 +56,7 @@ class Run:
     epoch_step: int = 0
     best: dict[str, Any] | None = None
     saved: str = ""  # the newest checkpoint
+    step_before: int = 0  # `step` at the call of the callbacks before this one
     epoch_clock: Clock = field(default_factory=Clock)
     losses: list[float] = field(default_factory=list)  # of this epoch's steps
     _last: Tensor | None = None  # the loss of the step that may still be computing
@@ -70,6 +71,10 @@ class Run:
         """Where the run ends."""
         return last_step(self.config, self.steps_per_epoch)
 
+    def reached_multiple(self, interval: int) -> bool:
+        """Whether the steps since the last call of the callbacks reached a multiple of `interval`; 0 never is."""
+        return bool(interval) and self.step // interval > self.step_before // interval
+
     @property
     def lr(self) -> float:
         """The learning rate of the last step."""
@@ -82,6 +87,7 @@ class Run:
         """
         self.read_loss()
         self._last = loss
+        self.step_before = self.step
         self.epoch_step += steps
         self.epoch_clock.steps += steps
 

@@ -107,7 +107,10 @@ def end_quietly() -> None:
 
 
 class StopRequest:
-    """Whether SIGINT (Ctrl-C) or SIGTERM asked the run to end; a second one ends it at once."""
+    """Whether SIGINT (Ctrl-C) or SIGTERM asked the run to end; a second one ends it at once.
+
+    While a graph runs MindSpore takes SIGINT and sends SIGTERM to the process instead, so Ctrl-C is seen as either.
+    """
 
     def __init__(self) -> None:
         self.signal = 0
@@ -119,7 +122,7 @@ class StopRequest:
         if self.signal:
             raise KeyboardInterrupt
         self.signal = number
-        log.logger.info("%s: finishing this step, then saving a checkpoint", signal.Signals(number).name)
+        log.logger.info("asked to stop: finishing this step, then saving a checkpoint; once more ends at once")
 
 
 @contextmanager

@@ -50,7 +50,7 @@ class DeviceKeys:
 
 @dataclass(frozen=True)
 class PreprocessingKeys:
-    """Preprocessing of evaluation images"""
+    """Preprocessing of evaluation images; where a checkpoint is given, what it records, unless a key is given"""
 
     image_size: tuple[int, ...] = key(
         (224, 224), "height,width of the network's input; one number means both", minimum=1
@@ -130,10 +130,8 @@ class ScheduleKeys:
 class OptimizerKeys:
     """Optimizer and step"""
 
-    optimizer: str = key("momentum", "update rule", choices=("momentum", "nesterov", "adamw"))
-    momentum: float = key(
-        0.9, "momentum of the update", minimum=0, maximum=1, only_with=("optimizer", ("momentum", "nesterov"))
-    )
+    optimizer: str = key("momentum", "update rule", choices=("momentum", "nesterov"))
+    momentum: float = key(0.9, "momentum of the update", minimum=0, maximum=1)
     weight_decay: float = key(
         1e-4, "L2 decay of weights; biases and batch norm's gamma and beta are left out", minimum=0
     )
@@ -165,7 +163,9 @@ class RunKeys:
     seed: int = key(1, "seed of initial weights, of the order of images and of augmentation", minimum=0)
     log_interval: int = key(100, "steps between two progress lines", minimum=1)
     eval_interval: int = key(
-        1, "epochs between two evaluations on eval_data_dir; the last epoch is always evaluated", minimum=1
+        1,
+        "epochs between two evaluations on eval_data_dir; the last epoch is evaluated in any case, unless max_steps ends within it",
+        minimum=1,
     )
     ckpt_interval: int = key(
         0, "steps between two checkpoints; 0: none by steps; the last step is always saved", minimum=0
@@ -211,7 +211,7 @@ class CheckpointKeys:
 
 @dataclass(frozen=True)
 class EvalConfig(CheckpointKeys, PreprocessingKeys, DeviceKeys, RecipeKeys):
-    """All keys of an evaluation; preprocessing that is not given is the checkpoint's"""
+    """Evaluation"""
 
     checkpoint: str = key("", "checkpoint file, or a folder of which every checkpoint is evaluated, newest first")
     data_dir: str = key("", "folder with one folder of images per class; or a folder that holds only train/ and val/")
@@ -223,9 +223,11 @@ class EvalConfig(CheckpointKeys, PreprocessingKeys, DeviceKeys, RecipeKeys):
 
 @dataclass(frozen=True)
 class ExportConfig(CheckpointKeys, PreprocessingKeys, RecipeKeys):
-    """All keys of an export; preprocessing that is not given is the checkpoint's"""
+    """Export"""
 
-    file_name: str = key("", "file to write, without suffix; a folder in it must exist")
+    file_name: str = key(
+        "", "file to write, with or without suffix; by default the network's name, in the current folder"
+    )
     file_format: str = key("MINDIR", "format to write", choices=("MINDIR", "ONNX", "AIR"))
     batch_size: int = key(1, "batch size of the file's input, where the format fixes it", minimum=1)
     image: str = key(
@@ -238,7 +240,7 @@ class ExportConfig(CheckpointKeys, PreprocessingKeys, RecipeKeys):
 
 @dataclass(frozen=True)
 class PredictConfig(CheckpointKeys, PreprocessingKeys, RecipeKeys):
-    """All keys of a prediction; preprocessing that is not given is the checkpoint's"""
+    """Prediction"""
 
     images: tuple[str, ...] = key((), "image files, or folders of them", positional=True)
     top_k: int = key(5, "how many classes to name per image", minimum=1)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from mindspore import nn
+
 from mindzoo.utils import checkpoint, restored, resume, run_folder, runtime
+from mindzoo.utils.checkpoint import Plan
 from mindzoo.utils.config import Loaded
 from mindzoo.utils.data import folder as folders
 from mindzoo.utils.data import transforms
@@ -28,31 +31,55 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
     config = loaded.config
     for note in loaded.notes():
         logger.info("note: %s", note)
-    data_root = folders.find_split(config.eval_data_dir or config.data_dir, "val", "data_dir")
+    key = "eval_data_dir" if config.eval_data_dir else "data_dir"
+    data_root = folders.find_split(getattr(config, key), "val", key)
     paths = checkpoints_of(spec, restored.single_path(config))
     device = runtime.start(config.device_target)
     world = _whole_set(runtime.join(config.is_distributed, config.rank, config.group_size))
-    first = open_source(spec, paths[0], data_root, loaded)
+    session = _Session(spec, loaded, data_root, world)
+    session.open(paths[0])  # what is wrong with it is said before anything is written
     folder = run_folder.create(config.output_dir, dated=spec.dated_runs, rank=world.rank)
     folder.write_facts(config, device)
 
     results: dict[str, EvalResult] = {}
-    evaluator, before = None, None
     for path in paths:
-        made_from, data = first if path == paths[0] else open_source(spec, path, data_root, loaded)
-        if evaluator is None or before != made_from.plan:
-            network = restored.build(spec, made_from, config.weights)
-            evaluator, before = Evaluator(network, made_from.plan.num_classes, world), made_from.plan
-        else:
-            checkpoint.load(network, made_from.checkpoint, which=config.weights)
-        how = transforms.evaluation_operations(made_from.preprocessing)
-        batches = EvalData(data, how, batch_size=min(config.batch_size, len(data)), world=world, workers=config.workers)
-        result = results[str(path)] = evaluator.run(batches)
+        result = results[str(path)] = session.run(path)
         for line in spec.lines.evaluation(result):
             logger.info(line)
         facts = {**dataclasses.asdict(result), "accuracy": result.accuracy}
         folder.add_metrics(kind="evaluation", checkpoint=str(path), data=str(data_root), **facts)
     return results
+
+
+class _Session:
+    """Evaluates checkpoint after checkpoint; those of one network share a compiled graph."""
+
+    def __init__(self, spec: ModelSpec, loaded: Loaded[EvalConfig], data_root: Path, world: World) -> None:
+        self.spec, self.loaded, self.data_root, self.world = spec, loaded, data_root, world
+        self.opened: Path | None = None
+        self.plan: Plan | None = None
+        self.network: nn.Cell
+
+    def open(self, path: Path) -> None:
+        """Read a checkpoint and put its weights into the network."""
+        if path == self.opened:
+            return
+        config = self.loaded.config
+        made_from, data = open_source(self.spec, path, self.data_root, self.loaded)
+        if made_from.plan == self.plan:
+            checkpoint.load(self.network, made_from.checkpoint, which=config.weights)
+        else:
+            self.network, self.plan = restored.build(self.spec, made_from, config.weights), made_from.plan
+            self.evaluator = Evaluator(self.network, self.plan.num_classes, self.world)
+        how = transforms.evaluation_operations(made_from.preprocessing)
+        size = min(config.batch_size, len(data))
+        self.data = EvalData(data, how, batch_size=size, world=self.world, workers=config.workers)
+        self.opened = path
+
+    def run(self, path: Path) -> EvalResult:
+        """Count the hits of a checkpoint."""
+        self.open(path)
+        return self.evaluator.run(self.data)
 
 
 def checkpoints_of(spec: ModelSpec, path: Path) -> list[Path]:
@@ -64,7 +91,7 @@ def checkpoints_of(spec: ModelSpec, path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     numbered = [found for found in resume.newest_first(spec, path) if found.parent == path]
-    found = numbered + sorted(other for other in path.glob("*.ckpt") if other not in numbered)
+    found = numbered + sorted(other for other in path.glob("[!.]*.ckpt") if other not in numbered)
     if not found:
         raise UserError(f"the folder {path} holds no checkpoint; wanted *.ckpt files in it")
     return found

@@ -23,7 +23,7 @@ COSINE, EXPONENTIAL = ("lr_scheduler", ("cosine_annealing",)), ("lr_scheduler", 
 
 @dataclass(frozen=True)
 class DenseNetKeys:
-    """Network"""
+    """Network; where a checkpoint is given, what it records, unless a key is given"""
 
     flavour: str = key(
         "zoo", "pooling of the original zoo (max in the transitions) or of the paper (average)", choices=FLAVOURS
@@ -65,7 +65,7 @@ class DenseNetTrainConfig(TrainConfig, DenseNetKeys):
 
 @dataclass(frozen=True)
 class DenseNetEvalConfig(EvalConfig, DenseNetKeys):
-    """Keys of an evaluation; network and preprocessing that are not given are the checkpoint's"""
+    """Evaluation of DenseNet-121"""
 
     is_distributed: bool = key(
         True, "join the ranks of the launcher that started this process; without one it runs alone"
@@ -74,7 +74,7 @@ class DenseNetEvalConfig(EvalConfig, DenseNetKeys):
 
 @dataclass(frozen=True)
 class DenseNetExportConfig(ExportConfig, DenseNetKeys):
-    """Keys of an export; network and preprocessing that are not given are the checkpoint's"""
+    """Export of DenseNet-121"""
 
 
 def learning_rates(config: DenseNetTrainConfig, steps_per_epoch: int) -> np.ndarray:
@@ -153,7 +153,6 @@ SPEC = ModelSpec(
         "Data_dir": "data_dir",
         "per_batch_size": "batch_size",
         "log_path": "output_dir",
-        "ckpt_path": "output_dir",
     },
     export_aliases=CHECKPOINT_ALIASES,
     from_torch=from_torch,

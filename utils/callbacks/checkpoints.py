@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mindzoo.utils import checkpoint
 from mindzoo.utils.callbacks import Callback
+from mindzoo.utils.log import logger
 from mindzoo.utils.run import Run
 
 
@@ -14,13 +15,9 @@ class Checkpoints(Callback):
 
     def __init__(self) -> None:
         self.written: list[Path] = []
-        self.step_before: int | None = None
 
     def on_step(self, run: Run) -> None:
-        interval = run.config.ckpt_interval
-        before = run.step - 1 if self.step_before is None else self.step_before
-        self.step_before = run.step
-        if interval and run.step // interval > before // interval:
+        if run.reached_multiple(run.config.ckpt_interval):
             self._save_numbered(run)
 
     def on_epoch_end(self, run: Run) -> None:
@@ -45,6 +42,7 @@ class Checkpoints(Callback):
         parameters = {parameter.name: parameter for parameter in run.train_step.get_parameters()}
         checkpoint.save(path, parameters, {**run.meta, **counts, "steps_per_epoch": run.steps_per_epoch})
         run.saved = str(path)
+        logger.info("saved %s", path)
         return path
 
     def _save_numbered(self, run: Run) -> None:

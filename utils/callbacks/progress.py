@@ -5,29 +5,27 @@ from __future__ import annotations
 import time
 
 from mindzoo.utils.callbacks import Callback
-from mindzoo.utils.run import Clock, Run
+from mindzoo.utils.run import Run
 
 # Seconds between two updates on a terminal; more often is flicker.
 REFRESH = 0.2
 
 
 class ProgressLine(Callback):
-    """Every `log_interval` steps a line; on a terminal one that is updated in place all the time."""
+    """A line at the first step and every `log_interval` steps; on a terminal one that is updated in place."""
 
     def __init__(self) -> None:
-        self.clock = Clock()
         self.shown_at = 0.0
-        self.next_step = 0
 
     def on_step(self, run: Run) -> None:
-        interval = run.config.log_interval
-        self.clock.steps += 1
-        due = time.perf_counter() - self.shown_at >= REFRESH if run.progress.in_place else run.step >= self.next_step
-        if due and run.losses:
+        if run.progress.in_place:
+            due = time.perf_counter() - self.shown_at >= REFRESH
+        else:
+            due = not self.shown_at or run.reached_multiple(run.config.log_interval)
+        if due:
+            run.read_loss()
             run.progress.show(self.text(run))
             self.shown_at = time.perf_counter()
-        if run.step >= self.next_step:
-            self.next_step = (run.step // interval + 1) * interval
 
     def on_epoch_end(self, run: Run) -> None:
         run.progress.clear()

@@ -60,7 +60,7 @@ def find_split(path: str, split: str, key: str) -> Path:
 
 def is_root(folder: Path) -> bool:
     """Whether `folder` holds the folders train/ and val/ and no other."""
-    return {entry.name for entry in os.scandir(folder) if entry.is_dir()} == {"train", "val"}
+    return _folders(folder) == ["train", "val"]
 
 
 def scan(root: Path, classes: Sequence[str] | None = None) -> ClassFolders:
@@ -70,10 +70,10 @@ def scan(root: Path, classes: Sequence[str] | None = None) -> ClassFolders:
         classes: names by label, from training; by default the folders of `root`, sorted.
 
     Raises:
-        UserError: no class folders, images beside them, an empty class, a folder inside a class folder, or a class
+        UserError: no class folders, an empty class, a folder inside a class folder, or a class
             that `classes` lacks.
     """
-    names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+    names = _folders(root)
     if not names:
         raise UserError(_no_class_folders(root))
     if classes is None:
@@ -97,7 +97,7 @@ def scan(root: Path, classes: Sequence[str] | None = None) -> ClassFolders:
         labels += [label_of[name]] * len(images)
         left_out += [f"{name}/{other}" for other in others]
     if left_out:
-        logger.info("left out %d files of formats that are not read: %s", len(left_out), shorten(left_out))
+        logger.info("left out %d of a format that is not read: %s", len(left_out), shorten(left_out))
     return ClassFolders(root, tuple(classes), tuple(files), np.asarray(labels, np.int32))
 
 
@@ -112,12 +112,20 @@ def compare_sibling(train: ClassFolders) -> None:
         scan(sibling, train.classes)
 
 
+def _folders(parent: Path) -> list[str]:
+    """Names of the folders in `parent`, sorted; hidden ones, such as notebooks leave behind, are none of ours."""
+    return sorted(entry.name for entry in os.scandir(parent) if entry.is_dir() and not entry.name.startswith("."))
+
+
 def _list_class(folder: Path) -> tuple[list[str], list[str]]:
     """Names of the images, and of files that look like images and cannot be read."""
     images, others = [], []
-    for entry in os.scandir(folder):
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if entry.is_dir():
-            raise UserError(f"{folder} holds the folder {entry.name}; wanted images only: move or remove it")
+            raise UserError(
+                f"the class folder {folder} holds the folder {entry.name}; wanted images only: give the folder whose "
+                "folders are the classes, or move this one away"
+            )
         suffix = os.path.splitext(entry.name)[1].lower()
         if suffix in SUFFIXES:
             images.append(entry.name)
@@ -128,7 +136,7 @@ def _list_class(folder: Path) -> tuple[list[str], list[str]]:
         raise UserError(
             f"class folder {folder} holds no images ({', '.join(SUFFIXES)}){hint}; add some or remove the folder"
         )
-    return sorted(images), sorted(others)
+    return images, others
 
 
 def _no_class_folders(root: Path) -> str:

@@ -114,11 +114,11 @@ def readable_errors() -> Iterator[None]:
         yield
     except RuntimeError as error:
         found = re.search(
-            r"corresponding data (?:file|files) (?:is|are): (.+?)\.? (?:Error|\n)|data file is: (.+)", str(error)
+            r"corresponding data file is: (.+?)\.? (?:Decode: |Image |Error raised |Unsupported )", str(error)
         )
         if "Dataset Pipeline Error" not in str(error) or not found:
             raise
-        name = (found.group(1) or found.group(2)).strip().rstrip(".")
+        name = found.group(1)
         raise UserError(f"cannot decode the image {name}; replace or remove it") from None
 
 

@@ -66,7 +66,7 @@ def training_operations(config: TrainConfig) -> list[Any]:
 def evaluation_operations(how: Preprocessing) -> list[Any]:
     """The one evaluation transform: file bytes (uint8) -> (3, H, W) float32."""
     height, width = how.resized
-    size = min(height, width) if how.resize_mode == "shorter" else (height, width)
+    size = max(height, width) if how.resize_mode == "shorter" else (height, width)
     return [vision.Decode(), vision.Resize(size), vision.CenterCrop(how.image_size), *_normalise(how.mean, how.std)]
 
 

@@ -1,0 +1,39 @@
+"""Helpers of error messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from mindzoo.utils.errors import Interrupted, nearest, shorten
+
+
+def test_nearest_names_the_closest_word() -> None:
+    assert nearest("bach_size", ["momentum", "batch_size", "lr"]) == " (did you mean batch_size?)"
+
+
+@pytest.mark.parametrize("known", [[], ["momentum", "lr"]])
+def test_nearest_is_silent_where_nothing_is_near(known: list[str]) -> None:
+    assert nearest("xyzzy", known) == ""
+
+
+def test_nearest_takes_an_iterator() -> None:
+    assert nearest("1", map(str, (10, 1))) == " (did you mean 1?)"
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "wanted"),
+    [
+        (0, 5, ""),
+        (1, 5, "n0"),
+        (5, 5, "n0, n1, n2, n3, n4"),
+        (6, 5, "n0, n1, n2, n3, n4 and 1 more"),
+        (9, 2, "n0, n1 and 7 more"),
+    ],
+)
+def test_shorten_says_how_many_were_left_out(count: int, most: int, wanted: str) -> None:
+    assert shorten((f"n{number}" for number in range(count)), most) == wanted
+
+
+def test_interrupted_knows_its_signal() -> None:
+    error = Interrupted("stopped after step 3", 15)
+    assert (str(error), error.signal) == ("stopped after step 3", 15)

@@ -1,0 +1,152 @@
+"""Log lines on the console and in a file, and the progress line."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mindzoo.utils import log
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def screen(self) -> list[str]:
+        """What stands on it: a carriage return goes back to the start of the line, and what follows overwrites."""
+        lines = []
+        for written in self.getvalue().split("\n"):
+            line = ""
+            for part in written.split("\r"):
+                line = part + line[len(part) :]
+            lines.append(line.rstrip())
+        return lines
+
+
+@pytest.fixture(autouse=True)
+def _stopped() -> Iterator[None]:
+    yield
+    log.stop()
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Make standard output one; not in a fixture, since pytest puts its own in place after those."""
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stdout", stream)
+    return stream
+
+
+def test_lines_go_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    log.start("%(levelname)s:%(message)s")
+    log.logger.info("%d images", 3)
+    assert capsys.readouterr() == ("INFO:3 images\n", "")
+
+
+def test_lines_before_and_after_the_file_is_opened_land_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.start("%(levelname)s:%(message)s")
+    log.logger.info("before")
+    log.open_file(tmp_path / "run.log")
+    log.logger.info("after 日本")
+    log.stop()
+    assert (tmp_path / "run.log").read_text(encoding="utf-8") == "INFO:before\nINFO:after 日本\n"
+    assert capsys.readouterr().out == "INFO:before\nINFO:after 日本\n"
+
+
+def test_without_console_only_the_file_gets_the_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log.start(console=False)
+    log.logger.info("before")
+    log.open_file(tmp_path / "run.log")
+    log.logger.info("after")
+    log.stop()
+    assert (tmp_path / "run.log").read_text(encoding="utf-8") == "before\nafter\n"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_without_console_no_progress_is_written_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_a_terminal(monkeypatch)
+    progress = log.start(console=False)
+    progress.show("step 1")
+    assert terminal.getvalue() == ""
+
+
+def test_starting_again_forgets_the_file_and_doubles_no_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.start()
+    log.open_file(tmp_path / "first.log")
+    log.logger.info("one")
+    log.start()
+    log.logger.info("two")
+    log.stop()
+    assert (tmp_path / "first.log").read_text(encoding="utf-8") == "one\n"
+    assert capsys.readouterr().out == "one\ntwo\n"
+
+
+def test_after_stop_nothing_holds_the_logger(tmp_path: Path) -> None:
+    log.start()
+    log.open_file(tmp_path / "run.log")
+    log.stop()
+    assert log.logger.handlers == []
+
+
+def test_progress_is_rewritten_in_place_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_a_terminal(monkeypatch)
+    progress = log.start()
+    progress.show("step 100 of 200")
+    progress.show("step 9")
+    assert terminal.screen() == ["step 9"]
+    assert "\n" not in terminal.getvalue()
+
+
+def test_a_line_takes_the_progress_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_a_terminal(monkeypatch)
+    progress = log.start()
+    progress.show("step 100 of 200")
+    log.logger.info("epoch 1")
+    progress.show("step 101")
+    assert terminal.screen() == ["epoch 1", "step 101"]
+
+
+def test_progress_on_a_terminal_is_not_in_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    on_a_terminal(monkeypatch)
+    progress = log.start()
+    log.open_file(tmp_path / "run.log")
+    progress.show("step 1")
+    log.logger.info("epoch 1")
+    log.stop()
+    assert (tmp_path / "run.log").read_text(encoding="utf-8") == "epoch 1\n"
+
+
+def test_clear_writes_nothing_where_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_a_terminal(monkeypatch)
+    progress = log.start()
+    progress.clear()
+    assert terminal.getvalue() == ""
+    progress.show("step 1")
+    progress.clear()
+    assert terminal.screen() == [""]
+
+
+def test_progress_is_made_of_lines_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    progress = log.start()
+    log.open_file(tmp_path / "run.log")
+    progress.show("step 1 of 2, 50%")
+    progress.show("step 2 of 2, 100%")
+    log.stop()
+    assert capsys.readouterr().out == "step 1 of 2, 50%\nstep 2 of 2, 100%\n"
+    assert (tmp_path / "run.log").read_text(encoding="utf-8") == "step 1 of 2, 50%\nstep 2 of 2, 100%\n"
+
+
+def test_progress_is_cut_to_the_width_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_a_terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "20")
+    log.start().show("0123456789" * 3)
+    assert terminal.screen() == ["0123456789012345678"]

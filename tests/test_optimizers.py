@@ -1,0 +1,92 @@
+"""Optimizers against NumPy in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from mindspore import Parameter, Tensor, nn
+
+from mindzoo.utils import optimizers
+
+RATES = [0.1, 0.01, 0.001]
+Arrays = dict[str, np.ndarray]
+Update = Callable[[Arrays, Arrays, Arrays, float, float, int], None]
+
+
+class Small(nn.Cell):
+    """A parameter of each kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 3, 1, has_bias=True)
+        self.norm = nn.BatchNorm2d(3)
+        self.fc = nn.Dense(3, 2)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.fc(self.norm(self.conv(x)).mean((2, 3)))
+
+
+def momentum(weights: Arrays, gradients: Arrays, state: Arrays, rate: float, decay: float, step: int) -> None:
+    for name, gradient in gradients.items():
+        whole = gradient + decay * (0 if name.endswith(optimizers.NO_DECAY) else 1) * weights[name]
+        state[name] = 0.9 * state.get(name, np.zeros_like(gradient)) + whole
+        weights[name] = weights[name] - rate * state[name]
+
+
+def nesterov(weights: Arrays, gradients: Arrays, state: Arrays, rate: float, decay: float, step: int) -> None:
+    for name, gradient in gradients.items():
+        whole = gradient + decay * (0 if name.endswith(optimizers.NO_DECAY) else 1) * weights[name]
+        state[name] = 0.9 * state.get(name, np.zeros_like(gradient)) + whole
+        weights[name] = weights[name] - rate * (whole + 0.9 * state[name])
+
+
+def values(network: nn.Cell) -> Arrays:
+    return {p.name: p.asnumpy().astype(np.float64) for p in network.trainable_params()}
+
+
+def names(parameters: list[Parameter]) -> list[str]:
+    return [parameter.name for parameter in parameters]
+
+
+def test_decay_groups() -> None:
+    groups = optimizers.decay_groups(Small().trainable_params(), 0.05)
+    assert [group["weight_decay"] for group in groups] == [0.0, 0.05]
+    assert names(groups[0]["params"]) == ["conv.bias", "norm.gamma", "norm.beta", "fc.bias"]
+    assert names(groups[1]["params"]) == ["conv.weight", "fc.weight"]
+
+
+@pytest.mark.parametrize(("network", "decay"), [(nn.Dense(2, 2, has_bias=False), 0.05), (nn.BatchNorm2d(2), 0.0)])
+def test_an_empty_group_is_left_out(network: nn.Cell, decay: float) -> None:
+    wrapped = nn.SequentialCell(network)
+    groups = optimizers.decay_groups(wrapped.trainable_params(), 0.05)
+    assert [group["weight_decay"] for group in groups] == [decay]
+    optimizers.create("momentum", wrapped, np.array(RATES), momentum=0.9, weight_decay=0.05)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.05])
+@pytest.mark.parametrize(("name", "update"), [("momentum", momentum), ("nesterov", nesterov)])
+def test_updates(name: str, update: Update, decay: float) -> None:
+    network = Small()
+    optimizer = optimizers.create(name, network, np.array(RATES), momentum=0.9, weight_decay=decay)
+    wanted, state, noise = values(network), dict[str, np.ndarray](), np.random.default_rng(1)
+    for step, rate in enumerate(RATES):
+        gradients = {p.name: noise.standard_normal(p.shape).astype(np.float32) for p in optimizer.parameters}
+        optimizer(tuple(Tensor(gradients[p.name]) for p in optimizer.parameters))
+        update(wanted, {k: v.astype(np.float64) for k, v in gradients.items()}, state, rate, decay, step + 1)
+        for parameter, found in values(network).items():
+            np.testing.assert_allclose(found, wanted[parameter], rtol=1e-5, atol=1e-5, err_msg=f"{step} {parameter}")
+
+
+def test_the_global_step_counts_updates() -> None:
+    network = Small()
+    optimizer = optimizers.create("momentum", network, np.array(RATES), momentum=0.9, weight_decay=0.0)
+    for _ in range(2):
+        optimizer(tuple(Tensor(np.zeros(p.shape, np.float32)) for p in optimizer.parameters))
+    assert int(optimizer.global_step.asnumpy().item()) == 2
+
+
+def test_an_unknown_optimizer() -> None:
+    with pytest.raises(ValueError, match=r"^optimizer 'sgd'; wanted momentum or nesterov$"):
+        optimizers.create("sgd", Small(), np.array(RATES), momentum=0.9, weight_decay=0.0)

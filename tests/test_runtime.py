@@ -1,0 +1,158 @@
+"""Device, ranks, signals and the way a command ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from mindzoo.utils import compat, log, runtime
+from mindzoo.utils.errors import Interrupted, UserError
+from mindzoo.utils.runtime import World
+
+
+@pytest.fixture(autouse=True)
+def _no_launcher_and_no_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in runtime.LAUNCHER_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    yield
+    log.stop()
+
+
+def test_auto_is_the_cpu_where_there_is_no_ascend(capsys: pytest.CaptureFixture[str]) -> None:
+    log.start()
+    assert runtime.resolve_device("auto") == "CPU"
+    assert capsys.readouterr().out == "device_target auto: computing on CPU" + "\n"
+
+
+def test_the_cpu_asked_for_by_name_needs_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    log.start()
+    assert runtime.resolve_device("CPU") == "CPU"
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("target", ["Ascend", "GPU"])
+def test_an_absent_device(target: str) -> None:
+    with pytest.raises(UserError) as caught:
+        runtime.resolve_device(target)
+    assert str(caught.value) == (
+        f"device_target is {target}, and MindSpore finds none here; use --device_target CPU or auto"
+    )
+
+
+@pytest.mark.parametrize(
+    ("device", "slow", "given", "wanted"),
+    [
+        ("CPU", True, None, "AVX2"),
+        ("CPU", True, "AVX512_CORE", "AVX512_CORE"),
+        ("CPU", False, None, None),
+        ("Ascend", True, None, None),
+    ],
+)
+def test_limit_onednn(
+    monkeypatch: pytest.MonkeyPatch, device: str, slow: bool, given: str | None, wanted: str | None
+) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", given or "")
+    if given is None:
+        monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
+    monkeypatch.setattr(compat, "SLOW_AVX512_CONVOLUTION", slow)
+    runtime.limit_onednn(device)
+    assert os.environ.get("ONEDNN_MAX_CPU_ISA") == wanted
+
+
+def test_without_a_launcher_the_process_runs_alone_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    log.start()
+    assert runtime.join(True, 3, 8) == World(rank=0, size=1, launched=False)
+    assert (
+        capsys.readouterr().out
+        == "is_distributed is 1, but no launcher started this process: it runs alone, as rank 0 of 1" + "\n"
+    )
+
+
+def test_without_is_distributed_rank_and_group_size_stand(capsys: pytest.CaptureFixture[str]) -> None:
+    log.start()
+    assert runtime.join(False, 3, 8) == World(rank=3, size=8, launched=False)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("rank", "size"), [(1, 1), (8, 8), (-1, 2)])
+def test_a_rank_outside_the_group(rank: int, size: int) -> None:
+    with pytest.raises(UserError) as caught:
+        runtime.join(False, rank, size)
+    assert str(caught.value) == f"rank is {rank} and group_size is {size}; wanted 0 <= rank < group_size"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_sets_the_request_and_the_second_ends_at_once(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.start()
+    before = [signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)]
+    with runtime.stop_on_signals() as request:
+        assert not request
+        os.kill(os.getpid(), number)
+        assert request
+        assert request.signal == number
+        assert capsys.readouterr().out.startswith("asked to stop: finishing this step")
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+    assert [signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_handlers_come_back_after_an_error() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ZeroDivisionError), runtime.stop_on_signals():
+        raise ZeroDivisionError
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def run() -> None:
+        log.logger.info("working")
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "out", "err"),
+    [
+        (UserError("lr is x; wanted a number"), 2, "working\n", "error: lr is x; wanted a number\n"),
+        (Interrupted("stopped after step 3", signal.SIGTERM), 143, "working\nstopped after step 3\n", ""),
+        (Interrupted("stopped after step 3", signal.SIGINT), 130, "working\nstopped after step 3\n", ""),
+        (KeyboardInterrupt(), 130, "working\n", "interrupted\n"),
+    ],
+)
+def test_exit_status(capsys: pytest.CaptureFixture[str], error: BaseException, status: int, out: str, err: str) -> None:
+    log.start()
+    assert runtime.exit_status(raising(error)) == status
+    assert capsys.readouterr() == (out, err)
+    assert log.logger.handlers == []
+
+
+def test_exit_status_of_success(capsys: pytest.CaptureFixture[str]) -> None:
+    log.start()
+    assert runtime.exit_status(lambda: "what a run returns means nothing") == 0
+    assert capsys.readouterr() == ("", "")
+    assert log.logger.handlers == []
+
+
+def test_exit_status_where_the_reader_of_the_output_is_gone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", sys.stdout)
+        assert runtime.exit_status(raising(BrokenPipeError())) == 141
+        sys.stdout.close()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("ours"), SystemExit(0)])
+def test_any_other_end_passes_through(error: BaseException) -> None:
+    log.start()
+    with pytest.raises(type(error)):
+        runtime.exit_status(raising(error))
+    assert log.logger.handlers == []
