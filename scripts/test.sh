@@ -28,7 +28,7 @@ ln -s "$ROOT" "$link/mindzoo"
 (cd "$link" && "$PYTHON" -m mypy --config-file mindzoo/pyproject.toml --cache-dir "$ROOT/.mypy_cache" -p mindzoo)
 
 say "tests"
-"$PYTHON" -m pytest -q -m "not slow"
+"$PYTHON" -m pytest -q -n auto --maxprocesses 4 -m "not slow"
 [ -n "$full" ] || exit 0
 
 say "slow tests"
@@ -41,4 +41,4 @@ if ! "$lowest/bin/python" -c 'import mindspore' >/dev/null 2>&1; then
     mapfile -t wanted < <("$PYTHON" scripts/requirements.py --list core dev)
     install_into "$lowest" "mindspore==2.8.0" "${wanted[@]}"
 fi
-"$lowest/bin/python" -m pytest -q -m "not slow"
+"$lowest/bin/python" -m pytest -q -n auto --maxprocesses 4 -m "not slow"
