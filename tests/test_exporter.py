@@ -228,3 +228,20 @@ def test_relative_difference() -> None:
     assert exporter.relative_difference(np.array([[1.0, 4.0]]), np.array([[1.0, 5.0]])) == pytest.approx(0.2)
     assert exporter.relative_difference(np.zeros((1, 2)), np.zeros((2, 2))) == float("inf")
     assert not exporter.relative_difference(np.array([[np.nan]]), np.array([[1.0]])) <= 1
+
+
+@pytest.mark.parametrize("file_format", ["MINDIR", "ONNX"])
+def test_a_folder_with_blanks_and_umlauts_is_fine(trained: Trained, tmp_path: Path, file_format: str) -> None:
+    folder = tmp_path / "für x y"
+    folder.mkdir()
+    assert export(trained.checkpoint, folder / "net", file_format) == 0
+    suffix = exporter.SUFFIX[file_format]
+    assert sorted(listing(folder)) == [f"net{suffix}", f"net{suffix}.json"]
+
+
+def test_air_reaches_mindspore_which_needs_ascend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert exporter.writable_formats("Ascend") == ["MINDIR", "ONNX", "AIR"]
+    network = create_model("densenet121", 3, block_config=(1,), growth_rate=4, init_features=8)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="Ascend backend"):
+        exporter._write(network, np.zeros((1, 3, 32, 32), np.float32), "AIR", tmp_path)

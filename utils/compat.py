@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import mindspore as ms
@@ -22,7 +21,7 @@ def device_available(target: str) -> bool:
         return False
 
 
-def export_onnx(network: Any, inputs: Any, path: Path, input_name: str) -> None:
-    """Write `network` to `path` as ONNX; the first dimension of its one input is named `batch`."""
+def export_onnx(network: Any, inputs: Any, name: str, input_name: str) -> None:
+    """Write `network` as ONNX to the file `name` in the current folder; the first dimension of its one input is named `batch`."""
     dynamic = {input_name: {0: "batch"}}
-    ms.onnx.export(network, inputs, file_name=str(path), input_names=[input_name], dynamic_axes=dynamic)
+    ms.onnx.export(network, inputs, file_name=name, input_names=[input_name], dynamic_axes=dynamic)

@@ -150,13 +150,14 @@ def _scratch(parent: Path) -> Iterator[Path]:
 
 
 def _write(network: nn.Cell, batch: np.ndarray, file_format: str, scratch: Path) -> Path:
+    """Write into `scratch`, the current folder: MindSpore refuses a path with a blank or an umlaut in it."""
     path = scratch / f"network{SUFFIX[file_format]}"
     if file_format == "ONNX":
-        compat.export_onnx(network, Tensor(batch), path, INPUT)
+        compat.export_onnx(network, Tensor(batch), path.name, INPUT)
         if importlib.util.find_spec("onnx"):
             _name_batch_axis(path)
     else:
-        ms.export(network, Tensor(batch), file_name=str(path.with_suffix("")), file_format=file_format)
+        ms.export(network, Tensor(batch), file_name=path.stem, file_format=file_format)
     return path
 
 
@@ -183,7 +184,7 @@ def _verify(network: nn.Cell, batch: np.ndarray, expected: np.ndarray, file_form
     if file_format == "AIR":
         logger.info("an AIR file cannot be loaded again: verifying a MINDIR of the same graph")
         written = _write(network, batch, "MINDIR", written.parent)
-    graph = nn.GraphCell(ms.load(str(written)))
+    graph = nn.GraphCell(ms.load(written.name))
     return relative_difference(graph(Tensor(batch)).asnumpy(), expected)
 
 
