@@ -16,7 +16,16 @@ PARTS = {
     # Optional: `pip install mindzoo[onnx]` and so on.
     "onnx": ONNX,  # utils/exporter.py verifies ONNX files with it
     "demo": DEMO,  # scripts/prepare_digits.py takes its images from it
-    "dev": [*ONNX, *DEMO, "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.12", "mypy>=1.15", "types-PyYAML>=6", "safetensors>=0.4"],
+    "dev": [
+        *ONNX,
+        *DEMO,
+        "pytest>=8",
+        "pytest-xdist>=3.6",
+        "ruff>=0.17.5,<0.18",
+        "mypy>=2.4,<3",
+        "types-PyYAML>=6",
+        "safetensors>=0.4",
+    ],
 }
 
 
