@@ -71,6 +71,9 @@ def join(is_distributed: bool, rank: int, group_size: int) -> World:
 
     Under a launcher `is_distributed` asks it for rank and size. Without one it means one process, and that is said;
     without `is_distributed` the values of `rank` and `group_size` stand.
+
+    Raises:
+        UserError: the other ranks cannot be joined, or `rank` is not below `group_size`.
     """
     if not is_distributed:
         if not 0 <= rank < group_size:
@@ -81,7 +84,11 @@ def join(is_distributed: bool, rank: int, group_size: int) -> World:
         return World()
     from mindspore.communication import get_group_size, get_rank, init
 
-    init()
+    try:
+        init()
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"cannot join the other ranks: {reason} (to run alone: --is_distributed 0)") from None
     world = World(get_rank(), get_group_size(), launched=True)
     ms.set_auto_parallel_context(
         parallel_mode=ms.ParallelMode.DATA_PARALLEL, gradients_mean=True, device_num=world.size
