@@ -41,6 +41,8 @@ STATE_PREFIXES = (
     "accumulated",
     "loss_scale_",
 )
+# Files without a word on their flavour: the original zoo's networks, and those of PyTorch, which follow the papers.
+ORIGIN_FLAVOUR = {"zoo": "zoo", "torch": "paper"}
 # The schedule is made anew from the configuration, so a run may go on with other epochs.
 NOT_RESTORED = ("learning_rate",)
 
@@ -128,24 +130,21 @@ def plan(
     Raises:
         UserError: the file has another number of classes than `num_classes`.
     """
-    settled = {**checkpoint.meta.get("options", {}), **(options or {})}
-    if checkpoint.origin != "mindzoo" and "flavour" in spec.options:
-        implied = {"zoo": "zoo", "torch": "paper"}[checkpoint.origin]
-        if settled.setdefault("flavour", implied) != implied:
-            logger.warning(
-                "flavour %s is wanted, and the weights of %s are of flavour %s",
-                settled["flavour"],
-                checkpoint.path,
-                implied,
-            )
+    recorded = dict(checkpoint.meta.get("options", {}))
+    if checkpoint.origin in ORIGIN_FLAVOUR and "flavour" in spec.options:
+        recorded["flavour"] = ORIGIN_FLAVOUR[checkpoint.origin]
+    settled = {**recorded, **(options or {})}
+    if settled.get("flavour") != recorded.get("flavour"):
+        wanted, found = settled["flavour"], recorded.get("flavour")
+        logger.warning("flavour %s is wanted, and the weights of %s are of flavour %s", wanted, checkpoint.path, found)
     bias = checkpoint.weights.get(f"{spec.classifier}.bias")
-    found = checkpoint.meta.get("num_classes") or (len(bias) if bias is not None else None)
-    if num_classes and found and num_classes != found:
+    classes = checkpoint.meta.get("num_classes") or (len(bias) if bias is not None else None)
+    if num_classes and classes and num_classes != classes:
         raise UserError(
-            f"{checkpoint.path} has {found} classes; wanted {num_classes}: give --num_classes {found}, "
+            f"{checkpoint.path} has {classes} classes; wanted {num_classes}: give --num_classes {classes}, "
             f"or a checkpoint of {num_classes} classes"
         )
-    return Plan(num_classes or found or 1000, settled)
+    return Plan(num_classes or classes or 1000, settled)
 
 
 def load(network: nn.Cell, checkpoint: Checkpoint, *, which: str = "averaged", say: bool = True) -> None:
