@@ -12,10 +12,10 @@ fail() {
     exit 2
 }
 
-# The first Python of a version that MindSpore has wheels for.
+# find_python [COMMAND...]: the first of these, or of the usual names, of a version that MindSpore has wheels for.
 find_python() {
     local candidate
-    for candidate in python3.11 python3.12 python3.10 python3 python; do
+    for candidate in "$@" python3.11 python3.12 python3.10 python3 python; do
         if "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1; then
             printf '%s\n' "$candidate"
             return
@@ -24,11 +24,12 @@ find_python() {
     fail "no Python 3.10, 3.11 or 3.12 found; install one of them, for which MindSpore has wheels"
 }
 
-# make_environment FOLDER: a virtual environment, kept where it is there already.
+# make_environment FOLDER [COMMAND...]: a virtual environment, kept where it is there already. The commands are
+# interpreters to try first.
 make_environment() {
     [ -x "$1/bin/python" ] && return
     local python
-    python=$(find_python) || exit 2
+    python=$(find_python "${@:2}") || exit 2
     say "making the virtual environment $1 with $("$python" --version)"
     "$python" -m venv "$1" ||
         fail "$python cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv"

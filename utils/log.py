@@ -46,7 +46,7 @@ class Progress:
             self._shown = 0
 
 
-class _ConsoleHandler(logging.StreamHandler[TextIO]):
+class _ConsoleHandler(logging.StreamHandler):
     """Writes to standard output, and takes the progress line away first."""
 
     def __init__(self) -> None:
