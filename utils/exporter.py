@@ -116,8 +116,8 @@ def _check(config: ExportConfig, formats: list[str], device: str) -> None:
         missing = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
         if missing:
             raise UserError(
-                f"verifying an ONNX file needs {' and '.join(missing)}: pip install mindzoo[onnx], or pip install onnx "
-                "onnxruntime; or give --no_verify"
+                f"verifying an ONNX file needs {' and '.join(missing)}: pip install onnx onnxruntime (mindzoo's extra "
+                "onnx), or give --no_verify"
             )
 
 
