@@ -13,7 +13,7 @@ ONNX = ["onnx>=1.16", "onnxruntime>=1.18"]
 DEMO = ["scikit-learn>=1.3"]
 PARTS = {
     "core": ["mindspore>=2.8,<2.11", "numpy>=1.26.4,<2", "pyyaml>=6", "pillow>=10"],
-    # Optional: `pip install mindzoo[onnx]` and so on.
+    # Optional: in a clone, `pip install -e ".[onnx]"` and so on.
     "onnx": ONNX,  # utils/exporter.py verifies ONNX files with it
     "demo": DEMO,  # scripts/prepare_digits.py takes its images from it
     # Reserved names for parts that are announced; nothing imports these yet.

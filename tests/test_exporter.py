@@ -189,7 +189,7 @@ def test_missing_extra_is_refused_before_any_work_unless_not_verified(
 
     monkeypatch.setattr(importlib.util, "find_spec", without)
     error = refused(tmp_path, capsys, export(tmp_path / "none.ckpt", tmp_path / "net", "ONNX"))
-    assert "needs onnx and onnxruntime: pip install mindzoo[onnx]" in error
+    assert "needs onnx and onnxruntime: pip install onnx onnxruntime" in error
     assert export(trained.checkpoint, tmp_path / "net", "ONNX", "--no_verify", "1") == 0
     assert sorted(listing(tmp_path)) == ["net.onnx", "net.onnx.json"]
 
