@@ -43,7 +43,7 @@ def create_model(
     Args:
         name: one of `list_models()`.
         num_classes: outputs of the classifier; by default the checkpoint's, or 1000.
-        checkpoint: a file of this zoo or the original one (.ckpt), or .safetensors with PyTorch's names. Loading is
+        checkpoint: a file of this zoo or the original one (.ckpt), or with PyTorch's names (.pth, .pth.tar, .pt, .bin, .safetensors). Loading is
             strict: every parameter gets a value.
         options: arguments of the network; those not given are the checkpoint's, or the network's defaults.
 

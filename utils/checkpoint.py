@@ -4,8 +4,8 @@ A file of ours is a MindSpore checkpoint that holds the weights by their own nam
 ones, the state of optimizer and step, and one text, `mindzoo`, with JSON: network and its options, class names,
 preprocessing, configuration, epoch and step. It is written to a temporary name, flushed to disk and renamed.
 
-Files of the original zoo (weights by the same names, perhaps behind `network.`) and .safetensors files with
-PyTorch's names are read too.
+Files of the original zoo (weights by the same names, perhaps behind `network.`), and PyTorch's own and .safetensors
+files with its names, are read too.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn
 
+from mindzoo.utils import torch_file
 from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.log import logger
 from mindzoo.utils.model_spec import ModelSpec
@@ -29,6 +30,7 @@ from mindzoo.utils.model_spec import ModelSpec
 META = "mindzoo"
 COUNT = "mindzoo.parameters"
 AVERAGED = "ema."
+TORCH_SUFFIXES = (".pth", ".pth.tar", ".pt", ".bin")
 # What optimizers and callbacks of MindSpore add to a checkpoint: it never belongs to a network.
 STATE_NAMES = ("momentum", "learning_rate", "global_step", "epoch_num", "step_num", "loss_scale")
 STATE_PREFIXES = (
@@ -230,10 +232,12 @@ def _assign(wanted: Mapping[str, Parameter], values: Mapping[str, np.ndarray], p
 def _read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if not path.is_file():
         raise UserError(f"the checkpoint {path} is {'a folder' if path.is_dir() else 'missing'}; wanted a file")
+    if path.name.endswith(TORCH_SUFFIXES):
+        return torch_file.read(path), {}
     kind = {".ckpt": "ckpt", ".safetensors": "safetensors"}.get(path.suffix)
     if kind is None:
         raise UserError(
-            f"{path} is no checkpoint: its name ends in {path.suffix or 'nothing'}; wanted .ckpt or .safetensors"
+            f"{path} is no checkpoint: its name ends in {path.suffix or 'nothing'}; wanted .ckpt, .safetensors or PyTorch's .pth"
         )
     try:
         content = ms.load_checkpoint(str(path), format=kind, crc_check=kind == "ckpt")
