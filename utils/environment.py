@@ -92,7 +92,7 @@ def _version(package: str) -> tuple[int, ...]:
     """(1, 26, 4) for "1.26.4rc1"; () where the package is not installed."""
     numbers = []
     for part in _version_text(package).split("."):
-        digits = "".join(c for c in part[: len(part) - len(part.lstrip("0123456789"))])
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
         if not digits:
             break
         numbers.append(int(digits))
