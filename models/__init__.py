@@ -36,7 +36,12 @@ def get_spec(name: str) -> ModelSpec:
 
 
 def create_model(
-    name: str, num_classes: int | None = None, checkpoint: str | Path | None = None, **options: Any
+    name: str,
+    num_classes: int | None = None,
+    checkpoint: str | Path | None = None,
+    *,
+    replace_head: bool = False,
+    **options: Any,
 ) -> nn.Cell:
     """A network, set to inference.
 
@@ -45,6 +50,7 @@ def create_model(
         num_classes: outputs of the classifier; by default the checkpoint's, or 1000.
         checkpoint: a file of this zoo or the original one (.ckpt), or with PyTorch's names (.pth, .pth.tar, .pt, .bin, .safetensors). Loading is
             strict: every parameter gets a value.
+        replace_head: keep the new network's own classifier, where `num_classes` is another than the checkpoint's.
         options: arguments of the network; those not given are the checkpoint's, or the network's defaults.
 
     Returns:
@@ -62,8 +68,8 @@ def create_model(
         network = spec.build(1000 if num_classes is None else num_classes, **options)
     else:
         content = checkpoints.read(Path(checkpoint), spec)
-        plan = checkpoints.plan(spec, content, num_classes=num_classes, options=options)
+        plan = checkpoints.plan(spec, content, num_classes=num_classes, options=options, replace_head=replace_head)
         network = spec.build(plan.num_classes, **plan.options)
-        checkpoints.load(network, content)
+        checkpoints.load(network, content, without=spec.classifier if replace_head else "")
     network.set_train(False)
     return network

@@ -13,7 +13,7 @@ from mindspore.dataset import vision
 from PIL import Image
 
 from mindzoo.utils.data.folder import ClassFolders, scan
-from mindzoo.utils.data.loader import EvalData, TrainData, readable_errors, worker_count
+from mindzoo.utils.data.loader import EvalData, TrainData, draw_probabilities, readable_errors, worker_count
 from mindzoo.utils.data.transforms import Preprocessing, evaluation_operations, training_operations
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.runtime import World
@@ -250,3 +250,20 @@ def test_other_errors_pass_through() -> None:
 def test_worker_count(monkeypatch: pytest.MonkeyPatch, wanted: int, cores: int, found: int) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: cores)
     assert worker_count(wanted) == found
+
+
+def test_draw_probabilities() -> None:
+    labels = np.array([0] * 9 + [1], np.int32)
+    np.testing.assert_allclose(draw_probabilities(labels, "balanced"), [1 / 18] * 9 + [1 / 2])
+    np.testing.assert_allclose(draw_probabilities(labels, "square_root"), [1 / 12] * 9 + [1 / 4])
+
+
+@pytest.mark.parametrize("sampling", ["balanced", "square_root"])
+def test_sampling_follows_the_probabilities_and_the_seed(numbered: ClassFolders, sampling: str) -> None:
+    data = train_data(numbered, evaluation_operations(PLAIN), batch_size=2, sampling=sampling)
+    drawn = np.concatenate([data.order(epoch).ravel() for epoch in range(400)])
+    share = np.bincount(numbered.labels[drawn], minlength=2) / len(drawn)
+    wanted = np.bincount(numbered.labels, weights=draw_probabilities(numbered.labels, sampling))
+    np.testing.assert_allclose(share, wanted, atol=0.04)
+    np.testing.assert_array_equal(data.order(3), train_data(numbered, [], sampling=sampling).order(3))
+    assert len(read(data, 0)[1]) == data.steps_per_epoch

@@ -2,53 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import runpy
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor, nn
+from mindspore import Tensor
 from safetensors.numpy import save_file
 
 from mindzoo.models import create_model
 from mindzoo.models.densenet121 import SPEC, DenseNetTrainConfig, from_torch
-from mindzoo.tests.conftest import ROOT
+from mindzoo.tests.reference import FILL, Vectors, assert_logits, rows, vectors
 from mindzoo.utils import config
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.model_spec import EpochRecord, EvalResult
+from mindzoo.utils.model_spec import EpochRecord, EvalResult, Evaluated
 
-FILL = runpy.run_path(str(ROOT / "tests" / "vectors" / "fill.py"))
 SMALL: dict[str, Any] = {"block_config": (1, 1), "growth_rate": 4, "init_features": 8}
-
-
-class Vectors(NamedTuple):
-    """A reference: the weights by name, the input and what the original computes."""
-
-    weights: dict[str, np.ndarray]
-    images: np.ndarray
-    logits: np.ndarray
-
-
-def vectors(name: str) -> Vectors:
-    with np.load(ROOT / "tests" / "vectors" / f"{name}.npz") as file:
-        meta, logits = json.loads(str(file["meta"])), file["logits"]
-    weights = {
-        name: FILL["fill"](name, shape, meta["seed"]) for name, shape in zip(meta["names"], meta["shapes"], strict=True)
-    }
-    return Vectors(weights, FILL["images"](2, meta["size"], meta["seed"]), logits)
-
-
-def assert_logits(network: nn.Cell, wanted: Vectors) -> None:
-    found = network(Tensor(wanted.images)).asnumpy()
-    assert np.abs(found - wanted.logits).max() <= 1e-4 * np.abs(wanted.logits).max()
-
-
-def rows(weights: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{"name": name, "data": Tensor(value)} for name, value in weights.items()]
 
 
 def small_weights() -> dict[str, np.ndarray]:
@@ -190,21 +160,22 @@ def test_a_file_that_lacks_a_weight_is_refused(tmp_path: Path) -> None:
 
 def test_the_epoch_line() -> None:
     record = EpochRecord(
-        epoch=0, step=5004, steps_in_epoch=5004, loss=4.36701, mean_loss=5.5, lr=0.1, seconds=9.0,
+        epoch=0, epochs=120, step=5004, steps_per_epoch=5004, steps_in_epoch=5004, loss=4.36701, mean_loss=5.5, lr=0.1, seconds=9.0,
         images_per_second=6301.114,
     )  # fmt: skip
-    assert SPEC.lines.epoch(record) == "epoch[0], iter[5003], loss:4.367, mean_fps:6301.11 imgs/sec"
+    assert list(SPEC.lines.epoch(record)) == ["epoch[0], iter[5003], loss:4.367, mean_fps:6301.11 imgs/sec"]
 
 
 def test_the_evaluation_lines() -> None:
-    assert list(SPEC.lines.evaluation(EvalResult(top1=37657, top5=46224, total=49920, loss=1.0))) == [
+    result = EvalResult(top1=37657, top5=46224, total=49920, loss=1.0)
+    assert list(SPEC.lines.evaluation(Evaluated(result))) == [
         "after allreduce eval: top1_correct=37657, tot=49920, acc=75.43%",
         "after allreduce eval: top5_correct=46224, tot=49920, acc=92.60%",
     ]
 
 
 def test_the_name_of_a_checkpoint() -> None:
-    assert SPEC.lines.checkpoint(0, 120, 500) == "0-120_500.ckpt"
+    assert SPEC.lines.checkpoint(None, 0, 120, 500) == "0-120_500.ckpt"
 
 
 @pytest.mark.parametrize(
@@ -279,3 +250,9 @@ def test_spellings_of_the_original_readme() -> None:
     settings = config.load(DenseNetTrainConfig, flags, aliases=SPEC.train_aliases).config
     assert (settings.data_dir, settings.batch_size, settings.output_dir) == ("d", 8, "o")
     assert (settings.pretrained, settings.image_size) == ("p", (9, 8))
+
+
+def test_options_are_read_off_the_weights() -> None:
+    assert SPEC.options_of(small_weights()) == SMALL
+    assert SPEC.options_of({"conv1.weight": np.zeros((4, 3, 3, 3))}) is None
+    assert SPEC.options_of({}) is None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, ops
 
-from mindzoo.utils.losses import SmoothedCrossEntropy
+from mindzoo.utils.losses import SmoothedCrossEntropy, class_weights
 
 
 def reference(logits: np.ndarray, labels: np.ndarray, smoothing: float) -> float:
@@ -63,3 +63,29 @@ def test_smoothing_needs_two_classes() -> None:
     with pytest.raises(ValueError, match=r"^label smoothing needs two classes or more, got 1$"):
         SmoothedCrossEntropy(1, 0.1)
     assert SmoothedCrossEntropy(1).num_classes == 1
+
+
+COUNTS = np.array([1, 4, 0, 16])
+
+
+@pytest.mark.parametrize(("kind", "ratios"), [("balanced", [16, 4, 0, 1]), ("square_root", [4, 2, 0, 1])])
+def test_class_weights(kind: str, ratios: list[int]) -> None:
+    weights = class_weights(kind, COUNTS)
+    assert weights is not None
+    np.testing.assert_allclose(weights / weights[3], ratios, rtol=1e-6)
+    assert (weights * COUNTS).sum() == pytest.approx(COUNTS.sum())
+
+
+def test_no_class_weights() -> None:
+    assert class_weights("none", COUNTS) is None
+    with pytest.raises(ValueError, match="class weights 'half'; wanted one of none, balanced, square_root"):
+        class_weights("half", COUNTS)
+
+
+def test_weights_multiply_the_losses_of_their_class() -> None:
+    logits = Tensor(np.random.default_rng(1).standard_normal((3, 4)).astype(np.float32))
+    labels = Tensor(np.array([0, 1, 1], np.int32))
+    each = SmoothedCrossEntropy(4, 0.1, reduction="none")(logits, labels).asnumpy()
+    weighted = SmoothedCrossEntropy(4, 0.1, weights=np.array([3.0, 0.5, 1, 1]))(logits, labels)
+    assert float(weighted) == pytest.approx((3 * each[0] + 0.5 * each[1] + 0.5 * each[2]) / 3, rel=1e-6)
+    assert float(SmoothedCrossEntropy(4, 0.1)(logits, labels)) == pytest.approx(each.mean(), rel=1e-6)

@@ -42,6 +42,15 @@ def nesterov(weights: Arrays, gradients: Arrays, state: Arrays, rate: float, dec
         weights[name] = weights[name] - rate * (whole + 0.9 * state[name])
 
 
+def rmsprop(weights: Arrays, gradients: Arrays, state: Arrays, rate: float, decay: float, step: int) -> None:
+    for name, gradient in gradients.items():
+        whole = gradient + decay * (0 if name.endswith(optimizers.NO_DECAY) else 1) * weights[name]
+        square = state[f"square {name}"] = 0.8 * state.get(f"square {name}", np.ones_like(gradient)) + 0.2 * whole**2
+        moment = state.get(name, np.zeros_like(gradient))
+        state[name] = 0.9 * moment + rate * whole / np.sqrt(square + 0.01)
+        weights[name] = weights[name] - state[name]
+
+
 def values(network: nn.Cell) -> Arrays:
     return {p.name: p.asnumpy().astype(np.float64) for p in network.trainable_params()}
 
@@ -66,10 +75,10 @@ def test_an_empty_group_is_left_out(network: nn.Cell, decay: float) -> None:
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.05])
-@pytest.mark.parametrize(("name", "update"), [("momentum", momentum), ("nesterov", nesterov)])
+@pytest.mark.parametrize(("name", "update"), [("momentum", momentum), ("nesterov", nesterov), ("rmsprop", rmsprop)])
 def test_updates(name: str, update: Update, decay: float) -> None:
     network = Small()
-    optimizer = optimizers.create(name, network, np.array(RATES), momentum=0.9, weight_decay=decay)
+    optimizer = optimizers.create(name, network, np.array(RATES), momentum=0.9, weight_decay=decay, eps=0.01, rho=0.8)
     wanted, state, noise = values(network), dict[str, np.ndarray](), np.random.default_rng(1)
     for step, rate in enumerate(RATES):
         gradients = {p.name: noise.standard_normal(p.shape).astype(np.float32) for p in optimizer.parameters}
@@ -88,5 +97,5 @@ def test_the_global_step_counts_updates() -> None:
 
 
 def test_an_unknown_optimizer() -> None:
-    with pytest.raises(ValueError, match=r"^optimizer 'sgd'; wanted momentum or nesterov$"):
+    with pytest.raises(ValueError, match=r"^optimizer 'sgd'; wanted momentum, nesterov or rmsprop$"):
         optimizers.create("sgd", Small(), np.array(RATES), momentum=0.9, weight_decay=0.0)

@@ -200,9 +200,9 @@ def weights_only(path: Path, source: Path) -> Path:
     return path
 
 
-def zoo_file(path: Path, source: Path) -> Path:
+def zoo_file(path: Path, source: Path, **state: np.ndarray) -> Path:
     found = checkpoint.read(source, SPEC)
-    rows = [{"name": name, "data": ms.Tensor(value)} for name, value in found.weights.items()]
+    rows = [{"name": name, "data": ms.Tensor(value)} for name, value in {**found.weights, **state}.items()]
     ms.save_checkpoint(rows, str(path))
     return path
 
@@ -245,7 +245,7 @@ def test_other_classes_are_refused(
 
 
 @pytest.mark.parametrize("make", [weights_only, zoo_file])
-def test_a_file_without_the_state_of_a_training_is_refused(
+def test_a_file_that_does_not_say_how_long_it_was_trained(
     stopped: Trained,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -254,8 +254,47 @@ def test_a_file_without_the_state_of_a_training_is_refused(
     path = make(tmp_path / "weights.ckpt", stopped.checkpoint)
     assert entry.train(SPEC, training(stopped.data, tmp_path / "out", "--resume", str(path))) == 2
     error = capsys.readouterr().err
-    assert f"{path} holds no state of a training to go on from" in error
-    assert "--pretrained" in error
+    assert f"{path} does not say how long it was trained; give --begin_epoch" in error
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("name", "flags"), [("weights.ckpt", ["--begin_epoch", "2"]), ("0-2_6.ckpt", [])])
+def test_weights_alone_go_on_where_the_schedule_is(
+    stopped: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, flags: list[str]
+) -> None:
+    """The epoch is given, or read off the file's name; a rate of 0 leaves the weights as they were."""
+    path = weights_only(tmp_path / name, stopped.checkpoint)
+    run = run_train(
+        stopped.data, tmp_path / "out", "--resume", str(path), "--max_epoch", "3", "--T_max", "2", *flags, *PLAIN_IMAGES
+    )
+    assert sorted(p.name for p in run.glob("*.ckpt") if p.name != "best.ckpt") == ["0-3_6.ckpt"]
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows if row["kind"] == "epoch"] == [2]
+    assert [row["lr"] for row in rows if row["kind"] == "epoch"] == [0.0]
+    start, end = (checkpoint.read(p, SPEC).weights for p in (path, run / "0-3_6.ckpt"))
+    np.testing.assert_array_equal(end["head.fc.weight"], start["head.fc.weight"])
+
+
+def test_global_step_of_the_original_zoo_says_the_epoch(stopped: Trained, tmp_path: Path) -> None:
+    path = zoo_file(tmp_path / "weights.ckpt", stopped.checkpoint, global_step=np.array([12], np.int32))
+    run = run_train(stopped.data, tmp_path / "out", "--resume", str(path), "--max_epoch", "3", *PLAIN_IMAGES)
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows if row["kind"] == "epoch"] == [2]
+
+
+def test_begin_epoch_must_agree_with_a_state(
+    stopped: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--resume", str(stopped.checkpoint), "--begin_epoch", "2", *KEPT]
+    assert entry.train(SPEC, training(stopped.data, tmp_path / "out", *flags)) == 2
+    assert "begin_epoch is 2, and" in capsys.readouterr().err
+
+
+def test_end_epoch_ends_the_run_within_the_schedule(colors: Path, tmp_path: Path) -> None:
+    run = run_train(colors / "train", tmp_path / "out", "--max_epoch", "4", "--end_epoch", "1", "--lr", "0.1")
+    assert [path.name for path in run.glob("*.ckpt")] == ["0-1_6.ckpt"]
+    found = checkpoint.read(run / "0-1_6.ckpt", SPEC)
+    assert found.state["learning_rate"].shape == (24,)
 
 
 def test_a_missing_file_is_refused(stopped: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,7 +49,7 @@ def test_facts_of_an_earlier_run_are_kept(tmp_path: Path) -> None:
     first.write_facts(DenseNetTrainConfig(lr=0.25), "CPU", ["a", "ü"])
     before = {path.name: path.read_bytes() for path in first.path.iterdir() if path.suffix != ".log"}
     for _ in range(2):
-        create(tmp_path / "out", dated=False).write_facts(DenseNetTrainConfig(lr=0.5), "CPU", ["b"])
+        create(tmp_path / "out", go_on_in=first.path).write_facts(DenseNetTrainConfig(lr=0.5), "CPU", ["b"])
     assert {name: (first.path / name).read_bytes() for name in before} == before
     for stem, suffix in (("config", ".yaml"), ("environment", ".json"), ("classes", ".json")):
         assert (first.path / f"{stem}_2{suffix}").is_file()
@@ -104,3 +104,13 @@ def test_a_file_in_the_way_is_said(tmp_path: Path, below: str) -> None:
     with pytest.raises(UserError, match="cannot write into output_dir"):
         create(tmp_path / "file" / below)
     assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_second_run_into_one_folder_gets_its_own(tmp_path: Path) -> None:
+    first = create(tmp_path / "out", dated=False)
+    assert first.path == tmp_path / "out"
+    first.write_facts(DenseNetTrainConfig(), "CPU")
+    for number in (2, 3):
+        again = create(tmp_path / "out", dated=False)
+        again.write_facts(DenseNetTrainConfig(), "CPU")
+        assert again.path == tmp_path / "out" / f"run_{number}"

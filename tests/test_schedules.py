@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from mindzoo.utils.schedules import Schedule, cosine_annealing, multi_step, per_step
+from mindzoo.utils.schedules import (
+    Decay,
+    Schedule,
+    cosine_annealing,
+    decaying,
+    linear,
+    linear_cosine,
+    multi_step,
+    per_step,
+    polynomial,
+    stairs,
+)
 
 
 def assert_rates(found: object, wanted: list[float]) -> None:
@@ -64,3 +78,27 @@ def test_the_rate_is_constant_within_an_epoch() -> None:
     found = per_step(cosine_annealing(0.1, 0.0, 5), epochs=5, steps_per_epoch=7, lr=0.1).reshape(5, 7)
     assert (found == found[:, :1]).all()
     assert (np.diff(found[:, 0]) < 0).all()
+
+
+def test_linear_rises_and_falls_step_by_step() -> None:
+    found = decaying(linear(0.01, 0.001), epochs=3, steps_per_epoch=2, lr=0.01, lr_init=0.002, warmup_epochs=1)
+    wanted = [0.002, 0.006, *(0.01 - 0.009 * i / 4 for i in range(4))]
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("decay", "formula"),
+    [
+        (polynomial(0.6), lambda i: 0.6 * (1 - i / 10) ** 2),
+        (linear_cosine(0.6), lambda i: 0.6 * ((10 - i) / 10 * 0.5 * (1 + math.cos(0.94 * math.pi * i / 10)) + 1e-5)),
+        (stairs(0.6), lambda i: 0.6 * (1 if i < 3 else 0.1 if i < 6 else 0.01 if i < 8 else 0.001)),
+    ],
+)
+def test_decays_over_ten_steps(decay: Decay, formula: Callable[[int], float]) -> None:
+    found = decaying(decay, epochs=5, steps_per_epoch=2, lr=0.6)
+    np.testing.assert_allclose(found, [formula(i) for i in range(10)], rtol=1e-6)
+
+
+def test_a_warmup_longer_than_the_training_does_not_reach_its_end() -> None:
+    found = decaying(linear(1.0, 0.0), epochs=2, steps_per_epoch=2, lr=1.0, warmup_epochs=4)
+    np.testing.assert_allclose(found, [0, 1 / 8, 2 / 8, 3 / 8])

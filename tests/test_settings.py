@@ -85,7 +85,10 @@ def test_preprocessing_that_cannot_be(kind: type, values: dict[str, object], wan
         ({"label_smooth_factor": 1.0}, "label_smooth_factor is 1; wanted at least 0 and at most 0.999"),
         ({"batch_size": 0}, "batch_size is 0; wanted at least 1"),
         ({"max_epoch": 0}, "max_epoch is 0; wanted at least 1"),
-        ({"optimizer": "momentun"}, "optimizer is momentun; wanted one of momentum, nesterov (did you mean momentum?)"),
+        (
+            {"optimizer": "momentun"},
+            "optimizer is momentun; wanted one of momentum, nesterov, rmsprop (did you mean momentum?)",
+        ),
         ({"amp_level": "O1"}, "amp_level is O1; wanted one of auto, O0, O2, O3"),
     ],
 )

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn
 
 from mindzoo.utils import torch_file
+from mindzoo.utils.config import show
 from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.log import logger
 from mindzoo.utils.model_spec import ModelSpec
@@ -68,7 +69,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Plan:
-    """The network that a checkpoint is of."""
+    """The network that a checkpoint is of, or is to be loaded into."""
 
     num_classes: int
     options: dict[str, Any]
@@ -104,20 +105,37 @@ def read(path: Path, spec: ModelSpec) -> Checkpoint:
         UserError: missing, unreadable, incomplete, or of another network of this zoo.
     """
     raw, meta = _read_file(path)
-    if COUNT in raw:
-        count = int(raw.pop(COUNT))
-        if len(raw) != count or not meta or not _ends_with_checksum(path):
-            raise UserError(f"{path} is incomplete, with {len(raw)} of {count} parameters; use another checkpoint")
-    if meta:
-        if meta["network"] != spec.name:
-            raise UserError(f"{path} is a checkpoint of {meta['network']}, not of {spec.name}")
-        averaged = {name[len(AVERAGED) :]: raw.pop(name) for name in list(raw) if name.startswith(AVERAGED)}
-        state = {name: raw.pop(name) for name in list(raw) if _is_state(name)}
-        return Checkpoint(path, "mindzoo", raw, averaged, state, meta)
-    if any(name.endswith((".running_mean", "num_batches_tracked")) for name in raw):
-        return Checkpoint(path, "torch", _from_torch(raw, spec))
-    weights = {name.removeprefix("network."): value for name, value in raw.items() if not _is_state(name)}
-    return Checkpoint(path, "zoo", weights)
+    if meta and meta["network"] != spec.name:
+        raise UserError(f"{path} is a checkpoint of {meta['network']}, not of {spec.name}")
+    return _interpreted(path, raw, meta, spec)
+
+
+def recognise(path: Path, specs: Collection[ModelSpec]) -> tuple[ModelSpec, Checkpoint]:
+    """Read a checkpoint of any network among `specs`: ours says which, others show it by their names.
+
+    Raises:
+        UserError: missing, unreadable, incomplete, or of none of these networks.
+    """
+    raw, meta = _read_file(path)
+    for spec in specs:
+        if meta.get("network", spec.name) == spec.name:
+            found = _interpreted(path, raw, meta, spec)
+            if meta or spec.options_of(found.weights) is not None:
+                return spec, found
+    known = ", ".join(spec.name for spec in specs)
+    raise UserError(f"{path} holds weights of none of {known}, but {shorten(raw, 3)}; wanted one of these networks")
+
+
+def _interpreted(path: Path, raw: Mapping[str, np.ndarray], meta: dict[str, Any], spec: ModelSpec) -> Checkpoint:
+    rest = dict(raw)
+    if not meta and any(name.endswith((".running_mean", "num_batches_tracked")) for name in rest):
+        return Checkpoint(path, "torch", _from_torch(rest, spec))
+    state = {name: rest.pop(name) for name in list(rest) if is_state(name)}
+    if not meta:
+        names = {name.removeprefix("network."): value for name, value in rest.items()}
+        return Checkpoint(path, "zoo", names, state=state)
+    averaged = {name[len(AVERAGED) :]: rest.pop(name) for name in list(rest) if name.startswith(AVERAGED)}
+    return Checkpoint(path, "mindzoo", rest, averaged, state, meta)
 
 
 def plan(
@@ -126,13 +144,19 @@ def plan(
     *,
     num_classes: int | None = None,
     options: Mapping[str, Any] | None = None,
+    replace_head: bool = False,
 ) -> Plan:
     """What to build for a checkpoint: `options` win over what the file says or its origin implies.
 
+    Args:
+        replace_head: the classifier is made anew, so that `num_classes` may be any number.
+
     Raises:
-        UserError: the file has another number of classes than `num_classes`.
+        UserError: it has no weights of this network, or is of a network with other options or another number of
+            classes than wanted.
     """
-    recorded = dict(checkpoint.meta.get("options", {}))
+    shown = _shown_options(spec, checkpoint, options or {})
+    recorded = {**shown, **checkpoint.meta.get("options", {})}
     if checkpoint.origin in ORIGIN_FLAVOUR and "flavour" in spec.options:
         recorded["flavour"] = ORIGIN_FLAVOUR[checkpoint.origin]
     settled = {**recorded, **(options or {})}
@@ -141,46 +165,59 @@ def plan(
         logger.warning("flavour %s is wanted, and the weights of %s are of flavour %s", wanted, checkpoint.path, found)
     bias = checkpoint.weights.get(f"{spec.classifier}.bias")
     classes = checkpoint.meta.get("num_classes") or (len(bias) if bias is not None else None)
-    if num_classes and classes and num_classes != classes:
+    if num_classes and classes and num_classes != classes and not replace_head:
         raise UserError(
             f"{checkpoint.path} has {classes} classes; wanted {num_classes}: give --num_classes {classes}, "
-            f"or a checkpoint of {num_classes} classes"
+            f"a checkpoint of {num_classes} classes, or replace_head for a new classifier"
         )
     return Plan(num_classes or classes or 1000, settled)
 
 
-def load(network: nn.Cell, checkpoint: Checkpoint, *, which: str = "averaged", say: bool = True) -> None:
+def load(
+    network: nn.Cell, checkpoint: Checkpoint, *, which: str = "averaged", without: str = "", say: bool = True
+) -> None:
     """Load the weights of a checkpoint into its network and, with `say`, log so in one line.
 
     Args:
         which: "averaged" takes the averaged weights where the file has them, "raw" never.
+        without: a layer that keeps the weights it has.
 
     Raises:
         UserError: as `load_weights`.
     """
     averaged = which == "averaged" and bool(checkpoint.averaged)
     values = checkpoint.averaged if averaged else checkpoint.weights
-    load_weights(network, values, checkpoint.path)
+    kept = load_weights(network, values, checkpoint.path, without)
     if not say:
         return
+    total = len(list(network.get_parameters()))
     flavour = getattr(network, "flavour", None)
     logger.info(
-        "load model %s success: %d %sweights of origin %s%s",
+        "load model %s success: %d of %d parameters loaded, 0 missing, 0 unexpected, 0 mismatched%s; %s of origin %s%s",
         checkpoint.path,
-        len(values),
-        "averaged " if averaged else "",
+        total - kept,
+        total,
+        f"; {kept} of {without} start anew" if kept else "",
+        "averaged weights" if averaged else "weights",
         checkpoint.origin,
         f", flavour {flavour}" if flavour else "",
     )
 
 
-def load_weights(network: nn.Cell, values: Mapping[str, np.ndarray], path: Path) -> None:
+def load_weights(network: nn.Cell, values: Mapping[str, np.ndarray], path: Path, without: str = "") -> int:
     """Give every parameter of `network` its value; nothing is changed where one does not fit.
+
+    Returns:
+        How many parameters keep their value, because they are of the layer `without`.
 
     Raises:
         UserError: with the counts and first names of what is missing, unexpected or of another shape.
     """
-    _assign({parameter.name: parameter for parameter in network.get_parameters()}, values, path)
+    wanted = {parameter.name: parameter for parameter in network.get_parameters()}
+    kept = [name for name in wanted if without and name.startswith(f"{without}.")]
+    values = {name: value for name, value in values.items() if not without or not name.startswith(f"{without}.")}
+    _assign({name: parameter for name, parameter in wanted.items() if name not in kept}, values, path)
+    return len(kept)
 
 
 def restore(step: nn.Cell, checkpoint: Checkpoint) -> None:
@@ -205,6 +242,26 @@ def sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _shown_options(spec: ModelSpec, checkpoint: Checkpoint, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The network's options that the weights themselves show; they leave nothing to choose."""
+    shown = spec.options_of(checkpoint.weights)
+    if shown is None:
+        if checkpoint.origin == "mindzoo":
+            return {}
+        raise UserError(f"{checkpoint.path} holds no weights of {spec.name}, but {shorten(checkpoint.weights, 3)}")
+    for name, value in wanted.items():
+        if name in shown and _plain(value) != _plain(shown[name]):
+            raise UserError(
+                f"{name} is {show(value)}, and {checkpoint.path} is of a network with {show(shown[name])}; "
+                f"leave {name} out or give {show(shown[name])}"
+            )
+    return shown
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _assign(wanted: Mapping[str, Parameter], values: Mapping[str, np.ndarray], path: Path, hint: str = "") -> None:
@@ -251,6 +308,10 @@ def _read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             meta = json.loads(str(value))
         elif isinstance(value, Tensor):
             arrays[name] = value.asnumpy()
+    if COUNT in arrays:
+        count = int(arrays.pop(COUNT))
+        if len(arrays) != count or not meta or not _ends_with_checksum(path):
+            raise UserError(f"{path} is incomplete, with {len(arrays)} of {count} parameters; use another checkpoint")
     return arrays, meta
 
 
@@ -274,5 +335,6 @@ def _from_torch(raw: Mapping[str, np.ndarray], spec: ModelSpec) -> dict[str, np.
     return weights
 
 
-def _is_state(name: str) -> bool:
+def is_state(name: str) -> bool:
+    """Whether a name is of the state of an optimizer or a training step, not of a network's weights."""
     return name in STATE_NAMES or name.startswith(STATE_PREFIXES)

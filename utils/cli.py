@@ -1,4 +1,4 @@
-"""The command `mindzoo`: the same as the entry points of each network, and `list`, `predict`."""
+"""The command `mindzoo`: the same as the entry points of each network, and `predict`, `convert`, `list`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ COMMANDS: dict[str, tuple[str, Callable[..., int]]] = {
     "export": ("write a checkpoint as MINDIR, ONNX or AIR, and verify it", entry.export),
     "predict": ("name the classes of images", entry.predict),
 }
+# Commands that are not about one network that is named.
+OTHERS = {
+    "convert": "write any checkpoint that can be read as one of this zoo: convert IN OUT.ckpt",
+    "list": "list the networks",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,11 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _dispatch(command: str, rest: Sequence[str]) -> int:
     if command == "list":
         return _say(_table(rest[0] if rest else "*"))
+    if command == "convert":
+        return entry.convert(list(SPECS.values()), rest, "mindzoo convert")
 
     def refuse() -> None:
         if command not in COMMANDS:
             raise UserError(
-                f"unknown command {command}{nearest(command, [*COMMANDS, 'list'])}; mindzoo --help lists them all"
+                f"unknown command {command}{nearest(command, [*COMMANDS, *OTHERS])}; mindzoo --help lists them all"
             )
         if not rest or (rest[0].startswith("-") and rest[0] not in ("-h", "--help")):
             raise UserError(f"which network? wanted mindzoo {command} NETWORK, with one of {', '.join(list_models())}")
@@ -54,7 +61,8 @@ def _dispatch(command: str, rest: Sequence[str]) -> int:
 
 def _usage() -> str:
     lines = ["usage: mindzoo COMMAND [NETWORK] [--key value ...]", ""]
-    lines += [f"  {name:10}{help}" for name, (help, _) in {**COMMANDS, "list": ("list the networks", _say)}.items()]
+    lines += [f"  {name:10}{help}" for name, (help, _) in COMMANDS.items()]
+    lines += [f"  {name:10}{help}" for name, help in OTHERS.items()]
     return "\n".join([*lines, "", "mindzoo COMMAND NETWORK --help explains every key."])
 
 
@@ -64,7 +72,14 @@ def _table(pattern: str) -> str:
     rows: list[tuple[str, ...]] = [("network", "title", "top-1 claimed", "top-5 claimed", "paper")]
     for name in list_models(pattern):
         spec = SPECS[name]
-        rows.append((name, spec.title, *(f"{spec.published[k]:.2f}" for k in ("top1", "top5")), spec.paper))
+        rows.append(
+            (
+                name,
+                spec.title,
+                *(f"{spec.published[k]:.2f}" if k in spec.published else "-" for k in ("top1", "top5")),
+                spec.paper,
+            )
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows

@@ -12,8 +12,8 @@ import inspect
 import math
 import sys
 import typing
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import GenericAlias
 from typing import Any, Generic, NoReturn, TypeVar
@@ -42,15 +42,28 @@ def key(
 
 
 @dataclass(frozen=True)
+class Conversion:
+    """A word of an original README whose value means something else here, or several keys at once."""
+
+    help: str
+    keys: tuple[str, ...]  # that it may set
+    convert: Callable[[Any], Mapping[str, Any]]  # text or YAML value -> values by key; may raise UserError
+
+
+Aliases = Mapping[str, "str | Conversion"]
+
+
+@dataclass(frozen=True)
 class Loaded(Generic[C]):
     """A configuration and the names of the keys that a file or a flag set."""
 
     config: C
     given: frozenset[str]
+    remarks: tuple[str, ...] = ()  # lines on keys that were settled after they were read
 
     def notes(self) -> list[str]:
         """One line for each key that was given and can have no effect beside the other values."""
-        lines = []
+        lines = list(self.remarks)
         for spec in dataclasses.fields(self.config):  # type: ignore[arg-type]
             condition = spec.metadata.get("only_with")
             if spec.name not in self.given or not condition:
@@ -58,8 +71,8 @@ class Loaded(Generic[C]):
             other, wanted = condition
             found = getattr(self.config, other)
             if found not in wanted and getattr(self.config, spec.name) != spec.default:
-                words = " or ".join(_show(value) for value in wanted)
-                lines.append(f"{spec.name} has no effect: {other} is {_show(found)}, and it is used with {words} only")
+                words = " or ".join(show(value) for value in wanted)
+                lines.append(f"{spec.name} has no effect: {other} is {show(found)}, and it is used with {words} only")
         return lines
 
 
@@ -67,7 +80,7 @@ def load(
     config_class: type[C],
     argv: Sequence[str],
     *,
-    aliases: Mapping[str, str] | None = None,
+    aliases: Aliases | None = None,
     recipes: Path | None = None,
     prog: str | None = None,
     description: str = "",
@@ -76,7 +89,7 @@ def load(
     """Read flags, and the YAML file that they name, into a `config_class`.
 
     Args:
-        aliases: other spellings of keys: {"per_batch_size": "batch_size"}.
+        aliases: other spellings of keys, {"per_batch_size": "batch_size"}, and words that are converted.
         passed_over: keys that a recipe may hold for another command; they are skipped.
         recipes: the folder in which a `--config_path` that is no file of its own is looked up.
 
@@ -104,9 +117,7 @@ def make(config_class: type[C], values: Mapping[str, Any]) -> C:
     return config_class(**values)
 
 
-def read_yaml(
-    config_class: type, path: Path, aliases: Mapping[str, str], passed_over: Collection[str] = ()
-) -> dict[str, Any]:
+def read_yaml(config_class: type, path: Path, aliases: Aliases, passed_over: Collection[str] = ()) -> dict[str, Any]:
     """The keys of a recipe with their values converted to the types of `config_class`.
 
     Raises:
@@ -121,15 +132,15 @@ def read_yaml(
     if not isinstance(content, dict):
         raise UserError(f"{path} holds {type(content).__name__}; wanted a mapping of keys to values")
     types, values = _types(config_class), {}
-    for word, value in content.items():
-        name = aliases.get(str(word), str(word))
-        if name not in types and name in passed_over:
-            continue
-        if name not in types:
-            raise UserError(f"{path}: unknown key {word}{nearest(str(word), [*types, *aliases])}")
-        if name in values:
-            raise UserError(f"{path}: {name} is given twice, once as {word}; keep one of them")
-        values[name] = convert(types[name], value, f"{path}: {word}")
+    for word, written in content.items():
+        for name, value in _meaning(str(word), written, aliases).items():
+            if name not in types and (name in passed_over or word in passed_over):
+                continue
+            if name not in types:
+                raise UserError(f"{path}: unknown key {word}{nearest(str(word), [*types, *aliases])}")
+            if name in values:
+                raise UserError(f"{path}: {name} is given twice, once as {word}; keep one of them")
+            values[name] = convert(types[name], value, f"{path}: {word}")
     return values
 
 
@@ -180,6 +191,12 @@ def convert(kind: Any, value: Any, name: str) -> Any:
     raise UserError(f"{name} is {value!r}; wanted {wanted}")
 
 
+def _meaning(word: str, value: Any, aliases: Aliases) -> Mapping[str, Any]:
+    """The keys that a word sets, with their values."""
+    meant = aliases.get(word, word)
+    return {meant: value} if isinstance(meant, str) else meant.convert(value)
+
+
 def _number(kind: type, value: Any) -> Any:
     """An int or a finite float, None where `value` is neither."""
     try:
@@ -225,25 +242,36 @@ def _check_range(spec: dataclasses.Field[Any], value: Any) -> None:
 
 
 def _parse_flags(
-    config_class: type, argv: Sequence[str], aliases: Mapping[str, str], prog: str | None, description: str
+    config_class: type, argv: Sequence[str], aliases: Aliases, prog: str | None, description: str
 ) -> dict[str, Any]:
     parser = _Parser(prog=prog, description=description, allow_abbrev=False, formatter_class=_HelpFormatter)
     types = _types(config_class)
+    converted = {word: meant for word, meant in aliases.items() if isinstance(meant, Conversion) and word not in types}
     spellings: dict[str, list[str]] = {name: [name] for name in types}
-    for word, name in aliases.items():
-        spellings[name].append(word)
-    for title, fields in _groups(config_class):
+    for word, meant in aliases.items():
+        if isinstance(meant, str):
+            spellings[meant].append(word)
+    for title, fields in groups(config_class):
         group = parser.add_argument_group(title)
         for spec in fields:
             _add_flag(group, spec, types[spec.name], spellings[spec.name])
-    namespace, rest = parser.parse_known_intermixed_args(argv)
+    if converted:
+        group = parser.add_argument_group("Words of the original README that are converted")
+        for word, conversion in converted.items():
+            group.add_argument(f"--{word}", action=_Given, metavar="VALUE", help=conversion.help.replace("%", "%%"))
+    namespace, rest = parser.parse_known_intermixed_args(argv, argparse.Namespace(given=[]))
     if rest:
         word = rest[0].split("=")[0]
-        known = [f"--{spelling}" for name in spellings for spelling in spellings[name]]
+        known = [f"--{spelling}" for spelling in [*types, *aliases]]
         kind = "flag" if word.startswith("-") else "argument"
         raise UserError(f"unknown {kind} {word}{nearest(word, known)}; {parser.prog} --help lists them all")
-    given = {name: value for name, value in vars(namespace).items() if value is not MISSING and value != []}
-    return {name: convert(types[name], value, f"--{name}") for name, value in given.items()}
+    values: dict[str, Any] = {}
+    for word, text in namespace.given:
+        for name, value in _meaning(word, text, aliases).items():
+            values[name] = convert(types[name], value, f"--{name}" if name == aliases.get(word, word) else f"--{word}")
+    positional = {spec.name for spec in dataclasses.fields(config_class) if spec.metadata.get("positional")}
+    values.update({name: tuple(getattr(namespace, name)) for name in positional if getattr(namespace, name)})
+    return values
 
 
 def _add_flag(group: Any, spec: dataclasses.Field[Any], kind: Any, spellings: list[str]) -> None:
@@ -251,13 +279,13 @@ def _add_flag(group: Any, spec: dataclasses.Field[Any], kind: Any, spellings: li
     if spec.metadata.get("positional"):
         group.add_argument(spec.name, nargs="*", metavar=spec.name.upper(), help=text)
         return
-    options: dict[str, Any] = {"dest": spec.name, "default": MISSING, "metavar": _metavar(kind)}
+    options: dict[str, Any] = {"action": _Given, "metavar": _metavar(kind)}
     if kind is bool:
         options.update(nargs="?", const="true")
     choices = spec.metadata["choices"]
     one_of = f"; one of {', '.join(str(choice) for choice in choices)}" if choices else ""
     group.add_argument(
-        *(f"--{word}" for word in spellings), help=f"{text}{one_of} (default: {_show(spec.default)})", **options
+        *(f"--{word}" for word in spellings), help=f"{text}{one_of} (default: {show(spec.default)})", **options
     )
 
 
@@ -267,27 +295,34 @@ def _metavar(kind: Any) -> str:
     return {bool: "BOOL", int: "INT", float: "NUMBER", str: "TEXT"}[kind]
 
 
-def _groups(config_class: type) -> list[tuple[str, list[dataclasses.Field[Any]]]]:
+def groups(config_class: type) -> list[tuple[str, list[dataclasses.Field[Any]]]]:
     """The fields by the class that declares them, with the first line of its docstring as the title."""
     final = {spec.name: spec for spec in dataclasses.fields(config_class)}
-    groups = []
+    found = []
     for cls in reversed(config_class.__mro__):
         names = [name for name in inspect.get_annotations(cls) if name in final]
         if names:
-            groups.append(
-                ((cls.__doc__ or cls.__name__).splitlines()[0].rstrip("."), [final.pop(name) for name in names])
-            )
-    return groups
+            title = (cls.__doc__ or cls.__name__).splitlines()[0].rstrip(".")
+            found.append((title, [final.pop(name) for name in names]))
+    return found
 
 
-def _show(value: Any) -> str:
+def show(value: Any) -> str:
+    """A value as it is written on the command line; "none" for an empty text and an empty list."""
     if isinstance(value, tuple):
-        return ",".join(_show(part) for part in value) or "none"
+        return ",".join(show(part) for part in value) or "none"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
         return f"{value:g}"
     return str(value) if value != "" else "none"
+
+
+class _Given(argparse.Action):
+    """Collects words and texts in the order in which they are written: the last one wins."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        namespace.given.append((str(option_string).removeprefix("--"), values))
 
 
 class _Parser(argparse.ArgumentParser):

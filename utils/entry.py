@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from mindzoo.utils import config, exporter, log, predictor, runtime, trainer, validator
+from mindzoo.utils import config, converter, exporter, log, predictor, runtime, storage, trainer, validator
 from mindzoo.utils.config import Loaded
 from mindzoo.utils.model_spec import ModelSpec
-from mindzoo.utils.settings import CHECKPOINT_ALIASES, TRAIN_ALIASES, PredictConfig
+from mindzoo.utils.settings import CHECKPOINT_ALIASES, TRAIN_ALIASES, ConvertConfig, PredictConfig
 
 
 def train(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
@@ -62,21 +62,36 @@ def predict(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None
     return runtime.exit_status(run)
 
 
+def convert(specs: Collection[ModelSpec], argv: Sequence[str], prog: str) -> int:
+    """Write any checkpoint that can be read as one of this zoo."""
+
+    def run() -> None:
+        loaded = config.load(ConvertConfig, argv, prog=prog, description="Write any checkpoint as one of this zoo.")
+        log.start()
+        converter.convert(specs, loaded.config)
+
+    return runtime.exit_status(run)
+
+
 def _load(
     spec: ModelSpec, config_class: type[Any], aliases: Any, argv: Sequence[str] | None, prog: str | None, verb: str
 ) -> Loaded[Any]:
     known = {field.name for field in dataclasses.fields(config_class)}
     # One recipe serves all commands of a network; what only a training needs is skipped by the others.
     training = {field.name for field in dataclasses.fields(spec.train_config)} | {*TRAIN_ALIASES, *spec.train_aliases}
-    return config.load(
+    loaded = config.load(
         config_class,
         sys.argv[1:] if argv is None else argv,
-        aliases={word: name for word, name in aliases.items() if name in known},
+        aliases={word: meant for word, meant in aliases.items() if not isinstance(meant, str) or meant in known},
         recipes=spec.recipes,
         prog=prog,
         passed_over=training,
         description=f"{verb} {spec.title} ({spec.paper}).",
     )
+    if "checkpoint_url" not in known:
+        return loaded
+    resumed = spec.train_aliases.get("checkpoint_path") == "resume"
+    return storage.settle(loaded, "checkpoint" if "checkpoint" in known else "resume" if resumed else "pretrained")
 
 
 def _on_console(settings: Any) -> bool:

@@ -8,6 +8,7 @@ from mindspore import Tensor, nn, ops
 
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.log import logger
+from mindzoo.utils.losses import SmoothedCrossEntropy
 from mindzoo.utils.model_spec import EvalResult
 from mindzoo.utils.runtime import World
 
@@ -17,10 +18,10 @@ MOST_TOP = 5
 class EvalStep(nn.Cell):
     """Images, labels and mask of a batch -> float32 (4,): sum of losses, top-1 hits, top-k hits, images counted."""
 
-    def __init__(self, network: nn.Cell, k: int) -> None:
+    def __init__(self, network: nn.Cell, num_classes: int, k: int, smoothing: float) -> None:
         super().__init__(auto_prefix=False)
         self.network, self.k = network, k
-        self.cross_entropy = nn.CrossEntropyLoss(reduction="none")
+        self.cross_entropy = SmoothedCrossEntropy(num_classes, smoothing, reduction="none")
 
     def construct(self, images: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
         logits = self.network(images).astype(ms.float32)
@@ -42,11 +43,11 @@ class _Sum(nn.Cell):
 
 
 class Evaluator:
-    """Evaluates one network again and again with one compiled graph."""
+    """Evaluates one network again and again with one compiled graph. `smoothing` is that of the loss."""
 
-    def __init__(self, network: nn.Cell, num_classes: int, world: World) -> None:
+    def __init__(self, network: nn.Cell, num_classes: int, world: World, smoothing: float = 0.0) -> None:
         self.k = min(MOST_TOP, num_classes)
-        self.step, self.compiled = EvalStep(network, self.k), False
+        self.step, self.compiled = EvalStep(network, num_classes, self.k, smoothing), False
         self.sum = _Sum() if world.launched and world.size > 1 else None
 
     def run(self, data: EvalData) -> EvalResult:

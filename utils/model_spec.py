@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from mindspore import nn
 
+from mindzoo.utils.config import Aliases
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.settings import EvalConfig, ExportConfig, TrainConfig
 
@@ -19,7 +20,9 @@ class EpochRecord:
     """What is known when an epoch ends; the model's epoch line is made from it."""
 
     epoch: int  # from 0
+    epochs: int  # where the run ends
     step: int  # steps done in all
+    steps_per_epoch: int
     steps_in_epoch: int  # steps this epoch did in this run
     loss: float  # of the last step
     mean_loss: float  # over the epoch
@@ -45,14 +48,25 @@ class EvalResult:
 
 
 @dataclass(frozen=True)
+class Evaluated:
+    """An evaluation, and of what: an epoch of a training, or a checkpoint."""
+
+    result: EvalResult
+    epoch: int | None = None  # from 0; None outside of a training
+    checkpoint: str = ""
+    is_best: bool = False  # of this training so far
+
+
+@dataclass(frozen=True)
 class LogLines:
     """The lines and file names that the model's original README shows."""
 
-    format: str  # of logging.Formatter
-    epoch: Callable[[EpochRecord], str]
-    evaluation: Callable[[EvalResult], Sequence[str]]
-    checkpoint: Callable[[int, int, int], str]  # rank, epoch from 1, step in the epoch -> file name
+    epoch: Callable[[EpochRecord], Sequence[str]]
+    evaluation: Callable[[Evaluated], Sequence[str]]
+    checkpoint: Callable[[Any, int, int, int], str]  # config, rank, epoch from 1, step in the epoch -> file name
     checkpoint_pattern: str  # regular expression with groups `epoch` and `step`
+    final: Callable[[Any], str] | None = None  # config -> name of a file with the weights alone, after the last step
+    format: str = "%(message)s"  # of logging.Formatter
 
 
 @dataclass(frozen=True)
@@ -72,11 +86,15 @@ class ModelSpec:
     published: Mapping[str, float]  # {"top1": …, "top5": …} in percent, as the original README claims
     folder: Path
     classifier: str  # the layer whose outputs are the classes
+    # The arguments of the network that its weights (by our names) show, such as its width; None: not its weights.
+    options_of: Callable[[Mapping[str, np.ndarray]], dict[str, Any] | None]
+    first_weights: tuple[str, ...] = ()  # configuration keys of a training that are arguments of a new network
     least_size: int = 32  # pixels per side of the smallest image the network can take
+    size_multiple: int = 1  # what the sides of an image must be multiples of
     dated_runs: bool = False  # a run's folder is made inside output_dir and named by date and time
-    train_aliases: Mapping[str, str] = field(default_factory=dict)
-    eval_aliases: Mapping[str, str] = field(default_factory=dict)
-    export_aliases: Mapping[str, str] = field(default_factory=dict)
+    train_aliases: Aliases = field(default_factory=dict)
+    eval_aliases: Aliases = field(default_factory=dict)
+    export_aliases: Aliases = field(default_factory=dict)
     # PyTorch's structure names -> ours, after batch norm's suffixes are translated; None: not one of this network.
     from_torch: Callable[[str], str | None] = lambda name: name
 
@@ -86,14 +104,28 @@ class ModelSpec:
         return self.folder / "config"
 
     def check_image_size(self, image_size: Sequence[int]) -> None:
-        """Refuse images that the network would pool away.
+        """Refuse images that the network would pool away, or that do not fit its grid.
 
         Raises:
-            UserError: a side is too small.
+            UserError: a side is too small, or no multiple of `size_multiple`.
         """
+        size = ",".join(map(str, image_size))
         if min(image_size) < self.least_size:
-            size = ",".join(map(str, image_size))
             raise UserError(f"image_size is {size}; {self.name} needs at least {self.least_size} pixels per side")
+        if any(side % self.size_multiple for side in image_size):
+            near = ",".join(str(max(round(side / self.size_multiple), 1) * self.size_multiple) for side in image_size)
+            raise UserError(f"image_size is {size}; {self.name} needs multiples of {self.size_multiple}: use {near}")
+
+    def make(self, num_classes: int, options: Mapping[str, Any]) -> nn.Cell:
+        """Build the network from values that a user gave.
+
+        Raises:
+            UserError: the network refuses them.
+        """
+        try:
+            return self.build(num_classes, **options)
+        except ValueError as error:
+            raise UserError(f"{self.name}: {error}") from None
 
     def network_options(self, config: Any) -> dict[str, Any]:
         """The arguments of the network that `config` holds."""

@@ -22,11 +22,21 @@ def decay_groups(parameters: list[Parameter], weight_decay: float) -> list[dict[
     return [group for group in groups if group["params"]]
 
 
-def create(name: str, network: nn.Cell, rates: np.ndarray, *, momentum: float, weight_decay: float) -> nn.Optimizer:
+def create(
+    name: str,
+    network: nn.Cell,
+    rates: np.ndarray,
+    *,
+    momentum: float,
+    weight_decay: float,
+    eps: float = 1e-3,
+    rho: float = 0.9,
+) -> nn.Optimizer:
     """An optimizer over the trainable parameters of `network` that takes rate i of `rates` at its step i.
 
     Args:
-        name: "momentum" (v = momentum v + g; w -= rate v) or "nesterov" (w -= rate (g + momentum v)).
+        name: "momentum" (v = momentum v + g; w -= rate v), "nesterov" (w -= rate (g + momentum v)) or "rmsprop"
+            (s = rho s + (1 - rho) g^2, from 1; v = momentum v + rate g / sqrt(s + eps); w -= v).
 
     Raises:
         ValueError: another name.
@@ -38,4 +48,11 @@ def create(name: str, network: nn.Cell, rates: np.ndarray, *, momentum: float, w
     if name == "nesterov":
         # The CPU kernel of nn.Momentum ignores use_nesterov.
         return nn.SGD(groups, rate, momentum, nesterov=True)
-    raise ValueError(f"optimizer {name!r}; wanted momentum or nesterov")
+    if name == "rmsprop":
+        return nn.RMSProp(groups, rate, decay=rho, momentum=momentum, epsilon=eps)
+    raise ValueError(f"optimizer {name!r}; wanted momentum, nesterov or rmsprop")
+
+
+def start_at(optimizer: nn.Optimizer, updates: int) -> None:
+    """Let the next update take the rate of update `updates` (from 0)."""
+    optimizer.global_step.set_data(Tensor(np.full(optimizer.global_step.shape, updates, np.int32)))

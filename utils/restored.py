@@ -41,17 +41,20 @@ def source(spec: ModelSpec, path: Path, loaded: Loaded[Any]) -> Source:
     given = {name: value for name, value in dataclasses.asdict(loaded.config).items() if name in loaded.given}
     options = {name: given[name] for name in spec.options if name in given}
     recorded = content.meta.get("preprocessing") or Preprocessing.from_config(loaded.config).to_dict()
-    wanted = {name: given[name] for name in recorded if name in given}
+    wanted: dict[str, Any] = {name: given[name] for name in recorded if name in given}
     if "image_size" in wanted:
         wanted["image_size"] = loaded.config.image_size
+    plan = checkpoint.plan(spec, content, options=options)
+    if "image_size" in plan.options:
+        wanted["image_size"] = tuple(plan.options["image_size"])
     preprocessing = Preprocessing.from_dict({**recorded, **wanted})
     spec.check_image_size(preprocessing.image_size)
-    return Source(content, checkpoint.plan(spec, content, options=options), preprocessing)
+    return Source(content, plan, preprocessing)
 
 
 def build(spec: ModelSpec, made_from: Source, which: str, *, say: bool = True) -> nn.Cell:
     """The network with its weights, set to inference. `which`: "averaged" or "raw"; `say`: log it."""
-    network = spec.build(made_from.plan.num_classes, **made_from.plan.options)
+    network = spec.make(made_from.plan.num_classes, made_from.plan.options)
     checkpoint.load(network, made_from.checkpoint, which=which, say=say)
     network.set_train(False)
     return network

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mindzoo.utils import checkpoint
 from mindzoo.utils.checkpoint import Checkpoint
-from mindzoo.utils.config import Loaded
+from mindzoo.utils.config import Loaded, show
 from mindzoo.utils.data.loader import Data
 from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.log import logger
@@ -50,15 +52,27 @@ def settle(spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_classes
     """
     config = loaded.config
     found = find(spec, config.resume, config.output_dir) if config.resume else None
-    if found:
+    if found and is_of_a_training(found):
         given = {name: value for name, value in spec.network_options(config).items() if name in loaded.given}
         check_options(found, given)
         epoch, epoch_step = position(found, data)
+        if config.resume != "auto" and "begin_epoch" in loaded.given and (config.begin_epoch, 0) != (epoch, epoch_step):
+            raise UserError(
+                f"begin_epoch is {config.begin_epoch}, and {found.path} goes on in epoch {epoch} at step {epoch_step}; "
+                "leave begin_epoch out"
+            )
         options = _options(spec, loaded, found, num_classes)
         return Start(options, resumed=found, epoch=epoch, epoch_step=epoch_step)
-    if config.pretrained:
-        weights = checkpoint.read(Path(config.pretrained), spec)
-        return Start(_options(spec, loaded, weights, num_classes), pretrained=weights)
+    if not found and config.pretrained:
+        found = checkpoint.read(Path(config.pretrained), spec)
+    if found:
+        options = _options(spec, loaded, found, num_classes)
+        return Start(options, pretrained=found, epoch=_first_epoch(spec, loaded, found, data))
+    for name in ("begin_epoch", "replace_head"):
+        if getattr(config, name):
+            raise UserError(
+                f"{name} is {show(getattr(config, name))}, without weights to start from: give --pretrained FILE"
+            )
     return Start(spec.network_options(config))
 
 
@@ -66,19 +80,22 @@ def find(spec: ModelSpec, wanted: str, output_dir: str) -> Checkpoint | None:
     """The checkpoint that `--resume wanted` means.
 
     Args:
-        wanted: "auto" for the newest one below `output_dir`, None and a line that says so where there is none; or a
-            file.
+        wanted: "auto" for the newest one of a training below `output_dir`, None and a line that says so where there
+            is none; or a file.
 
     Raises:
-        UserError: the file is missing or damaged, or not a checkpoint of a training of ours.
+        UserError: the file is missing or damaged.
     """
     if wanted != "auto":
-        return _of_a_training(checkpoint.read(Path(wanted), spec))
+        return checkpoint.read(Path(wanted), spec)
     for path in newest_first(spec, Path(output_dir)):
         try:
-            found = _of_a_training(checkpoint.read(path, spec))
+            found = checkpoint.read(path, spec)
         except UserError as error:
             logger.info("resume auto: passed over a checkpoint: %s", error)
+            continue
+        if not is_of_a_training(found):
+            logger.info("resume auto: passed over %s, which holds no state of a training", path)
             continue
         logger.info("resume auto: going on from %s", path)
         return found
@@ -134,10 +151,31 @@ def check_options(found: Checkpoint, given: Mapping[str, Any]) -> None:
             )
 
 
-def _of_a_training(found: Checkpoint) -> Checkpoint:
-    if found.origin != "mindzoo" or "epoch_step" not in found.meta:
-        raise UserError(f"{found.path} holds no state of a training to go on from; use it with --pretrained")
-    return found
+def is_of_a_training(found: Checkpoint) -> bool:
+    """Whether a training can go on from it exactly; from others it can take the weights only."""
+    return found.origin == "mindzoo" and "epoch_step" in found.meta
+
+
+def _first_epoch(spec: ModelSpec, loaded: Loaded[TrainConfig], found: Checkpoint, data: Data) -> int:
+    """The epoch (from 0) at which a training starts that has nothing but weights.
+
+    Raises:
+        UserError: it is to be resumed, and nothing says how long it was trained.
+    """
+    config = loaded.config
+    if not config.resume or config.resume == "auto" or "begin_epoch" in loaded.given:
+        return config.begin_epoch
+    numbered = re.fullmatch(spec.lines.checkpoint_pattern, found.path.name)
+    if "global_step" in found.state:
+        epoch = int(np.ravel(found.state["global_step"])[0]) // data.train.steps_per_epoch
+    elif numbered:
+        epoch = int(numbered["epoch"])
+    else:
+        raise UserError(
+            f"{found.path} does not say how long it was trained; give --begin_epoch, or use it with --pretrained"
+        )
+    logger.info("%s holds weights only: going on at epoch %d with a new optimizer", found.path, epoch)
+    return epoch
 
 
 def _options(spec: ModelSpec, loaded: Loaded[TrainConfig], start: Checkpoint, num_classes: int) -> dict[str, Any]:
@@ -148,6 +186,10 @@ def _options(spec: ModelSpec, loaded: Loaded[TrainConfig], start: Checkpoint, nu
     """
     options = spec.network_options(loaded.config)
     given = {name: value for name, value in options.items() if name in loaded.given}
-    planned = checkpoint.plan(spec, start, num_classes=num_classes, options=given).options
+    if "image_size" in options:  # the images are cut to the size that the configuration says
+        given["image_size"] = options["image_size"]
+    planned = checkpoint.plan(
+        spec, start, num_classes=num_classes, options=given, replace_head=loaded.config.replace_head
+    ).options
     kinds = {name: type(value) for name, value in options.items()}
     return {**options, **{name: kinds[name](value) for name, value in planned.items()}}

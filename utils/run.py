@@ -21,8 +21,8 @@ from mindzoo.utils.train_step import TrainStep
 
 
 def last_step(config: TrainConfig, steps_per_epoch: int) -> int:
-    """Where a training ends: after `max_epoch` epochs, or `max_steps` steps where that is sooner."""
-    whole = config.max_epoch * steps_per_epoch
+    """Where a training ends: after `max_epoch` epochs, or `end_epoch`, or `max_steps` steps where that is sooner."""
+    whole = config.last_epoch * steps_per_epoch
     return min(whole, config.max_steps or whole)
 
 
@@ -120,7 +120,9 @@ class Run:
         """The epoch that just ended."""
         return EpochRecord(
             epoch=self.epoch,
+            epochs=self.config.last_epoch,
             step=self.step,
+            steps_per_epoch=self.steps_per_epoch,
             steps_in_epoch=self.epoch_clock.steps,
             loss=self.losses[-1],
             mean_loss=float(np.mean(self.losses)),

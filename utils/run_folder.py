@@ -18,6 +18,7 @@ from mindzoo import __version__
 from mindzoo.utils import config, log
 from mindzoo.utils.errors import UserError
 
+FACTS = "config.yaml"
 STAMP = "%Y-%m-%d_time_%H_%M_%S"
 
 
@@ -26,11 +27,11 @@ class RunFolder:
 
     def __init__(self, path: Path, rank: int) -> None:
         self.path, self.rank = path, rank
-        log.open_file(path / f"{path.name}_rank_{rank}.log")
+        log.open_file(path / f"{path.resolve().name}_rank_{rank}.log")
 
     def write_facts(self, settings: Any, device: str, classes: Sequence[str] = ()) -> None:
         """config.yaml, environment.json and, where there are class names, classes.json."""
-        self._write("config.yaml", config.to_yaml(settings))
+        self._write(FACTS, config.to_yaml(settings))
         self._write("environment.json", _json(environment(device)))
         if classes:
             self._write("classes.json", _json(list(classes)))
@@ -53,7 +54,10 @@ class RunFolder:
 
 
 def create(output_dir: str, *, dated: bool, rank: int, go_on_in: Path | None = None) -> RunFolder:
-    """Make the folder: `output_dir` itself, or one inside it that is named by the time and was not there before.
+    """Make the folder: `output_dir` itself, or one inside it that was not there before.
+
+    With `dated` it is named by the time; else it is there for the second run into one `output_dir`, which would
+    otherwise write its checkpoints over those of the first.
 
     Args:
         go_on_in: the folder of an earlier run that this one continues; it is used as it is.
@@ -66,6 +70,8 @@ def create(output_dir: str, *, dated: bool, rank: int, go_on_in: Path | None = N
         path.mkdir(parents=True, exist_ok=True)
         if dated and not go_on_in:
             path = _new_inside(path)
+        elif rank == 0 and not go_on_in and (path / FACTS).exists():
+            path = _numbered_inside(path)
         return RunFolder(path, rank)
     except OSError as error:
         raise UserError(f"cannot write into output_dir {output_dir}: {error.strerror}") from None
@@ -95,6 +101,14 @@ def _new_inside(parent: Path) -> Path:
         except FileExistsError:
             continue
     raise FileExistsError(17, "too many runs started in this second", str(parent))
+
+
+def _numbered_inside(parent: Path) -> Path:
+    number = 2
+    while (parent / f"run_{number}").exists():
+        number += 1
+    (parent / f"run_{number}").mkdir()
+    return parent / f"run_{number}"
 
 
 def _commit(root: Path) -> str | None:

@@ -2,6 +2,9 @@
 
 A schedule is a function of the epoch, counted from 0; `per_step` lays it out over the steps and puts a warmup before
 it. The learning rate is constant within an epoch, as in the original zoo's DenseNet.
+
+A decay is a function of the share of the training that is done, 0 to 1; `decaying` evaluates it at every step, after a
+warmup, as in the original zoo's other networks.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 Schedule = Callable[[int], float]
+Decay = Callable[[np.ndarray], np.ndarray]  # share that is done -> learning rate
 
 
 def cosine_annealing(lr: float, eta_min: float, t_max: int) -> Schedule:
@@ -39,3 +43,39 @@ def per_step(schedule: Schedule, *, epochs: int, steps_per_epoch: int, lr: float
     warmup = min(warmup_epochs, epochs) * steps_per_epoch
     rates[:warmup] = lr * np.arange(1, warmup + 1) / max(warmup_epochs * steps_per_epoch, 1)
     return rates.astype(np.float32)
+
+
+def linear(lr: float, lr_end: float) -> Decay:
+    """A straight line from `lr` to `lr_end`."""
+    return lambda done: lr - (lr - lr_end) * done
+
+
+def polynomial(lr: float, power: float = 2.0) -> Decay:
+    """lr (1 - done)^power."""
+    return lambda done: lr * (1 - done) ** power
+
+
+def linear_cosine(lr: float) -> Decay:
+    """lr ((1 - done) (1 + cos(0.94 pi done)) / 2 + 1e-5): a line times most of half a cosine.
+
+    Bello et al. 2017, https://arxiv.org/abs/1709.07417, section 4.3, with the original zoo's constants.
+    """
+    return lambda done: lr * ((1 - done) * 0.5 * (1 + np.cos(0.94 * np.pi * done)) + 1e-5)
+
+
+def stairs(lr: float, milestones: Sequence[float] = (0.3, 0.6, 0.8), gamma: float = 0.1) -> Decay:
+    """`lr` times `gamma` for each share in `milestones` that is done."""
+    return lambda done: lr * gamma ** np.searchsorted(np.asarray(milestones), done + 1e-9)
+
+
+def decaying(
+    decay: Decay, *, epochs: int, steps_per_epoch: int, lr: float, lr_init: float = 0.0, warmup_epochs: int = 0
+) -> np.ndarray:
+    """The learning rate of each of the `epochs * steps_per_epoch` steps, float32.
+
+    Step i (from 0) of the warmup has `lr_init + (lr - lr_init) i / warmup_steps`; the decay covers the steps after it.
+    """
+    total, warmup = epochs * steps_per_epoch, min(warmup_epochs, epochs) * steps_per_epoch
+    rising = lr_init + (lr - lr_init) * np.arange(warmup) / max(warmup_epochs * steps_per_epoch, 1)
+    falling = decay(np.arange(total - warmup) / max(total - warmup, 1))
+    return np.concatenate([rising, falling]).astype(np.float32)

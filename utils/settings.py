@@ -15,6 +15,8 @@ from mindzoo.utils.runtime import DEVICES
 # Spellings that every network takes; a network adds those of its own README.
 TRAIN_ALIASES = {"eval_data_path": "eval_data_dir", "config": "config_path", "checkpoint": "pretrained"}
 CHECKPOINT_ALIASES = {"eval_data_path": "eval_data_dir", "config": "config_path", "pretrained": "checkpoint"}
+# Keys that have no effect beside another value of this one.
+RMSPROP = ("optimizer", ("rmsprop",))
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -46,6 +48,17 @@ class DeviceKeys:
         minimum=1,
         only_with=("is_distributed", (False,)),
     )
+
+
+@dataclass(frozen=True)
+class StorageKeys:
+    """Places of a cloud job: a folder or file that stands in where the key beside it is not given"""
+
+    modelarts: bool = key(False, "this is a job of ModelArts; copying from and to its buckets is not there yet")
+    data_url: str = key("", "stands in for data_dir")
+    eval_data_url: str = key("", "stands in for eval_data_dir")
+    checkpoint_url: str = key("", "stands in for the checkpoint")
+    train_url: str = key("", "stands in for output_dir")
 
 
 @dataclass(frozen=True)
@@ -100,6 +113,12 @@ class TrainDataKeys:
         minimum=0,
         maximum=1,
     )
+    auto_augment: bool = key(False, "one random policy of AutoAugment's for ImageNet per image")
+    sampling: str = key(
+        "uniform",
+        "which images an epoch draws; uniform: each once; balanced: as many of each class; square_root: halfway between",
+        choices=("uniform", "balanced", "square_root"),
+    )
 
 
 @dataclass(frozen=True)
@@ -115,12 +134,34 @@ class LossKeys:
         only_with=("label_smooth", (True,)),
     )
 
+    @property
+    def smoothing(self) -> float:
+        """The label smoothing that takes effect."""
+        return self.label_smooth_factor if self.label_smooth else 0.0
+
+
+@dataclass(frozen=True)
+class ClassWeightKeys:
+    """Weight of the classes in the loss"""
+
+    class_weights: str = key(
+        "none",
+        "weight of an image's loss; balanced: one over the size of its class; square_root: one over the root of it",
+        choices=("none", "balanced", "square_root"),
+    )
+
 
 @dataclass(frozen=True)
 class ScheduleKeys:
     """Learning rate"""
 
     max_epoch: int = key(120, "epochs to train", minimum=1)
+    begin_epoch: int = key(
+        0,
+        "epochs that the checkpoint was trained already, where the schedule goes on; not given: what the checkpoint says, where it is resumed",
+        minimum=0,
+    )
+    end_epoch: int = key(0, "stop after so many epochs, with the schedule of max_epoch; 0: after max_epoch", minimum=0)
     max_steps: int = key(0, "stop after so many steps in all; 0: after max_epoch epochs", minimum=0)
     lr: float = key(0.1, "learning rate before any decay", minimum=0)
     warmup_epochs: int = key(0, "epochs in which the learning rate rises from 0, step by step", minimum=0)
@@ -130,11 +171,15 @@ class ScheduleKeys:
 class OptimizerKeys:
     """Optimizer and step"""
 
-    optimizer: str = key("momentum", "update rule", choices=("momentum", "nesterov"))
+    optimizer: str = key("momentum", "update rule", choices=("momentum", "nesterov", "rmsprop"))
     momentum: float = key(0.9, "momentum of the update", minimum=0, maximum=1)
     weight_decay: float = key(
         1e-4, "L2 decay of weights; biases and batch norm's gamma and beta are left out", minimum=0
     )
+    eps: float = key(
+        0.001, "added to the mean square of the gradients, under the root", minimum=1e-12, only_with=RMSPROP
+    )
+    rho: float = key(0.9, "decay of the mean square of the gradients", minimum=0, maximum=1, only_with=RMSPROP)
     accumulation_steps: int = key(1, "batches whose gradients are averaged into one update", minimum=1)
     clip_norm: float = key(0.0, "largest global norm of the gradients; 0: not clipped", minimum=0)
     ema_decay: float = key(0.0, "decay of the averaged weights; 0: none are kept", minimum=0, maximum=0.99999)
@@ -157,8 +202,16 @@ class RunKeys:
 
     output_dir: str = key("output", "where the run's folder is made")
     pretrained: str = key("", "checkpoint whose weights the training starts from")
+    replace_head: bool = key(
+        False,
+        "start with a new classifier, for num_classes of its own; the other weights are those of pretrained",
+    )
+    freeze: tuple[str, ...] = key(
+        (), "parameters that are not trained: names, with * for any characters; batch norm in them keeps its statistics"
+    )
     resume: str = key(
-        "", "auto: go on from the newest checkpoint in output_dir; or a checkpoint of a run to go on from"
+        "",
+        "auto: go on from the newest checkpoint in output_dir; or a checkpoint to go on from; one that is not of a run of mindzoo gives its weights only",
     )
     seed: int = key(1, "seed of initial weights, of the order of images and of augmentation", minimum=0)
     log_interval: int = key(100, "steps between two progress lines", minimum=1)
@@ -167,6 +220,7 @@ class RunKeys:
         "epochs between two evaluations on eval_data_dir; the last epoch is evaluated in any case, unless max_steps ends within it",
         minimum=1,
     )
+    save_checkpoint: bool = key(True, "write checkpoints; false: none at all")
     ckpt_interval: int = key(
         0, "steps between two checkpoints; 0: none by steps; the last step is always saved", minimum=0
     )
@@ -182,7 +236,16 @@ class RunKeys:
 
 @dataclass(frozen=True)
 class TrainConfig(
-    RunKeys, OptimizerKeys, ScheduleKeys, LossKeys, PreprocessingKeys, TrainDataKeys, DeviceKeys, RecipeKeys
+    RunKeys,
+    OptimizerKeys,
+    ScheduleKeys,
+    ClassWeightKeys,
+    LossKeys,
+    PreprocessingKeys,
+    TrainDataKeys,
+    StorageKeys,
+    DeviceKeys,
+    RecipeKeys,
 ):
     """All keys of a training"""
 
@@ -196,9 +259,9 @@ class TrainConfig(
             raise UserError(f"color_jitter has {len(self.color_jitter)} numbers; wanted brightness,contrast,saturation")
 
     @property
-    def smoothing(self) -> float:
-        """The label smoothing that takes effect."""
-        return self.label_smooth_factor if self.label_smooth else 0.0
+    def last_epoch(self) -> int:
+        """Where the run ends, in epochs."""
+        return min(self.end_epoch or self.max_epoch, self.max_epoch)
 
 
 @dataclass(frozen=True)
@@ -210,7 +273,7 @@ class CheckpointKeys:
 
 
 @dataclass(frozen=True)
-class EvalConfig(CheckpointKeys, PreprocessingKeys, DeviceKeys, RecipeKeys):
+class EvalConfig(CheckpointKeys, PreprocessingKeys, StorageKeys, DeviceKeys, RecipeKeys):
     """Evaluation"""
 
     checkpoint: str = key("", "checkpoint file, or a folder of which every checkpoint is evaluated, newest first")
@@ -246,3 +309,14 @@ class PredictConfig(CheckpointKeys, PreprocessingKeys, RecipeKeys):
     top_k: int = key(5, "how many classes to name per image", minimum=1)
     output: str = key("", "file to write as well, .json or .csv")
     device_target: str = key("auto", "where to compute; auto is Ascend where there is one, else CPU", choices=DEVICES)
+
+
+@dataclass(frozen=True)
+class ConvertConfig:
+    """Conversion"""
+
+    files: tuple[str, ...] = key(
+        (), "IN: any checkpoint that can be read; OUT: the file to write, .ckpt", positional=True
+    )
+    weights: str = key("averaged", "which weights of a checkpoint that holds both", choices=("averaged", "raw"))
+    overwrite: bool = key(False, "write OUT also where it exists")

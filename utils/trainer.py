@@ -14,7 +14,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
-from mindzoo.utils import checkpoint, loop, optimizers, resume, run_folder, runtime
+from mindzoo.utils import checkpoint, freeze, loop, optimizers, resume, run_folder, runtime
 from mindzoo.utils.callbacks import Callback
 from mindzoo.utils.callbacks.checkpoints import Checkpoints
 from mindzoo.utils.callbacks.evaluation import Evaluation
@@ -27,7 +27,7 @@ from mindzoo.utils.data.loader import Data, EvalData, TrainData
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.evaluator import Evaluator
 from mindzoo.utils.log import Progress, logger
-from mindzoo.utils.losses import SmoothedCrossEntropy
+from mindzoo.utils.losses import SmoothedCrossEntropy, class_weights
 from mindzoo.utils.model_spec import ModelSpec
 from mindzoo.utils.run import Run
 from mindzoo.utils.runtime import World
@@ -60,13 +60,20 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
     # 2. Network and training step.
     for note in ineffective(loaded, device, evaluated=data.evaluation is not None):
         logger.info("note: %s", note)
-    network = spec.build(num_classes, **start.options)
+    first_weights = {name: getattr(config, name) for name in spec.first_weights}
+    network = spec.make(num_classes, {**start.options, **first_weights})
     if start.pretrained:
-        checkpoint.load(network, start.pretrained)
+        checkpoint.load(network, start.pretrained, without=spec.classifier if config.replace_head else "")
+    for line in freeze.freeze(network, config.freeze):
+        logger.info(line)
     rates = spec.learning_rates(config, data.train.steps_per_epoch)
-    step = build_step(config, network, num_classes, rates, device, world)
+    loss = build_loss(config, num_classes, data.train.folders.labels)
+    step = build_step(config, network, loss, rates, device, world)
     if start.resumed:
         checkpoint.restore(step, start.resumed)
+    else:
+        updates = start.epoch * data.train.steps_per_epoch // config.accumulation_steps
+        optimizers.start_at(step.optimizer, updates)
 
     # 3. The run's folder, the first thing that is written.
     go_on_in = start.resumed.path.parent if start.resumed and config.resume == "auto" else None
@@ -112,7 +119,7 @@ def open_data(config: TrainConfig, world: World) -> Data:
         )
     train_data = TrainData(
         train_folders, transforms.training_operations(config), batch_size=config.batch_size, world=world,
-        seed=config.seed, workers=config.workers,
+        seed=config.seed, workers=config.workers, sampling=config.sampling,
     )  # fmt: skip
     logger.info("%d images of %d classes in %s", len(train_folders), len(train_folders.classes), train_folders.root)
     return Data(train_data, evaluation, train_folders.classes)
@@ -140,6 +147,8 @@ def ineffective(loaded: Loaded[TrainConfig], device: str, *, evaluated: bool) ->
         lines.append(f"sink_mode has no effect: {device} has no data sink, the steps run one by one")
     if "loss_scale" in loaded.given and precision(config, device) == "O0":
         lines.append("loss_scale has no effect on the result: with float32 (amp_level O0) it cancels out")
+    if config.class_weights != "none" and config.sampling == "balanced":
+        lines.append("class_weights beside balanced sampling: rare classes count twice over")
     if "eval_interval" in loaded.given and not evaluated:
         lines.append("eval_interval has no effect: there is no eval_data_dir to evaluate on")
     return lines
@@ -152,8 +161,14 @@ def precision(config: TrainConfig, device: str) -> str:
     return "O2" if device == "Ascend" else "O0"
 
 
+def build_loss(config: TrainConfig, num_classes: int, labels: np.ndarray) -> SmoothedCrossEntropy:
+    """The loss; `labels` (N,) int32 are those of all training images."""
+    weights = class_weights(config.class_weights, np.bincount(labels, minlength=num_classes))
+    return SmoothedCrossEntropy(num_classes, config.smoothing, weights=weights)
+
+
 def build_step(
-    config: TrainConfig, network: nn.Cell, num_classes: int, rates: np.ndarray, device: str, world: World
+    config: TrainConfig, network: nn.Cell, loss: nn.Cell, rates: np.ndarray, device: str, world: World
 ) -> TrainStep:
     """The compiled step's cell, in training mode."""
     level = precision(config, device)
@@ -162,10 +177,10 @@ def build_step(
     accumulation = config.accumulation_steps
     optimizer = optimizers.create(
         config.optimizer, network, rates[accumulation - 1 :: accumulation], momentum=config.momentum,
-        weight_decay=config.weight_decay,
+        weight_decay=config.weight_decay, eps=config.eps, rho=config.rho,
     )  # fmt: skip
     step = TrainStep(
-        network, SmoothedCrossEntropy(num_classes, config.smoothing), optimizer, accumulation_steps=accumulation,
+        network, loss, optimizer, accumulation_steps=accumulation,
         clip_norm=config.clip_norm, ema_decay=config.ema_decay, loss_scale=config.loss_scale,
         dynamic_loss_scale=config.is_dynamic_loss_scale, distributed=world.launched and world.size > 1,
     )  # fmt: skip

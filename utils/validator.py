@@ -16,7 +16,7 @@ from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.evaluator import Evaluator
 from mindzoo.utils.log import logger
-from mindzoo.utils.model_spec import EvalResult, ModelSpec
+from mindzoo.utils.model_spec import EvalResult, Evaluated, ModelSpec
 from mindzoo.utils.restored import Source
 from mindzoo.utils.runtime import World
 from mindzoo.utils.settings import EvalConfig
@@ -44,7 +44,7 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
     results: dict[str, EvalResult] = {}
     for path in paths:
         result = results[str(path)] = session.run(path)
-        for line in spec.lines.evaluation(result):
+        for line in spec.lines.evaluation(Evaluated(result, checkpoint=str(path))):
             logger.info(line)
         facts = {**dataclasses.asdict(result), "accuracy": result.accuracy}
         folder.add_metrics(kind="evaluation", checkpoint=str(path), data=str(data_root), **facts)
@@ -70,7 +70,9 @@ class _Session:
             checkpoint.load(self.network, made_from.checkpoint, which=config.weights)
         else:
             self.network, self.plan = restored.build(self.spec, made_from, config.weights), made_from.plan
-            self.evaluator = Evaluator(self.network, self.plan.num_classes, self.world)
+            self.evaluator = Evaluator(
+                self.network, self.plan.num_classes, self.world, getattr(config, "smoothing", 0.0)
+            )
         how = transforms.evaluation_operations(made_from.preprocessing)
         size = min(config.batch_size, len(data))
         self.data = EvalData(data, how, batch_size=size, world=self.world, workers=config.workers)

@@ -6,15 +6,18 @@ Keys, defaults, log lines and file names are those of the original README (MindS
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mindzoo.models.densenet121.network import FLAVOURS, densenet121
 from mindzoo.utils import schedules
 from mindzoo.utils.config import key
-from mindzoo.utils.model_spec import EpochRecord, EvalResult, LogLines, ModelSpec
+from mindzoo.utils.model_spec import EpochRecord, Evaluated, LogLines, ModelSpec
 from mindzoo.utils.settings import EvalConfig, ExportConfig, TrainConfig
 
 SCHEDULES = ("exponential", "cosine_annealing")
@@ -92,19 +95,35 @@ def learning_rates(config: DenseNetTrainConfig, steps_per_epoch: int) -> np.ndar
     )
 
 
-def epoch_line(record: EpochRecord) -> str:
-    return (
+def epoch_lines(record: EpochRecord) -> list[str]:
+    return [
         f"epoch[{record.epoch}], iter[{record.step - 1}], loss:{round(record.loss, 3)}, "
         f"mean_fps:{record.images_per_second:.2f} imgs/sec"
-    )
+    ]
 
 
-def evaluation_lines(result: EvalResult) -> list[str]:
+def evaluation_lines(evaluated: Evaluated) -> list[str]:
+    result = evaluated.result
     counts = {"top1": result.top1, "top5": result.top5}
     return [
         f"after allreduce eval: {name}_correct={count}, tot={result.total}, acc={100 * count / result.total:.2f}%"
         for name, count in counts.items()
     ]
+
+
+def options_of(weights: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
+    """The options that names and shapes show; None where these are no weights of a DenseNet."""
+    first = weights.get("backbone.features.conv0.weight")
+    pattern = r"backbone\.features\.denseblock(\d+)\.cell_list\.(\d+)\.conv2\.weight"
+    layers = [match for match in (re.fullmatch(pattern, name) for name in weights) if match]
+    if first is None or not layers:
+        return None
+    blocks = Counter(int(match[1]) for match in layers)
+    return {
+        "block_config": tuple(blocks[number] for number in sorted(blocks)),
+        "growth_rate": len(weights[layers[0][0]]),
+        "init_features": len(first),
+    }
 
 
 def from_torch(name: str) -> str | None:
@@ -131,14 +150,15 @@ SPEC = ModelSpec(
     learning_rates=learning_rates,
     lines=LogLines(
         format="%(asctime)s:%(levelname)s:%(message)s",
-        epoch=epoch_line,
+        epoch=epoch_lines,
         evaluation=evaluation_lines,
-        checkpoint=lambda rank, epoch, step: f"{rank}-{epoch}_{step}.ckpt",
+        checkpoint=lambda config, rank, epoch, step: f"{rank}-{epoch}_{step}.ckpt",
         checkpoint_pattern=r"\d+-(?P<epoch>\d+)_(?P<step>\d+)\.ckpt",
     ),
     published={"top1": 75.13, "top5": 92.57},
     folder=Path(__file__).resolve().parent,
     classifier="head.fc",
+    options_of=options_of,
     dated_runs=True,
     train_aliases={
         "Data_dir": "data_dir",

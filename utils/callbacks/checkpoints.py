@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from mindzoo.utils import checkpoint
 from mindzoo.utils.callbacks import Callback
@@ -27,26 +28,35 @@ class Checkpoints(Callback):
 
     def on_end(self, run: Run) -> None:
         self._save_numbered(run)
+        if run.spec.lines.final and run.step >= run.last_step:
+            self.save(run, run.spec.lines.final(run.config), weights_alone=True)
 
-    def save(self, run: Run, name: str) -> Path | None:
+    def save(self, run: Run, name: str, *, weights_alone: bool = False) -> Path | None:
         """Write the checkpoint `name` into the run's folder; None where this rank is not one that writes.
+
+        Args:
+            weights_alone: leave out the state of the training, which cannot go on from the file then.
 
         Raises:
             UserError: the last loss is not finite, or the file cannot be written.
         """
         run.read_loss()
-        if run.config.is_save_on_master and run.world.rank != 0:
+        if not run.config.save_checkpoint or (run.config.is_save_on_master and run.world.rank != 0):
             return None
-        counts = {"epoch": run.epoch, "epoch_step": run.epoch_step, "step": run.step, "best": run.best}
+        counts: dict[str, Any] = {"epoch": run.epoch, "epoch_step": run.epoch_step, "step": run.step, "best": run.best}
+        counts["steps_per_epoch"] = run.steps_per_epoch
         path = run.folder.path / name
         parameters = {parameter.name: parameter for parameter in run.train_step.get_parameters()}
-        checkpoint.save(path, parameters, {**run.meta, **counts, "steps_per_epoch": run.steps_per_epoch})
+        if weights_alone:
+            parameters = {name: value for name, value in parameters.items() if not checkpoint.is_state(name)}
+            counts = {}
+        checkpoint.save(path, parameters, {**run.meta, **counts})
         run.saved = str(path)
         logger.info("saved %s", path)
         return path
 
     def _save_numbered(self, run: Run) -> None:
-        name = run.spec.lines.checkpoint(run.world.rank, run.epoch + 1, run.epoch_step)
+        name = run.spec.lines.checkpoint(run.config, run.world.rank, run.epoch + 1, run.epoch_step)
         if self.written and self.written[-1].name == name:
             return
         path = self.save(run, name)

@@ -13,6 +13,7 @@ from mindzoo.utils.callbacks.checkpoints import Checkpoints
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.evaluator import Evaluator
 from mindzoo.utils.log import logger
+from mindzoo.utils.model_spec import Evaluated
 from mindzoo.utils.run import Run
 from mindzoo.utils.train_step import TrainStep
 
@@ -30,11 +31,12 @@ class Evaluation(Callback):
         with averaged_weights(run.train_step):
             result = self.evaluator.run(self.data)
         run.train_step.set_train(True)
-        for line in run.spec.lines.evaluation(result):
+        is_best = run.best is None or result.accuracy > run.best["accuracy"]
+        for line in run.spec.lines.evaluation(Evaluated(result, epoch=run.epoch, is_best=is_best)):
             logger.info(line)
         facts = dataclasses.asdict(result)
         run.folder.add_metrics(kind="evaluation", epoch=run.epoch, step=run.step, **facts, accuracy=result.accuracy)
-        if run.best is None or result.accuracy > run.best["accuracy"]:
+        if is_best:
             run.best = {"accuracy": result.accuracy, "epoch": run.epoch + 1, "step": run.step}
             self.checkpoints.save(run, "best.ckpt")
 

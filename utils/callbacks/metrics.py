@@ -14,6 +14,7 @@ class EpochLine(Callback):
 
     def on_epoch_end(self, run: Run) -> None:
         record = run.record()
-        logger.info(run.spec.lines.epoch(record))
+        for line in run.spec.lines.epoch(record):
+            logger.info(line)
         facts = dataclasses.asdict(record)
         run.folder.add_metrics(kind="epoch", **facts, data_seconds=run.epoch_clock.waited)

@@ -29,7 +29,8 @@ class TrainData:
 
     A step takes the next `batch_size * world.size` images of the epoch's order and this rank its share of them, so
     two ranks with batch b see what one rank with batch 2b sees. What does not fill a global batch waits for another
-    epoch's order.
+    epoch's order. With another `sampling` than "uniform" images are drawn with replacement,
+    as many as an epoch has; see `draw_probabilities`.
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class TrainData:
         world: World,
         seed: int,
         workers: int = 0,
+        sampling: str = "uniform",
     ) -> None:
-        self.folders, self.operations, self.world = folders, operations, world
+        self.folders, self.operations, self.world, self.sampling = folders, operations, world, sampling
         self.batch_size, self.seed, self.workers = batch_size, seed, workers
         self.steps_per_epoch = len(folders) // (batch_size * world.size)
         if self.steps_per_epoch == 0:
@@ -53,8 +55,12 @@ class TrainData:
 
     def order(self, epoch: int) -> np.ndarray:
         """Indices into the files that this rank reads in `epoch` (from 0): (steps_per_epoch, batch_size)."""
-        shuffled = np.random.default_rng((self.seed, epoch)).permutation(len(self.folders))
-        used = shuffled[: self.steps_per_epoch * self.world.size * self.batch_size]
+        rng = np.random.default_rng((self.seed, epoch))
+        count = self.steps_per_epoch * self.world.size * self.batch_size
+        if self.sampling == "uniform":
+            used = rng.permutation(len(self.folders))[:count]
+        else:
+            used = rng.choice(len(self.folders), count, p=draw_probabilities(self.folders.labels, self.sampling))
         return used.reshape(self.steps_per_epoch, self.world.size, self.batch_size)[:, self.world.rank]
 
     def epoch(self, epoch: int, first_step: int = 0) -> ds.Dataset:
@@ -64,6 +70,23 @@ class TrainData:
         ds.config.set_seed(int(seed) % 2**31)
         indices = self.order(epoch)[first_step:].reshape(-1)
         return _pipeline(self.folders, indices, self.operations, self.batch_size, self.workers)
+
+
+def draw_probabilities(labels: np.ndarray, sampling: str) -> np.ndarray:
+    """How likely each image is drawn, so that class c of n_c images is drawn as often as n_c^q says.
+
+    q is 0 for "balanced" and 1/2 for "square_root"; Kang et al. 2020, https://arxiv.org/abs/1910.09217, equation 1.
+
+    Args:
+        labels: (N,) int32.
+
+    Returns:
+        (N,) float64, of sum 1.
+    """
+    exponent = {"balanced": 0.0, "square_root": 0.5}[sampling]
+    counts = np.bincount(labels)[labels].astype(np.float64)
+    likely = counts ** (exponent - 1)
+    return np.asarray(likely / likely.sum())
 
 
 class EvalData:

@@ -51,12 +51,14 @@ class Preprocessing:
 
 
 def training_operations(config: TrainConfig) -> list[Any]:
-    """Random crop, flip, colour jitter, normalisation: file bytes (uint8) -> (3, H, W) float32."""
+    """Random crop, flip, AutoAugment, colour jitter, normalisation: file bytes (uint8) -> (3, H, W) float32."""
     operations: list[Any] = [
         vision.RandomCropDecodeResize(config.image_size, scale=config.crop_scale, ratio=config.crop_ratio)
     ]
     if config.flip_prob:
         operations.append(vision.RandomHorizontalFlip(config.flip_prob))
+    if config.auto_augment:
+        operations.append(vision.AutoAugment(vision.AutoAugmentPolicy.IMAGENET))
     if any(config.color_jitter):
         brightness, contrast, saturation = config.color_jitter
         operations.append(vision.RandomColorAdjust(brightness, contrast, saturation))
