@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import re
+import runpy
 import subprocess
 import sys
 import time
@@ -18,6 +18,11 @@ from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+runpy.run_path(str(ROOT / "utils" / "importable.py"), run_name="importable")
+
+from mindzoo.models import get_spec  # noqa: E402
+from mindzoo.utils import resume  # noqa: E402
+
 RECIPE = "digits_cpu.yaml"
 FORMATS = {"MINDIR": ".mindir", "ONNX": ".onnx"}
 IMAGES_TO_CLASSIFY = 5
@@ -36,7 +41,8 @@ def main() -> int:
         run([ROOT / "scripts" / "prepare_digits.py", demo / "digits"])
         data = ["--data_dir", demo / "digits" / "train"]
         run([model / "train.py", "--config_path", RECIPE, *data, "--output_dir", folder / "train", "--resume", "auto"])
-        checkpoint = last_checkpoint(folder / "train")
+        # The weights after the last step, not the best ones.
+        checkpoint = next(resume.newest_first(get_spec(network), folder / "train"))
         val = ["--data_dir", demo / "digits" / "val", "--checkpoint", checkpoint]
         run([model / "eval.py", *val, "--output_dir", folder / "eval", "--is_distributed", "0"])
         files = [export(model, checkpoint, folder / network, name) for name in FORMATS]
@@ -72,12 +78,6 @@ def relative(word: str) -> str:
     return str(path.relative_to(ROOT)) if path.is_absolute() and path.is_relative_to(ROOT) else word
 
 
-def last_checkpoint(trained: Path) -> Path:
-    """The numbered checkpoint of the newest run that has one: the weights after the last step, not the best ones."""
-    numbered = [path for path in trained.rglob("*.ckpt") if re.search(r"-\d+_\d+\.ckpt$", path.name)]
-    return max(numbered, key=lambda p: (p.parent.name, *map(int, re.findall(r"-(\d+)_(\d+)\.ckpt$", p.name)[0])))
-
-
 def export(model: Path, checkpoint: Path, target: Path, file_format: str) -> Path:
     """Export, or keep the file that was exported and verified from this very checkpoint."""
     path = target.with_name(target.name + FORMATS[file_format])
@@ -99,8 +99,8 @@ def a_few_images(val: Path) -> list[Path]:
 
 def show_table(network: str, folder: Path, checkpoint: Path, files: list[Path], seconds: float) -> None:
     epochs = [row for row in read_lines(checkpoint.parent / "metrics.jsonl") if row["kind"] == "epoch"]
-    newest = max(folder.glob("eval/*/metrics.jsonl"), key=lambda path: path.parent.name, default=None)
-    result = read_lines(newest or folder / "eval" / "metrics.jsonl")[-1]
+    newest = max((folder / "eval").rglob("metrics.jsonl"), key=lambda path: path.stat().st_mtime)
+    result = read_lines(newest)[-1]
     rows = [
         ("network", network),
         ("validation top-1", f"{result['accuracy']:.4f} ({result['top1']} of {result['total']} images)"),

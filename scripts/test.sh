@@ -1,20 +1,26 @@
 #!/usr/bin/env bash
-# bash scripts/test.sh [--full]: lint, format, types, tests. --full adds what is slow: the demos, and the tests on the
-# lowest MindSpore of the supported range.
+# bash scripts/test.sh [--full | --demos]: lint, format, types, tests. --full adds what is slow: one demo, the wheel, two
+# ranks, and the tests on the lowest MindSpore of the supported range. --demos runs the demo of every network instead.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
-full=
+full= demos=
 case "${1:-}" in
 "") ;;
 --full) full=yes ;;
-*) fail "unknown argument $1; usage: bash scripts/test.sh [--full]" ;;
+--demos) demos=yes ;;
+*) fail "unknown argument $1; usage: bash scripts/test.sh [--full | --demos]" ;;
 esac
 
 use_environment core dev
 cd "$ROOT"
 # Stops numerical libraries of one test from fighting with those of another over the cores.
 export PYTHONDONTWRITEBYTECODE=1
+
+if [ -n "$demos" ]; then
+    say "the demo of every network"
+    exec "$PYTHON" -m pytest -q -m demo --durations 0
+fi
 
 say "ruff: lint and format"
 "$PYTHON" -m ruff check .
@@ -28,11 +34,11 @@ ln -s "$ROOT" "$link/mindzoo"
 (cd "$link" && "$PYTHON" -m mypy --config-file mindzoo/pyproject.toml --cache-dir "$ROOT/.mypy_cache" -p mindzoo)
 
 say "tests"
-"$PYTHON" -m pytest -q -n auto --maxprocesses 4 -m "not slow"
+"$PYTHON" -m pytest -q -n auto --maxprocesses 4 -m "not slow and not demo"
 [ -n "$full" ] || exit 0
 
 say "slow tests"
-"$PYTHON" -m pytest -q -m slow
+"$PYTHON" -m pytest -q -m slow --durations 0
 
 lowest=$ROOT/.venv-lowest
 say "tests on the lowest supported MindSpore, and the lowest Python that is here, in $lowest"
@@ -41,4 +47,4 @@ if ! "$lowest/bin/python" -c 'import mindspore' >/dev/null 2>&1; then
     mapfile -t wanted < <("$PYTHON" scripts/requirements.py --list core dev)
     install_into "$lowest" "mindspore==2.8.0" "${wanted[@]}"
 fi
-"$lowest/bin/python" -m pytest -q -n auto --maxprocesses 4 -m "not slow"
+"$lowest/bin/python" -m pytest -q -n auto --maxprocesses 4 -m "not slow and not demo"

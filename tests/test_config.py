@@ -404,5 +404,5 @@ def test_a_converted_word_is_explained(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_converted_value_of_another_type_names_the_word() -> None:
-    with pytest.raises(UserError, match="^--both is 'many'; wanted a whole number$"):
+    with pytest.raises(UserError, match=r"^--both is 'many'; wanted a whole number$"):
         converted("--both", "manyx1")

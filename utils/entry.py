@@ -82,7 +82,11 @@ def _load(
     loaded = config.load(
         config_class,
         sys.argv[1:] if argv is None else argv,
-        aliases={word: meant for word, meant in aliases.items() if not isinstance(meant, str) or meant in known},
+        aliases={
+            word: meant
+            for word, meant in aliases.items()
+            if known.issuperset((meant,) if isinstance(meant, str) else meant.keys)
+        },
         recipes=spec.recipes,
         prog=prog,
         passed_over=training,

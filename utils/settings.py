@@ -278,7 +278,7 @@ class EvalConfig(CheckpointKeys, PreprocessingKeys, StorageKeys, DeviceKeys, Rec
 
     checkpoint: str = key("", "checkpoint file, or a folder of which every checkpoint is evaluated, newest first")
     data_dir: str = key("", "folder with one folder of images per class; or a folder that holds only train/ and val/")
-    eval_data_dir: str = key("", "the same, for those who give the flags of a training; wins over data_dir")
+    eval_data_dir: str = key("", "as data_dir, for those who give the flags of a training; wins over it")
     batch_size: int = key(32, "images per rank and step", minimum=1)
     workers: int = key(0, "threads that read images; 0: chosen from the number of cores", minimum=0)
     output_dir: str = key("output", "where the folder with the log and the results is made")

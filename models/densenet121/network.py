@@ -20,6 +20,8 @@ import mindspore as ms
 from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, HeUniform
 
+from mindzoo.models.layers import SymmetricMaxPool
+
 FLAVOURS = ("zoo", "paper")
 
 
@@ -73,22 +75,6 @@ class Transition(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         return self.features(x)
-
-
-class SymmetricMaxPool(nn.Cell):
-    """3x3 max pooling of stride 2 padded by one pixel on every side.
-
-    Zeros may pad it because its input has passed a ReLU. nn.MaxPool2d(pad_mode="pad") says the same but
-    cannot be written to ONNX.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pad = nn.Pad(((0, 0), (0, 0), (1, 1), (1, 1)))
-        self.pool = nn.MaxPool2d(3, 2, pad_mode="valid")
-
-    def construct(self, x: Tensor) -> Tensor:
-        return self.pool(self.pad(x))
 
 
 class Backbone(nn.Cell):
