@@ -3,8 +3,8 @@
     python scripts/document_keys.py [--check] [NETWORK ...]
 
 In models/*/README.md and README_CN.md it replaces what stands between `<!-- keys: COMMAND -->` and `<!-- end -->`, for
-the commands train, eval, export and predict. The Chinese texts are those of keys_CN.yaml, beside the English ones that
-they translate. --check changes nothing, names the files that are out of date and ends with status 1 if there are any.
+the commands train, eval, export and predict. The Chinese texts are those of keys_CN.yaml, here for the keys that networks
+share and in each network's folder for its own, beside the English ones that they translate. --check changes nothing, names the files that are out of date and ends with status 1 if there are any.
 """
 
 from __future__ import annotations
@@ -43,7 +43,18 @@ def main() -> int:
     if unknown:
         parser.error(f"unknown network {unknown[0]}; there are {', '.join(SPECS)}")
     specs = [SPECS[name] for name in options.networks or SPECS]
-    return run(specs, yaml.safe_load(TRANSLATIONS.read_text(encoding="utf-8")), check=options.check)
+    return run(specs, translations(), check=options.check)
+
+
+def translations() -> dict[str, Any]:
+    """The Chinese texts: `groups` by title, `shared` by key, and by key under the name of each network."""
+    texts: dict[str, Any] = yaml.safe_load(TRANSLATIONS.read_text(encoding="utf-8"))
+    for name, spec in SPECS.items():
+        path = spec.folder / TRANSLATIONS.name
+        own = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        texts["groups"].update(own.get("groups", {}))
+        texts[name] = {**texts.get(name, {}), **own.get("keys", {})}
+    return texts
 
 
 def run(specs: Iterable[ModelSpec], texts: Mapping[str, Any], *, check: bool) -> int:

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-
 from mindzoo.models import SPECS, list_models
 from mindzoo.models.densenet121 import SPEC, DenseNetTrainConfig
 from mindzoo.scripts import document_keys
@@ -21,7 +19,7 @@ from mindzoo.tests.conftest import ROOT
 from mindzoo.utils.config import Conversion, key
 from mindzoo.utils.model_spec import ModelSpec
 
-TEXTS = yaml.safe_load(document_keys.TRANSLATIONS.read_text(encoding="utf-8"))
+TEXTS = document_keys.translations()
 DOCUMENTS = ("README.md", "README_CN.md")
 
 

@@ -35,11 +35,14 @@ def images(batch: int = 2, size: int = 32) -> Tensor:
 
 
 def filled(network: nn.Cell) -> nn.Cell:
-    """Batch norm statistics that are not those of a fresh network, so that mixing them up is seen."""
+    """Weights that no network begins with: mixing up batch norm's statistics is seen, and so is every image."""
     noise = np.random.default_rng(2)
     for parameter in network.get_parameters():
         if parameter.name.endswith(("moving_mean", "moving_variance", "gamma", "beta")):
-            parameter.set_data(Tensor(noise.uniform(0.5, 1.5, parameter.shape).astype(np.float32)))
+            value = noise.uniform(0.5, 1.5, parameter.shape)
+        else:
+            value = noise.standard_normal(parameter.shape) / np.sqrt(np.prod(parameter.shape[1:]))
+        parameter.set_data(Tensor(value.astype(np.float32)))
     return network
 
 
