@@ -54,7 +54,10 @@ def colors(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tiny(network: str = "densenet121") -> list[str]:
     """Flags that make a network small enough to compile in a second or two, for 32-pixel images."""
-    flags = {"densenet121": ["--block_config", "1,1", "--growth_rate", "4", "--init_features", "8"]}
+    flags = {
+        "densenet121": ["--block_config", "1,1", "--growth_rate", "4", "--init_features", "8"],
+        "hrnet_w48": ["--width", "4", "--modules", "1", "--blocks", "1", "--head_width", "2"],
+    }
     common = ["--image_size", "32", "--crop_pct", "1", "--device_target", "CPU", "--is_distributed", "0"]
     return flags[network] + common
 
