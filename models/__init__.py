@@ -8,7 +8,7 @@ from typing import Any
 
 from mindspore import nn
 
-from mindzoo.models import densenet121, glore_res50, hrnet_w48
+from mindzoo.models import densenet121, genet_res50, glore_res50, hrnet_w48
 from mindzoo.utils import checkpoint as checkpoints
 from mindzoo.utils import runtime
 from mindzoo.utils.errors import nearest
@@ -16,6 +16,7 @@ from mindzoo.utils.model_spec import ModelSpec
 
 SPECS: dict[str, ModelSpec] = {
     "densenet121": densenet121.SPEC,
+    "genet_res50": genet_res50.SPEC,
     "glore_res50": glore_res50.SPEC,
     "hrnet_w48": hrnet_w48.SPEC,
 }

@@ -56,6 +56,8 @@ def tiny(network: str = "densenet121") -> list[str]:
     """Flags that make a network small enough to compile in a second or two, for 32-pixel images."""
     flags = {
         "densenet121": ["--block_config", "1,1", "--growth_rate", "4", "--init_features", "8"],
+        # With the zoo's gather one gamma has no gradient: the batch norm after it takes its scale out again.
+        "genet_res50": ["--layers", "1,1,1,1", "--base_width", "8", "--gather", "paper"],
         "glore_res50": ["--layers", "1,1,1,1", "--base_width", "8"],
         "hrnet_w48": ["--width", "4", "--modules", "1", "--blocks", "1", "--head_width", "2"],
     }
