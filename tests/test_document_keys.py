@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from mindzoo.models import SPECS, list_models
 from mindzoo.models.densenet121 import SPEC, DenseNetTrainConfig
 from mindzoo.scripts import document_keys
