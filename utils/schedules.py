@@ -79,3 +79,32 @@ def decaying(
     rising = lr_init + (lr - lr_init) * np.arange(warmup) / max(warmup_epochs * steps_per_epoch, 1)
     falling = decay(np.arange(total - warmup) / max(total - warmup, 1))
     return np.concatenate([rising, falling]).astype(np.float32)
+
+
+def thor_decay(
+    lr_init: float,
+    power: float,
+    end_epoch: float,
+    *,
+    epochs: int,
+    steps_per_epoch: int,
+    halvings: Sequence[float] = (39, 40),
+) -> np.ndarray:
+    """The learning rate of each of the `epochs * steps_per_epoch` steps of a THOR training, float32.
+
+    With e the epochs that are done after a step: lr_init (1 - e / end_epoch)^power, halved once more from each epoch of
+    `halvings` on, and 0 after `end_epoch`. The original MindSpore zoo's formula and halvings.
+    """
+    done = epochs_done(epochs, steps_per_epoch)
+    rates = lr_init * np.maximum(1 - done / end_epoch, 0.0) ** power
+    return (rates * 0.5 ** np.searchsorted(sorted(halvings), done, side="right")).astype(np.float32)
+
+
+def thor_damping(init: float, decay: float, *, epochs: int, steps_per_epoch: int) -> np.ndarray:
+    """The damping of each of the `epochs * steps_per_epoch` steps of a THOR training, float32: init decay^(e / 10)."""
+    return (init * decay ** (epochs_done(epochs, steps_per_epoch) / 10)).astype(np.float32)
+
+
+def epochs_done(epochs: int, steps_per_epoch: int) -> np.ndarray:
+    """The epochs that are done after each step, float64: (i + 1) / steps_per_epoch for step i from 0."""
+    return np.arange(1, epochs * steps_per_epoch + 1) / steps_per_epoch

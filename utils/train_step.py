@@ -101,6 +101,11 @@ class TrainStep(nn.Cell):
 
     def construct(self, images: Tensor, labels: Tensor) -> Tensor:
         (_, loss), gradients = self.gradients_of(images, labels)
+        self.use(gradients)
+        return loss
+
+    def use(self, gradients: tuple[Tensor, ...]) -> bool:
+        """Take the gradients of one scaled loss: they update, or wait for those of further batches."""
         gradients = self.map(ops.partial(_multiply, self.share / self.scale), gradients)
         if self.accumulation_steps == 1:
             self.update(gradients)
@@ -110,7 +115,7 @@ class TrainStep(nn.Cell):
             if self.seen % self.accumulation_steps == 0:
                 self.update(self.totals)
                 self.map(_reset, self.totals)
-        return loss
+        return True
 
     def update(self, gradients: tuple[Tensor, ...]) -> bool:
         gradients = self.reduce(gradients)

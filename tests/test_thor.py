@@ -1,0 +1,329 @@
+"""THOR against NumPy in float64, and what holds of any second-order step."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Tensor, nn, ops
+
+from mindzoo.models.densenet121 import SPEC
+from mindzoo.tests import thor_reference
+from mindzoo.tests.conftest import ROOT
+from mindzoo.tests.test_data_parallel import free_port
+from mindzoo.tests.thor_reference import Arrays, Batch, Settings
+from mindzoo.utils import checkpoint, optimizers, schedules
+from mindzoo.utils.losses import SmoothedCrossEntropy
+from mindzoo.utils.thor import ThorStep, fitting_frequency
+
+CLASSES = 5
+RATES = [0.02, 0.01, 0.03, 0.02, 0.01, 0.02, 0.01, 0.02]
+DAMPINGS = [0.3, 0.25, 0.2, 0.15, 0.1, 0.1, 0.1, 0.1]
+MOMENTUM, WEIGHT_DECAY, EPS = 0.9, 0.05, 1e-5
+
+
+class Convolutional(nn.Cell):
+    """Every kind of padding and stride, a grouped convolution, batch norm, biases and a dense layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.same = nn.Conv2d(3, 4, 3, 2, pad_mode="same")
+        self.norm = nn.BatchNorm2d(4, eps=EPS)
+        self.stages = nn.SequentialCell(
+            nn.Conv2d(4, 6, 3, 2, pad_mode="pad", padding=1, has_bias=True),
+            nn.ReLU(),
+            nn.Conv2d(6, 6, 3, 1, pad_mode="pad", padding=1, group=3),
+            nn.Conv2d(6, 8, 1, 2, pad_mode="valid"),
+        )
+        self.relu = nn.ReLU()
+        self.fc = nn.Dense(8, CLASSES)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.fc(self.stages(self.relu(self.norm(self.same(x)))).mean((2, 3)))
+
+
+class Tiny(nn.Cell):
+    """Compiles fast. The weight of `aside` is used past its layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, 2)
+        self.aside = nn.Conv2d(4, 4, 1)
+        self.fc = nn.Dense(4, CLASSES)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.fc(ops.relu(ops.conv2d(self.conv(x), self.aside.weight)).mean((2, 3)))
+
+
+def filled(network: nn.Cell) -> nn.Cell:
+    """The same weights each time."""
+    random = np.random.default_rng(3)
+    for parameter in network.trainable_params():
+        scale = 0.1 if parameter.ndim == 1 else 1.5 / np.sqrt(np.prod(parameter.shape[1:]))
+        value = random.normal(0, scale, parameter.shape) + parameter.name.endswith("gamma")
+        parameter.set_data(Tensor(value.astype(np.float32)))
+    return network
+
+
+def make_step(network: nn.Cell, *, weight_decay: float = WEIGHT_DECAY, **options: Any) -> ThorStep:
+    gc.collect()  # see run_train
+    optimizer = optimizers.create("momentum", network, np.array(RATES), momentum=MOMENTUM, weight_decay=weight_decay)
+    dampings = np.array(options.pop("dampings", DAMPINGS))
+    step = ThorStep(network, SmoothedCrossEntropy(CLASSES), optimizer, dampings, **{"frequency": 2, **options})
+    step.set_train(True)
+    return step
+
+
+def batches(count: int, size: int = 6) -> list[Batch]:
+    random = np.random.default_rng(5)
+    return [
+        (random.normal(0, 1, (size, 3, 11, 10)).astype(np.float32), random.integers(0, CLASSES, size).astype(np.int32))
+        for _ in range(count)
+    ]
+
+
+def run(step: nn.Cell, data: list[Batch]) -> list[float]:
+    return [float(step(Tensor(images), Tensor(labels)).asnumpy()) for images, labels in data]
+
+
+def values(cell: nn.Cell) -> Arrays:
+    return {parameter.name: parameter.asnumpy().copy() for parameter in cell.get_parameters()}
+
+
+def assert_close(found: Arrays, wanted: Arrays, tolerance: float) -> None:
+    for name, value in wanted.items():
+        np.testing.assert_allclose(found[name], value, rtol=0, atol=tolerance, err_msg=name)
+
+
+@pytest.mark.parametrize("block_size", [128, 16])
+def test_updates_equal_a_float64_reference(block_size: int) -> None:
+    network = filled(Convolutional())
+    start, data = values(network), batches(4)
+    settings = Settings(RATES, DAMPINGS, 2, block_size, MOMENTUM, WEIGHT_DECAY, optimizers.NO_DECAY, EPS)
+    step = make_step(network, block_size=block_size)
+    losses = run(step, data[:1])
+    assert_close(values(network), thor_reference.train(start, data[:1], settings)[1], 2e-5)
+    losses += run(step, data[1:])  # without, with and without a refresh
+    wanted_losses, wanted = thor_reference.train(start, data, settings)
+    np.testing.assert_allclose(losses, wanted_losses, atol=2e-5)
+    assert len(wanted) == 9
+    assert_close(values(network), wanted, 1e-4)
+
+
+def updated(network: nn.Cell, data: list[Batch], **options: Any) -> Arrays:
+    """The weights after training on `data`."""
+    step = make_step(network, **options)
+    run(step, data)
+    return {name: value for name, value in values(network).items() if "moving" not in name}
+
+
+@pytest.fixture(scope="module")
+def plain() -> Arrays:
+    """`Tiny` after three updates."""
+    return updated(filled(Tiny()), batches(3))
+
+
+def test_order_of_the_batch_does_not_matter(plain: Arrays) -> None:
+    order = np.random.default_rng(0).permutation(6)
+    assert_close(updated(filled(Tiny()), [(x[order], y[order]) for x, y in batches(3)]), plain, 2e-6)
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_loss_scale_does_not_change_the_result(plain: Arrays, dynamic: bool) -> None:
+    found = updated(filled(Tiny()), batches(3), loss_scale=1024.0, dynamic_loss_scale=dynamic)
+    assert_close(found, plain, 2e-6)
+
+
+def test_factors_of_an_accumulated_update_are_of_its_last_batch(plain: Arrays) -> None:
+    twice = [batch for batch in batches(3) for _ in range(2)]
+    step = make_step(network := filled(Tiny()), accumulation_steps=2)
+    due = []
+    for batch in twice:
+        due.append(step.is_refresh_due())
+        run(step, [batch])
+    assert due == [False, True, False, False, False, True]
+    assert_close(values(network), plain, 2e-6)
+
+
+def test_a_weight_used_past_its_layer_and_everything_else_keep_the_gradient() -> None:
+    data = batches(1)
+    network, first_order = filled(Tiny()), filled(Tiny())
+    start = values(network)
+    optimizer = optimizers.create("momentum", first_order, np.array(RATES), momentum=MOMENTUM, weight_decay=0.0)
+    training = nn.TrainOneStepCell(nn.WithLossCell(first_order, SmoothedCrossEntropy(CLASSES)), optimizer)
+    training.set_train(True)
+    run(training, data)
+    wanted = values(first_order)
+    found = updated(network, data, weight_decay=0.0)
+    assert_close(found, {name: wanted[name] for name in ("aside.weight", "fc.bias")}, 1e-7)
+    for name in ("conv.weight", "fc.weight"):
+        assert np.abs(found[name] - wanted[name]).max() > 0.2 * np.abs(wanted[name] - start[name]).max()
+
+
+def test_clip_norm_limits_the_update() -> None:
+    network = filled(Tiny())
+    start = values(network)
+    found = updated(network, batches(1), clip_norm=0.5, weight_decay=0.0)
+    norm = np.sqrt(sum(((found[name] - start[name]) ** 2).sum() for name in found))
+    assert norm == pytest.approx(0.5 * RATES[0], rel=1e-4)
+
+
+def test_the_last_damping_stays(plain: Arrays) -> None:
+    found = updated(filled(Tiny()), batches(3), dampings=[DAMPINGS[0], 9.0, DAMPINGS[2]])
+    assert_close(found, plain, 0)
+    assert_close(
+        updated(filled(Tiny()), batches(3), dampings=[0.3]),
+        updated(filled(Tiny()), batches(3), dampings=[0.3, 0.3, 0.3]),
+        0,
+    )
+
+
+def test_an_overflow_is_no_refresh_and_it_stays_due() -> None:
+    step = make_step(filled(Tiny()), loss_scale=2.0**126, dynamic_loss_scale=True)
+    start = values(step)
+    run(step, [(images * 1000, labels) for images, labels in batches(1)])
+    found = values(step)
+    assert found.pop("loss_scale") == 2.0**125
+    start.pop("loss_scale")
+    assert_close(found, start, 0)
+    assert step.is_refresh_due()
+    step.scale.set_data(Tensor(1.0, ms.float32))
+    run(step, batches(1))
+    assert not step.is_refresh_due()
+    assert not np.array_equal(values(step)["thor.a_inverse.conv.weight"], start["thor.a_inverse.conv.weight"])
+
+
+def test_names_of_the_network_and_frozen_weights() -> None:
+    network = Convolutional()
+    names = [parameter.name for parameter in network.get_parameters()]
+    network.fc.weight.requires_grad = False
+    images = Tensor(batches(1)[0][0])
+    before = network(images).asnumpy()
+    step = make_step(network)
+    assert [parameter.name for parameter in network.get_parameters()] == names
+    assert np.array_equal(network(images).asnumpy(), before)
+    added = {parameter.name for parameter in step.get_parameters() if parameter.name.startswith("thor.")}
+    layers = ("same", "stages.0", "stages.3")
+    wanted = {f"thor.{factor}_inverse.{layer}.weight" for factor in "ag" for layer in layers}
+    assert added == {*wanted, "thor.factor_age"}
+
+
+def test_a_restored_step_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"ema_decay": 0.5, "dynamic_loss_scale": True, "loss_scale": 8.0, "frequency": 3}
+    data = batches(7)
+    whole, first, second = (make_step(filled(Tiny()), **options) for _ in range(3))
+    wanted = run(whole, data)
+    run(first, data[:2])  # between two refreshes
+    rows = {parameter.name: parameter for parameter in first.get_parameters()}
+    checkpoint.save(tmp_path / "state.ckpt", rows, {"network": SPEC.name})
+    checkpoint.restore(second, checkpoint.read(tmp_path / "state.ckpt", SPEC))
+    assert run(second, data[2:]) == wanted[2:]
+    assert_close(values(second), values(whole), 0)
+
+
+def test_two_graphs_are_compiled_before_the_first_step() -> None:
+    step = make_step(filled(Tiny()))
+    images, labels = (Tensor(part) for part in batches(1)[0])
+    step.compile(images, labels)
+    assert len(step.compile_cache) == 2
+    for _ in range(3):
+        step(images, labels)
+    assert len(step.compile_cache) == 2
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "message"),
+    [
+        (Tiny(), {"frequency": 0}, "frequency is 0 and block_size is 128; wanted at least 1"),
+        (Tiny(), {"block_size": 0}, "frequency is 2 and block_size is 0; wanted at least 1"),
+        (nn.BatchNorm2d(3), {}, "the network has no trained convolution without groups and no trained dense layer"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments(network: nn.Cell, options: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_step(network, **options)
+
+
+@pytest.mark.parametrize(
+    ("frequency", "updates", "wanted"),
+    [
+        (834, 5004, 834),
+        (834, 5338, 314),  # divisors beside it: 314 and 2669
+        (834, 333, 333),  # more than an epoch
+        (10, 36, 9),
+        (11, 36, 12),
+        (5, 7, 7),  # a prime: 5 / 1 is further than 7 / 5
+        (1, 7, 1),
+    ],
+)
+def test_fitting_frequency(frequency: int, updates: int, wanted: int) -> None:
+    found, line = fitting_frequency(frequency, updates)
+    assert found == wanted
+    assert updates % found == 0
+    said = f"frequency is {frequency}, no divisor of the {updates} updates of an epoch: using {wanted}"
+    assert line == ("" if wanted == frequency else said)
+
+
+def test_a_frequency_or_an_epoch_of_nothing() -> None:
+    for numbers in ((0, 5), (5, 0)):
+        with pytest.raises(ValueError, match=r"^frequency is \d, updates_per_epoch \d; wanted at least 1$"):
+            fitting_frequency(*numbers)
+
+
+def test_learning_rate() -> None:
+    found = schedules.thor_decay(0.1, 2.0, 5, epochs=4, steps_per_epoch=2, halvings=(2, 3))
+    wanted = [0.081, 0.064, 0.049, 0.018, 0.0125, 0.004, 0.00225, 0.001]  # 0.1 (1 - e/5)^2 by 1, 1/2 from 2, 1/4 from 3
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_learning_rate_of_the_published_recipe() -> None:
+    found = schedules.thor_decay(0.05672, 4.9687, 70, epochs=71, steps_per_epoch=1)
+    # e = 1, 38, 39 (halved), 40 (halved again), 70 and past the end
+    wanted = [0.0528065, 0.00116048, 0.00049556, 0.000210528, 0.0, 0.0]
+    np.testing.assert_allclose(found[[0, 37, 38, 39, 69, 70]], wanted, rtol=2e-5)
+
+
+def test_damping() -> None:
+    found = schedules.thor_damping(0.02, 0.25, epochs=20, steps_per_epoch=2)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found[[9, 19, 39]], [0.01, 0.005, 0.00125], rtol=1e-6)  # after 5, 10 and 20 epochs
+
+
+RANK = """
+import runpy, sys
+runpy.run_path(sys.argv[1], run_name="importable")
+import numpy as np
+from mindzoo.tests import test_thor
+from mindzoo.utils import runtime
+
+runtime.start("CPU")
+world = runtime.join(True, 0, 1)
+share = slice(3 * world.rank, 3 * world.rank + 3)
+data = [(images[share], labels[share]) for images, labels in test_thor.batches(3)]
+found = test_thor.updated(test_thor.filled(test_thor.Tiny()), data, distributed=True, reduce_splits=(1,))
+np.savez(f"{sys.argv[2]}/{world.rank}.npz", **found)
+"""
+
+
+@pytest.mark.slow
+def test_two_ranks_equal_one_with_the_whole_batch(plain: Arrays, tmp_path: Path) -> None:
+    (tmp_path / "rank.py").write_text(RANK)
+    command = [
+        str(Path(sys.executable).parent / "msrun"), "--worker_num=2", "--local_worker_num=2", "--join=True",
+        f"--master_port={free_port()}", f"--log_dir={tmp_path / 'logs'}", "--cluster_time_out=120",
+        str(tmp_path / "rank.py"), str(ROOT / "utils" / "importable.py"), str(tmp_path),
+    ]  # fmt: skip
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    for rank in (0, 1):
+        assert_close(dict(np.load(tmp_path / f"{rank}.npz")), plain, 2e-6)
