@@ -16,10 +16,10 @@ PARTS = {
     # Optional: in a clone, `pip install -e ".[onnx]"` and so on.
     "onnx": ONNX,  # utils/exporter.py verifies ONNX files with it
     "demo": DEMO,  # scripts/prepare_digits.py takes its images from it
+    "ann": ["faiss-cpu>=1.8"],  # utils/retrieval/ann.py makes and reads faiss' indexes with it
     # Reserved names for parts that are announced; nothing imports these yet.
     "tb": ["tensorboardX>=2.6"],
     "plots": ["matplotlib>=3.8"],
-    "ann": ["faiss-cpu>=1.8"],
     "obs": ["esdk-obs-python>=3.24", "s3fs>=2024.2"],
     "wandb": ["wandb>=0.17"],
     "dev": [

@@ -1,4 +1,4 @@
-"""The command `mindzoo`: the same as the entry points of each network, and `predict`, `convert`, `list`."""
+"""The command `mindzoo`: the entry points of each network, `predict`, `convert`, `list`, and those of retrieval."""
 
 from __future__ import annotations
 
@@ -15,11 +15,21 @@ COMMANDS: dict[str, tuple[str, Callable[..., int]]] = {
     "eval": ("evaluate a checkpoint, or every checkpoint of a folder", entry.evaluate),
     "export": ("write a checkpoint as MINDIR, ONNX or AIR, and verify it", entry.export),
     "predict": ("name the classes of images", entry.predict),
+    "embed": ("write the vectors of a folder of images", entry.embed),
+    "query": ("name the images of an index that are nearest to given ones", entry.search),
 }
 # Commands that are not about one network that is named.
 OTHERS = {
     "convert": "write any checkpoint that can be read as one of this zoo: convert IN OUT.ckpt",
     "list": "list the networks",
+    "whiten": "fit a whitening on vectors: whiten VECTORS.npy --output W.npz",
+    "index": "make an index of vectors: index VECTORS.npy --output FOLDER",
+    "evaluate-retrieval": "how well vectors rank images: evaluate-retrieval VECTORS.npy --protocol P",
+}
+RETRIEVAL: dict[str, Callable[[Sequence[str], str], int]] = {
+    "whiten": entry.whiten,
+    "index": entry.build_index,
+    "evaluate-retrieval": entry.evaluate_retrieval,
 }
 
 
@@ -38,6 +48,8 @@ def _dispatch(command: str, rest: Sequence[str]) -> int:
         return _say(_table(rest[0] if rest else "*"))
     if command == "convert":
         return entry.convert(list(SPECS.values()), rest, "mindzoo convert")
+    if command in RETRIEVAL:
+        return RETRIEVAL[command](rest, f"mindzoo {command}")
 
     def refuse() -> None:
         if command not in COMMANDS:
@@ -54,15 +66,15 @@ def _dispatch(command: str, rest: Sequence[str]) -> int:
         return status
     if rest[0] in ("-h", "--help"):
         return _say(
-            f"usage: mindzoo {command} NETWORK{' [IMAGE ...]' if command == 'predict' else ''} [--key value ...]\nmindzoo {command} NETWORK --help explains every key."
+            f"usage: mindzoo {command} NETWORK{' [IMAGE ...]' if command in ('predict', 'query') else ''} [--key value ...]\nmindzoo {command} NETWORK --help explains every key."
         )
     return COMMANDS[command][1](get_spec(rest[0]), rest[1:], f"mindzoo {command} {rest[0]}")
 
 
 def _usage() -> str:
     lines = ["usage: mindzoo COMMAND [NETWORK] [--key value ...]", ""]
-    lines += [f"  {name:10}{help}" for name, (help, _) in COMMANDS.items()]
-    lines += [f"  {name:10}{help}" for name, help in OTHERS.items()]
+    lines += [f"  {name:20}{help}" for name, (help, _) in COMMANDS.items()]
+    lines += [f"  {name:20}{help}" for name, help in OTHERS.items()]
     return "\n".join([*lines, "", "mindzoo COMMAND NETWORK --help explains every key."])
 
 

@@ -7,13 +7,24 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeVar
 
 from mindzoo.utils import config, converter, exporter, log, predictor, runtime, storage, trainer, validator
 from mindzoo.utils.config import Loaded
 from mindzoo.utils.model_spec import ModelSpec
+from mindzoo.utils.retrieval import embedder, evaluation, index, query, whitening
+from mindzoo.utils.retrieval.settings import (
+    EmbedConfig,
+    EvaluateRetrievalConfig,
+    IndexConfig,
+    QueryConfig,
+    WhitenConfig,
+    with_options,
+)
 from mindzoo.utils.settings import CHECKPOINT_ALIASES, TRAIN_ALIASES, ConvertConfig, PredictConfig
+
+C = TypeVar("C")
 
 
 def train(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
@@ -62,6 +73,44 @@ def predict(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None
     return runtime.exit_status(run)
 
 
+def embed(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Write the vectors of a folder of images."""
+
+    def run() -> None:
+        aliases = {**CHECKPOINT_ALIASES, **spec.eval_aliases}
+        loaded = _load(spec, with_options(EmbedConfig, spec), aliases, argv, prog, "Embed images with")
+        embedder.embed(spec, loaded, log.start())
+
+    return runtime.exit_status(run)
+
+
+def search(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Name the images of an index that are nearest to given ones."""
+
+    def run() -> None:
+        aliases = {**CHECKPOINT_ALIASES, **spec.eval_aliases}
+        loaded = _load(spec, QueryConfig, aliases, argv, prog, "Search an index with")
+        log.start()
+        query.query(spec, loaded)
+
+    return runtime.exit_status(run)
+
+
+def whiten(argv: Sequence[str], prog: str) -> int:
+    """Fit a whitening on vectors."""
+    return _plain(WhitenConfig, whitening.whiten, argv, prog, "Fit a PCA whitening on a file of vectors.")
+
+
+def build_index(argv: Sequence[str], prog: str) -> int:
+    """Make an index of vectors."""
+    return _plain(IndexConfig, index.build, argv, prog, "Make an index of a file of vectors.")
+
+
+def evaluate_retrieval(argv: Sequence[str], prog: str) -> int:
+    """Evaluate how vectors rank images."""
+    return _plain(EvaluateRetrievalConfig, evaluation.evaluate, argv, prog, "Evaluate the ranking by vectors.")
+
+
 def convert(specs: Collection[ModelSpec], argv: Sequence[str], prog: str) -> int:
     """Write any checkpoint that can be read as one of this zoo."""
 
@@ -69,6 +118,21 @@ def convert(specs: Collection[ModelSpec], argv: Sequence[str], prog: str) -> int
         loaded = config.load(ConvertConfig, argv, prog=prog, description="Write any checkpoint as one of this zoo.")
         log.start()
         converter.convert(specs, loaded.config)
+
+    return runtime.exit_status(run)
+
+
+def _plain(
+    config_class: type[C], command: Callable[[C], object], argv: Sequence[str], prog: str, description: str
+) -> int:
+    """Run a command that needs no network."""
+
+    def run() -> None:
+        loaded = config.load(config_class, argv, prog=prog, description=description)
+        log.start()
+        for note in loaded.notes():
+            log.logger.info(note)
+        command(loaded.config)
 
     return runtime.exit_status(run)
 

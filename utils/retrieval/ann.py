@@ -1,0 +1,87 @@
+"""Indexes of faiss, which comes with mindzoo's extra `ann`: exact in memory, or approximate and faster."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.retrieval.search import blocks
+
+# faiss draws at most this many vectors per cell to place the cells.
+TRAINING_ROWS_PER_LIST = 256
+ROWS = 16384
+EFFORT = {"ivf": 16, "hnsw": 64}
+
+
+def library(kind: str) -> Any:
+    """The module faiss.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import faiss
+    except ImportError:
+        raise UserError(
+            f"an index of kind {kind} needs faiss: pip install faiss-cpu (mindzoo's extra ann), or use --kind exact"
+        ) from None
+    return faiss
+
+
+def build(kind: str, vectors: np.ndarray, path: Path, *, lists: int = 0, links: int = 32) -> None:
+    """Write an index of `vectors` (N, D), float32 of length 1, for their inner products.
+
+    Args:
+        kind: "flat", "ivf" (cells around the means of clusters) or "hnsw" (a graph; Malkov and Yashunin 2016,
+            https://arxiv.org/abs/1603.09320).
+        lists: cells of ivf; 0: four times the root of N.
+        links: of a vector in hnsw.
+
+    Raises:
+        UserError: faiss is not installed, or there are more cells than vectors.
+    """
+    faiss = library(kind)
+    count, dimension = vectors.shape
+    if kind == "flat":
+        index = faiss.IndexFlatIP(dimension)
+    elif kind == "hnsw":
+        index = faiss.IndexHNSWFlat(dimension, links, faiss.METRIC_INNER_PRODUCT)
+    else:
+        lists = lists or min(max(int(4 * math.sqrt(count)), 1), count)
+        if lists > count:
+            raise UserError(f"lists is {lists}, and there are {count} vectors; wanted at most that")
+        index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dimension), dimension, lists, faiss.METRIC_INNER_PRODUCT)
+        index.cp.min_points_per_centroid = 1  # few vectors are no reason for a warning on standard error
+        step = max(count // (TRAINING_ROWS_PER_LIST * lists), 1)
+        index.train(np.ascontiguousarray(vectors[::step]))
+    for rows in blocks(count, ROWS):
+        index.add(np.ascontiguousarray(vectors[rows]))
+    faiss.write_index(index, str(path))
+
+
+def read(kind: str, path: Path) -> Any:
+    """The index that `build` wrote.
+
+    Raises:
+        UserError: faiss is not installed, or the file is damaged.
+    """
+    faiss = library(kind)
+    try:
+        return faiss.read_index(str(path))
+    except RuntimeError as error:
+        raise UserError(f"{path} is damaged: {str(error).strip().splitlines()[-1]}; make the index again") from None
+
+
+def search(kind: str, index: Any, queries: np.ndarray, top_k: int, effort: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and rows (Q, K), best first; row -1 where an approximate index found fewer than K."""
+    effort = effort or EFFORT.get(kind, 0)
+    if kind == "ivf":
+        index.nprobe = min(effort, index.nlist)
+    elif kind == "hnsw":
+        index.hnsw.efSearch = max(effort, top_k)
+    scores, rows = index.search(np.ascontiguousarray(queries, np.float32), min(top_k, index.ntotal))
+    return scores, rows

@@ -1,0 +1,140 @@
+"""A folder of images -> a file of vectors, of any size: nothing but a batch is in memory."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import mindspore as ms
+
+from mindzoo import __version__
+from mindzoo.utils import restored, runtime
+from mindzoo.utils.config import Loaded
+from mindzoo.utils.data.folder import SUFFIXES, UNREADABLE_SUFFIXES
+from mindzoo.utils.errors import Interrupted, UserError
+from mindzoo.utils.log import Progress, logger
+from mindzoo.utils.model_spec import ModelSpec
+from mindzoo.utils.retrieval import encoder
+from mindzoo.utils.retrieval.encoder import EXPONENT, Encoder
+from mindzoo.utils.retrieval.settings import EmbedConfig
+from mindzoo.utils.retrieval.vectors import Vectors, open_vectors, readable
+from mindzoo.utils.retrieval.writer import VectorWriter
+
+SECONDS_BETWEEN_LINES = 10.0
+MOST_NAMED = 20
+
+
+def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig], progress: Progress) -> Vectors:
+    """Embed the images below a folder, in the order of their names; see `vectors` for the files that are written.
+
+    An image that cannot be read is left out, so that the rest follow each other in the same order, and is named at
+    the end and in the facts. A run that was stopped or killed goes on when it is started again.
+
+    Raises:
+        UserError: a file or folder is missing or cannot be written, or no image can be read.
+        Interrupted: by a signal, after what was done is saved.
+    """
+    config = loaded.config
+    target, root = _target(config), _root(config)
+    made_from = restored.source(spec, restored.single_path(config), loaded)
+    device = runtime.start(config.device_target)
+    exponent = getattr(config, EXPONENT, None) if EXPONENT in loaded.given else None
+    network = encoder.build(spec, made_from, config.weights, exponent)
+    facts = {
+        **encoder.source_facts(spec, made_from, network, config.weights),
+        "images": str(root),
+        "batch_size": config.batch_size,
+        "device": device,
+        "mindzoo": __version__,
+        "mindspore": ms.__version__,
+    }
+    writer = VectorWriter(target, facts, image_names(root), overwrite=config.overwrite)
+    if writer.resumed:
+        logger.info("going on at image %d of the %d that the run began with", writer.resumed, writer.progress.images)
+    _write(writer, Encoder(network, made_from.preprocessing, config.batch_size, config.workers), progress)
+    found = open_vectors(target)
+    logger.info("wrote %s: %d vectors of %d numbers", target, *found.array.shape)
+    _name_unreadable(found)
+    return found
+
+
+def image_names(root: Path) -> Iterator[str]:
+    """The images below `root` at any depth, as "class/name.png", sorted folder by folder; hidden ones are left out."""
+    yield from _names_in(root, "", ())
+
+
+def _names_in(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
+    """Links to folders are followed, but not into a folder that is being listed: that would never end."""
+    try:
+        about = folder.stat()
+        entries = sorted((entry.name, entry.is_dir()) for entry in os.scandir(folder) if entry.name[0] != ".")
+    except OSError as error:
+        raise UserError(f"cannot list {readable(folder)}: {error.strerror}") from None
+    if (about.st_dev, about.st_ino) in above:
+        return
+    inside = (*above, (about.st_dev, about.st_ino))
+    for name, is_folder in entries:
+        if is_folder:
+            yield from _names_in(folder / name, f"{prefix}{name}/", inside)
+        elif name.lower().endswith(SUFFIXES + UNREADABLE_SUFFIXES):
+            yield prefix + name
+
+
+def _write(writer: VectorWriter, encoder: Encoder, progress: Progress) -> None:
+    state, begin = writer.progress, time.monotonic()
+    shown, first = begin, state.done
+    with runtime.stop_on_signals() as stop:
+        try:
+            for batch in encoder.encode(writer.remaining()):
+                writer.add(batch)
+                now = time.monotonic()
+                if progress.in_place or now - shown >= SECONDS_BETWEEN_LINES:
+                    speed = (state.done - first) / (now - begin)
+                    progress.show(f"embedded {state.done} of {state.images} images, {speed:.1f} images/s")
+                    shown = now
+                if stop and state.done < state.images:
+                    writer.save()
+                    raise Interrupted(
+                        f"stopped at image {state.done} of {state.images}; the same command goes on", stop.signal
+                    )
+            writer.finish()
+        finally:
+            writer.close()
+            progress.clear()
+
+
+def _name_unreadable(found: Vectors) -> None:
+    left_out = found.facts["unreadable"]
+    if not left_out:
+        return
+    logger.warning("left out %d images that cannot be read:", len(left_out))
+    for entry in left_out[:MOST_NAMED]:
+        logger.warning("  %s: %s", readable(Path(found.facts["images"]) / entry["path"]), readable(entry["reason"]))
+    if len(left_out) > MOST_NAMED:
+        logger.warning("  and %d more, named in %s", len(left_out) - MOST_NAMED, found.lines.with_suffix(".json"))
+
+
+def _target(config: EmbedConfig) -> Path:
+    if not config.output:
+        raise UserError("output is not given; wanted the file to write: --output FILE.npy")
+    target = Path(config.output)
+    if target.suffix != ".npy":
+        raise UserError(f"output is {target}; wanted a name that ends in .npy")
+    if target.is_dir():
+        raise UserError(f"output is {target}, which is a folder; name a file")
+    if target.exists() and not config.overwrite:
+        raise UserError(f"{target} exists; give another output, or --overwrite")
+    if not target.resolve().parent.is_dir():
+        raise UserError(f"output is {target}, and its folder is missing; make it first")
+    return target
+
+
+def _root(config: EmbedConfig) -> Path:
+    if not config.images:
+        raise UserError("images is not given; wanted the folder of images: --images FOLDER")
+    root = Path(config.images)
+    if not root.is_dir():
+        raise UserError(f"images is {root}, which is {'not a folder' if root.exists() else 'missing'}")
+    return root.resolve()

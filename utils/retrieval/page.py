@@ -1,0 +1,148 @@
+"""A page of its own with the pictures: queries and what was found for them. It loads nothing from anywhere else."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageOps
+
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.retrieval.vectors import readable
+
+SIDE = 240  # of the square that a picture is made to fit into, in pixels
+
+STYLE = """
+:root { color-scheme: light dark; --ground: #f6f7f9; --card: #fff; --text: #1b1f24; --dim: #5b6672; --line: #d9dee4;
+  --accent: #0a64d6; --empty: #e8ebef; }
+@media (prefers-color-scheme: dark) {
+  :root { --ground: #14171b; --card: #1d2126; --text: #e8ebee; --dim: #9ba6b1; --line: #343a42; --accent: #6cb0ff;
+    --empty: #2a2f36; }
+}
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--ground); color: var(--text);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK SC", sans-serif; }
+main, header { max-width: 1280px; margin: 0 auto; padding: 0 24px; }
+header { padding-top: 32px; padding-bottom: 8px; }
+h1 { margin: 0 0 4px; font-size: 26px; letter-spacing: -0.01em; }
+header p, nav { margin: 0; color: var(--dim); }
+nav ul { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 12px 0 0; padding: 0; list-style: none; }
+a { color: var(--accent); }
+a:focus-visible, li:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+section { display: grid; grid-template-columns: 240px 1fr; gap: 24px; margin: 24px 0; padding: 20px;
+  background: var(--card); border: 1px solid var(--line); border-radius: 12px; }
+.query h2 { margin: 0 0 12px; font-size: 17px; overflow-wrap: anywhere; }
+.frame { display: flex; align-items: center; justify-content: center; aspect-ratio: 1; overflow: hidden;
+  background: var(--empty); border-radius: 8px; color: var(--dim); font-size: 14px; text-align: center; }
+.frame img { width: 100%; height: 100%; object-fit: contain; }
+ol { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 16px; margin: 0; padding: 0;
+  list-style: none; align-content: start; }
+li[tabindex] { border-radius: 8px; min-width: 0; }
+.rank { display: flex; justify-content: space-between; margin-top: 6px; font-variant-numeric: tabular-nums; }
+.rank b { font-weight: 600; }
+.name { display: block; color: var(--dim); font-size: 13px; line-height: 1.35; overflow-wrap: anywhere; }
+.bar { height: 4px; margin: 4px 0; background: var(--empty); border-radius: 2px; overflow: hidden; }
+.bar i { display: block; height: 100%; background: var(--accent); }
+@media (max-width: 720px) { section { grid-template-columns: 1fr; } .query .frame { max-width: 240px; } }
+@media print { section { break-inside: avoid; } nav { display: none; } }
+"""
+
+
+def write(path: Path, facts: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> None:
+    """Write the page.
+
+    Args:
+        facts: of the index.
+        found: as `query.query` returns it.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    picture = lru_cache(maxsize=4096)(_picture)
+    root = Path(facts["vectors"]["images"])
+    sections = [_section(number, row, root, picture) for number, row in enumerate(found, 1)]
+    links = [f'<li><a href="#q{number}">{_text(_name(row["image"]))}</a></li>' for number, row in enumerate(found, 1)]
+    menu = f'<nav aria-label="Queries"><ul>{"".join(links)}</ul></nav>' if len(found) > 1 else ""
+    content = f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Nearest images</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<header><h1>Nearest images</h1><p>{_text(_description(facts))}</p>{menu}</header>
+<main>
+{"".join(sections)}</main>
+</body>
+</html>
+"""
+    try:
+        path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _section(number: int, row: Mapping[str, Any], root: Path, picture: Any) -> str:
+    name = _text(_name(row["image"]))
+    results = "".join(_result(result, root, picture) for result in row["results"])
+    return f"""<section id="q{number}" aria-labelledby="h{number}">
+<div class="query"><h2 id="h{number}">{name}</h2>{_frame(picture(Path(row["image"])), f"Query: {name}")}</div>
+<ol aria-label="Nearest to {name}">
+{results}</ol>
+</section>
+"""
+
+
+def _result(result: Mapping[str, Any], root: Path, picture: Any) -> str:
+    """One picture with rank, cosine and path; it can be reached with the tab key, so that it is read out."""
+    path, score = _text(readable(result["path"])), float(result["score"])
+    share = min(max(score, 0.0), 1.0)
+    return f"""<li tabindex="0">{_frame(picture(root / result["path"]), path)}
+<span class="rank"><b>{int(result["rank"])}</b><span title="cosine">{score:.4f}</span></span>
+<div class="bar" aria-hidden="true"><i style="width:{share:.1%}"></i></div><span class="name">{path}</span></li>
+"""
+
+
+def _frame(source: str, label: str) -> str:
+    """`label` is escaped already."""
+    inside = f'<img src="{source}" alt="{label}">' if source else "picture cannot be read"
+    return f'<div class="frame">{inside}</div>'
+
+
+def _picture(path: Path) -> str:
+    """The picture as a data URL, upright and small; empty where it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            image.draft("RGB", (SIDE, SIDE))
+            small = ImageOps.exif_transpose(image).convert("RGB")
+            small.thumbnail((SIDE, SIDE))
+            buffer = io.BytesIO()
+            small.save(buffer, "JPEG", quality=85)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return ""
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _description(facts: Mapping[str, Any]) -> str:
+    vectors = facts["vectors"]
+    size = "x".join(map(str, vectors["preprocessing"]["image_size"]))
+    whitened = ", whitened" if facts["whitening"] else ""
+    return (
+        f"{vectors['network']} at {size} pixels, checkpoint {vectors['checkpoint']['sha256'][:12]}; "
+        f"{vectors['count']:,} images, {facts['dimension']:,} numbers each{whitened}, index of kind {facts['kind']}"
+    )
+
+
+def _name(path: str) -> str:
+    return readable(Path(path).name)
+
+
+def _text(text: str) -> str:
+    return html.escape(text, quote=True)

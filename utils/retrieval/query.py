@@ -1,0 +1,118 @@
+"""The images of an index that are nearest to given ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mindzoo.utils import restored, runtime
+from mindzoo.utils.config import Loaded
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.log import logger
+from mindzoo.utils.model_spec import ModelSpec
+from mindzoo.utils.predictor import image_files
+from mindzoo.utils.retrieval import ann, encoder, page, whitening
+from mindzoo.utils.retrieval.encoder import EXPONENT, Encoder
+from mindzoo.utils.retrieval.index import Index, open_index
+from mindzoo.utils.retrieval.settings import QueryConfig
+from mindzoo.utils.retrieval.vectors import readable, write_json
+
+
+def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
+    """Log a table per image and return the rows:
+    {"image": …, "results": [{"rank", "score", "path", "folder"}, …]}.
+
+    The images are preprocessed as those of the index were.
+
+    Raises:
+        UserError: no image or no index given, one that cannot be read, another checkpoint or whitening than the
+            index's, or an output file that cannot be written.
+    """
+    config = loaded.config
+    _check_outputs(config)
+    paths = list(image_files(config.images))
+    if not config.index:
+        raise UserError("index is not given; wanted a folder that mindzoo index wrote: --index FOLDER")
+    index = open_index(Path(config.index))
+    _check_whitening(config, index)
+    if config.effort and index.facts["kind"] not in ann.EFFORT:
+        logger.info("effort has no effect: the index is of kind %s", index.facts["kind"])
+    vectors = _embedded(spec, config, index, paths)
+    begin = time.perf_counter()
+    scores, rows = index.search(vectors, config.top_k, config.effort)
+    seconds = time.perf_counter() - begin
+    found = _results(index, paths, scores, rows)
+    for row in found:
+        logger.info("%s", _table(row))
+    count = index.facts["vectors"]["count"]
+    logger.info("searched %d vectors for %d images in %.3f s", count, len(paths), seconds)
+    _write(config, index, found)
+    return found
+
+
+def _embedded(spec: ModelSpec, config: QueryConfig, index: Index, paths: Sequence[Path]) -> np.ndarray:
+    """The vectors of the query images, (Q, D) float32."""
+    facts = index.facts["vectors"]
+    made_from = encoder.source_of(spec, restored.single_path(config), facts)
+    runtime.start(config.device_target)
+    network = encoder.build(spec, made_from, facts["checkpoint"]["weights"], facts["options"].get(EXPONENT))
+    batches = Encoder(network, made_from.preprocessing, min(config.batch_size, len(paths))).encode(paths)
+    vectors = []
+    for batch in batches:
+        if batch.unreadable:
+            path, reason = batch.unreadable[0]
+            raise UserError(f"cannot read {path}: {reason}")
+        vectors.append(batch.vectors)
+    return np.concatenate(vectors)
+
+
+def _results(index: Index, paths: Sequence[Path], scores: np.ndarray, rows: np.ndarray) -> list[dict[str, Any]]:
+    images = index.images(rows.ravel())
+    found = []
+    for path, its_scores, its_rows in zip(paths, scores, rows, strict=True):
+        pairs = [(float(score), int(row)) for score, row in zip(its_scores, its_rows, strict=True) if row >= 0]
+        results = [{"rank": rank, "score": score, **images[row]} for rank, (score, row) in enumerate(pairs, 1)]
+        found.append({"image": str(path), "results": results})
+    return found
+
+
+def _table(row: dict[str, Any]) -> str:
+    lines = [readable(row["image"])]
+    for result in row["results"]:
+        lines.append(f"  {result['rank']:3}  {result['score']:7.4f}  {readable(result['path'])}")
+    return "\n".join(lines)
+
+
+def _write(config: QueryConfig, index: Index, found: list[dict[str, Any]]) -> None:
+    if config.output:
+        write_json(Path(config.output), found)
+        logger.info("wrote %s", config.output)
+    if config.html:
+        page.write(Path(config.html), index.facts, found)
+        logger.info("wrote %s", config.html)
+
+
+def _check_outputs(config: QueryConfig) -> None:
+    for name, suffix in (("output", ".json"), ("html", ".html")):
+        value = getattr(config, name)
+        if value and Path(value).suffix != suffix:
+            raise UserError(f"{name} is {value}; wanted a name that ends in {suffix}")
+        if value and not Path(value).resolve().parent.is_dir():
+            raise UserError(f"{name} is {value}, and its folder is missing; make it first")
+
+
+def _check_whitening(config: QueryConfig, index: Index) -> None:
+    if not config.whitening:
+        return
+    given, own = whitening.load(Path(config.whitening)), index.whitening
+    if own is None:
+        raise UserError(
+            f"{index.folder} was made without whitening; make an index with it: mindzoo index --whitening "
+            f"{config.whitening}"
+        )
+    if not given.equals(own):
+        raise UserError(f"{config.whitening} is another whitening than the one in {index.folder}; leave it out")

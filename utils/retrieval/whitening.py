@@ -1,0 +1,177 @@
+"""PCA whitening of vectors: every direction in which they vary gets the same variance.
+
+Jegou and Chum 2012, "Negative evidences and co-occurences in image retrieval: the benefit of PCA and whitening",
+https://doi.org/10.1007/978-3-642-33709-3_55: directions in which all images vary together say little about which
+images show the same thing, and count as much as any other afterwards. With x a vector of length 1,
+
+    y = diag(l1, ..., lK)^(-1/2) P (x - m)        divided by its length,
+
+where m is the mean, the rows of P are the K directions of largest variance, and l1 >= ... >= lK their variances.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.log import logger
+from mindzoo.utils.retrieval.search import blocks, normalised
+from mindzoo.utils.retrieval.settings import WhitenConfig
+from mindzoo.utils.retrieval.vectors import Vectors, check_same_source, open_vectors
+
+ROWS = 4096
+# Directions with less than this share of the largest variance hold rounding errors, which whitening would blow up.
+LEAST_VARIANCE = 1e-10
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """A whitening of vectors of dimension D to dimension K, and the facts of the vectors it was fitted on."""
+
+    mean: np.ndarray  # (D,) float32
+    components: np.ndarray  # (K, D) float32, rows of length 1
+    explained_variance: np.ndarray  # (K,) float64, largest first
+    facts: dict[str, Any]
+
+    @property
+    def dimension(self) -> int:
+        """K."""
+        return len(self.components)
+
+    def apply(self, vectors: np.ndarray) -> np.ndarray:
+        """(N, D) float32, of any length -> (N, K) float32 of length 1."""
+        scaled = (self.components / np.sqrt(self.explained_variance)[:, None]).astype(np.float32)
+        return normalised((normalised(vectors) - self.mean) @ scaled.T)
+
+    def equals(self, other: Whitening) -> bool:
+        """Whether the numbers of both are the same."""
+        names = ("mean", "components", "explained_variance")
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in names)
+
+    def save(self, path: Path) -> None:
+        """Write a .npz file, complete or not at all.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        text = json.dumps(self.facts)
+        try:
+            with open(temporary, "wb") as file:
+                np.savez(
+                    file,
+                    mean=self.mean,
+                    components=self.components,
+                    explained_variance=self.explained_variance,
+                    facts=np.array(text),
+                )
+            os.replace(temporary, path)
+        except OSError as error:
+            raise UserError(f"cannot write {path}: {error.strerror}") from None
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def whiten(config: WhitenConfig) -> Whitening:
+    """Fit a whitening on a file of vectors and write it.
+
+    Raises:
+        UserError: a file cannot be read or written, or the vectors do not vary in so many directions.
+    """
+    source, target = Path(config.vectors[0]), _target(config)
+    found = fit(open_vectors(source), config.dimension)
+    found.save(target)
+    count, length = found.facts["count"], found.facts["dimension"]
+    logger.info("wrote %s: from %d to %d numbers, fitted on %d vectors", target, length, found.dimension, count)
+    if count <= length:
+        logger.warning(
+            "%d vectors are few for %d directions; more, or a smaller --dimension, fit better", count, length
+        )
+    return found
+
+
+def fit(vectors: Vectors, dimension: int = 0) -> Whitening:
+    """The whitening of `vectors`, read in blocks, to `dimension` numbers; 0: every direction in which they vary.
+
+    Raises:
+        UserError: they vary in fewer directions.
+    """
+    count, length = vectors.array.shape
+    if dimension > length:
+        raise UserError(f"dimension is {dimension}, and the vectors have {length} numbers; wanted at most that")
+    mean, covariance = _moments(vectors.array)
+    variances, directions = np.linalg.eigh(covariance)
+    variances, directions = variances[::-1], directions[:, ::-1].T
+    kept = int((variances > LEAST_VARIANCE * max(variances[0], 0)).sum()) if variances[0] > 0 else 0
+    if not kept or dimension > kept:
+        raise UserError(
+            f"the {count} vectors vary in {kept} directions, and {dimension or 'at least 1'} are wanted; "
+            "use more images or a smaller --dimension"
+        )
+    kept = dimension or kept
+    components = directions[:kept]
+    # The sign of an eigenvector is arbitrary: make its largest number positive, so that it is the same everywhere.
+    largest = components[np.arange(kept), np.abs(components).argmax(axis=1)]
+    components = components * np.sign(largest)[:, None]
+    facts = {name: value for name, value in vectors.facts.items() if name != "unreadable"}
+    return Whitening(mean.astype(np.float32), components.astype(np.float32), np.array(variances[:kept]), facts)
+
+
+def load(path: Path) -> Whitening:
+    """Read what `Whitening.save` wrote.
+
+    Raises:
+        UserError: missing or something else.
+    """
+    if not path.is_file():
+        raise UserError(f"the whitening {path} is {'a folder' if path.is_dir() else 'missing'}; wanted a file")
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            facts = json.loads(str(content["facts"]))
+            return Whitening(content["mean"], content["components"], content["explained_variance"], facts)
+    except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is no whitening, or damaged ({error}); wanted what mindzoo whiten wrote") from None
+
+
+def fitting(path: str, facts: Mapping[str, Any], of: str) -> Whitening | None:
+    """The whitening in the file `path`, for vectors with `facts`; None where `path` is empty.
+
+    Raises:
+        UserError: it was fitted on vectors of another network, checkpoint or preprocessing.
+    """
+    if not path:
+        return None
+    found = load(Path(path))
+    check_same_source(found.facts, facts, f"the whitening {path}", of)
+    return found
+
+
+def _moments(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (D,) and covariance (D, D) of the vectors divided by their lengths, float64, in two passes."""
+    count, length = array.shape
+    total = np.zeros(length)
+    for rows in blocks(count, ROWS):
+        total += normalised(array[rows]).sum(axis=0, dtype=np.float64)
+    mean, products = total / count, np.zeros((length, length))
+    for rows in blocks(count, ROWS):
+        centred = normalised(array[rows]) - mean
+        products += centred.T @ centred
+    return mean, products / max(count - 1, 1)
+
+
+def _target(config: WhitenConfig) -> Path:
+    if not config.output:
+        raise UserError("output is not given; wanted the file to write: --output FILE.npz")
+    target = Path(config.output if config.output.endswith(".npz") else f"{config.output}.npz")
+    if target.exists() and (target.is_dir() or not config.overwrite):
+        raise UserError(f"{target} exists; give another output, or --overwrite")
+    if not target.resolve().parent.is_dir():
+        raise UserError(f"output is {target}, and its folder is missing; make it first")
+    return target
