@@ -1,0 +1,104 @@
+"""Whitening of an embedding, and the classifier that gives the same answer behind it.
+
+As in the paper (Berman et al. 2019, https://arxiv.org/abs/1902.05509): the pooled vector e of C numbers gets
+a constant 1 appended, which carries the classifier's bias, and x = (e, 1) / |(e, 1)| is whitened by PCA,
+y = (x - m) P. With the classifier W, b of e, the one of y is
+
+    W' = [W | b] (P^T)^-1        b' = [W | b] m
+
+so that W' y + b' = [W | b] x = (W e + b) / |(e, 1)|: logits divided by a positive number, and the same class wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+
+NORM_EPSILON = 1e-6
+
+
+class Whitening(nn.Cell):
+    """(B, C) float32 -> (B, C + 1) float32: append 1, normalise, subtract `mean`, multiply by `projection`.
+
+    Both are given by `whitened` or a file; before that they are zeros and the identity, which only normalises.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        length = channels + 1
+        self.pad = nn.Pad(((0, 0), (0, 1)))
+        self.unit = Tensor(np.eye(1, length, channels, dtype=np.float32))
+        self.mean = Parameter(Tensor(np.zeros(length, np.float32)), name="mean", requires_grad=False)
+        self.projection = Parameter(Tensor(np.eye(length, dtype=np.float32)), name="projection", requires_grad=False)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return ops.matmul(normalised(self.pad(x) + self.unit) - self.mean, self.projection)
+
+
+def normalised(x: Tensor) -> Tensor:
+    """(B, C) float32 -> (B, C) float32: x / (|x| + 1e-6)."""
+    x = x.astype(ms.float32)
+    # The root has no gradient at 0; the square of a length far below 1e-6 keeps it away from there.
+    return x / (ops.sqrt((x * x).sum(1, keepdims=True) + 1e-24) + NORM_EPSILON)
+
+
+def whitened(weights: Mapping[str, np.ndarray], pooled: np.ndarray) -> dict[str, np.ndarray]:
+    """The weights of the network with `whitening`, from those without it.
+
+    Args:
+        weights: by name.
+        pooled: (N, C) what `MultiGrain.pooled` gives for N images, more than C + 1 of them.
+
+    Raises:
+        ValueError: as `pca_whitening`.
+    """
+    extended = np.hstack([pooled, np.ones((len(pooled), 1))]).astype(np.float64)
+    lengths = np.linalg.norm(extended, axis=1, keepdims=True)
+    projection, mean = pca_whitening(extended / (lengths + NORM_EPSILON))
+    weight, bias = folded(weights["end_point.weight"], weights["end_point.bias"], projection, mean)
+    made = {
+        "whitening.mean": mean,
+        "whitening.projection": projection,
+        "end_point.weight": weight,
+        "end_point.bias": bias,
+    }
+    return {**weights, **{name: value.astype(np.float32) for name, value in made.items()}}
+
+
+def pca_whitening(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The projection (C, C) and mean (C,), float64, that give the rows of `x` (N, C) mean 0 and covariance 1.
+
+    The columns of the projection are the principal components divided by the standard deviation along them.
+
+    Raises:
+        ValueError: the vectors do not vary in every direction, so that some would be divided by 0.
+    """
+    mean = x.mean(0, dtype=np.float64)
+    _, deviations, components = np.linalg.svd(x - mean, full_matrices=False)
+    rank = int((deviations > deviations[0] * np.finfo(np.float32).eps).sum())
+    if rank < x.shape[1]:
+        raise ValueError(
+            f"{len(x)} vectors of {x.shape[1]} numbers vary in {rank} directions; whitening needs vectors that vary in "
+            "all: give more of them, and more different ones"
+        )
+    return components.T / (deviations / np.sqrt(len(x) - 1)), mean
+
+
+def folded(
+    weight: np.ndarray, bias: np.ndarray, projection: np.ndarray, mean: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The classifier of whitened vectors, from that of pooled ones; see the module's head.
+
+    Args:
+        weight: (K, C); bias: (K,).
+        projection: (C + 1, C + 1), invertible; mean: (C + 1,).
+
+    Returns:
+        (K, C + 1) and (K,) float64.
+    """
+    extended = np.hstack([weight, bias[:, None]]).astype(np.float64)
+    # W' P^T = [W | b], solved as P W'^T = [W | b]^T
+    return np.linalg.solve(projection.astype(np.float64), extended.T).T, extended @ mean.astype(np.float64)
