@@ -8,7 +8,7 @@ from typing import Any
 
 from mindspore import nn
 
-from mindzoo.models import densenet121, genet_res50, glore_res50, hrnet_w48
+from mindzoo.models import densenet121, genet_res50, glore_res50, hrnet_w48, multigrain
 from mindzoo.utils import checkpoint as checkpoints
 from mindzoo.utils import runtime
 from mindzoo.utils.errors import nearest
@@ -19,6 +19,7 @@ SPECS: dict[str, ModelSpec] = {
     "genet_res50": genet_res50.SPEC,
     "glore_res50": glore_res50.SPEC,
     "hrnet_w48": hrnet_w48.SPEC,
+    "multigrain": multigrain.SPEC,
 }
 
 
@@ -73,6 +74,6 @@ def create_model(
         content = checkpoints.read(Path(checkpoint), spec)
         plan = checkpoints.plan(spec, content, num_classes=num_classes, options=options, replace_head=replace_head)
         network = spec.build(plan.num_classes, **plan.options)
-        checkpoints.load(network, content, without=spec.classifier if replace_head else "")
+        checkpoints.load(network, content, without=plan.kept)
     network.set_train(False)
     return network

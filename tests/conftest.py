@@ -59,10 +59,12 @@ def tiny(network: str = "densenet121") -> list[str]:
         # With the zoo's gather one gamma has no gradient: the batch norm after it takes its scale out again.
         "genet_res50": ["--layers", "1,1,1,1", "--base_width", "8", "--gather", "paper"],
         "glore_res50": ["--layers", "1,1,1,1", "--base_width", "8"],
+        # A map of one pixel would leave the exponent of its pooling without a gradient.
+        "multigrain": ["--layers", "1,1,1,1", "--base_width", "4", "--learn_p", "1", "--image_size", "64"],
         "hrnet_w48": ["--width", "4", "--modules", "1", "--blocks", "1", "--head_width", "2"],
     }
     common = ["--image_size", "32", "--crop_pct", "1", "--device_target", "CPU", "--is_distributed", "0"]
-    return flags[network] + common
+    return common + flags[network]
 
 
 def training(data: Path, output: Path, *more: str) -> list[str]:

@@ -160,7 +160,7 @@ def test_a_file_that_lacks_a_weight_is_refused(tmp_path: Path) -> None:
 
 def test_the_epoch_line() -> None:
     record = EpochRecord(
-        epoch=0, epochs=120, step=5004, steps_per_epoch=5004, steps_in_epoch=5004, loss=4.36701, mean_loss=5.5, lr=0.1, seconds=9.0,
+        epoch=0, epochs=120, step=5004, epoch_step=5004, steps_per_epoch=5004, steps_in_epoch=5004, loss=4.36701, mean_loss=5.5, lr=0.1, seconds=9.0,
         images_per_second=6301.114,
     )  # fmt: skip
     assert list(SPEC.lines.epoch(record)) == ["epoch[0], iter[5003], loss:4.367, mean_fps:6301.11 imgs/sec"]

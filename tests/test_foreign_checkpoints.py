@@ -14,7 +14,7 @@ from mindspore import nn
 
 from mindzoo.models import create_model, get_spec, list_models
 from mindzoo.tests.conftest import Trained, tiny
-from mindzoo.tests.test_models import assert_equal_networks, filled, options
+from mindzoo.tests.test_models import assert_equal_networks, filled, options, structure
 from mindzoo.utils import checkpoint, cli, entry
 from mindzoo.utils.errors import UserError
 
@@ -129,7 +129,7 @@ def test_1001_classes_into_1000_is_refused_and_the_network_untouched(
 def test_a_new_head_is_made_when_it_is_asked_for(network: tuple[str, nn.Cell], tmp_path: Path) -> None:
     name, whole = network
     ms.save_checkpoint(whole, str(tmp_path / "x.ckpt"))
-    other = create_model(name, 7, tmp_path / "x.ckpt", replace_head=True, **options(name))
+    other = create_model(name, 7, tmp_path / "x.ckpt", replace_head=True, **structure(name))
     head = get_spec(name).classifier
     wanted = {p.name: p.asnumpy() for p in whole.get_parameters()}
     for parameter in other.get_parameters():

@@ -250,7 +250,7 @@ def test_sides_that_no_gather_covers_are_refused_before_anything_is_written(
 
 def test_the_epoch_line() -> None:
     record = EpochRecord(
-        epoch=2, epochs=150, step=15000, steps_per_epoch=5000, steps_in_epoch=5000, loss=float(np.float32(3.833077)),
+        epoch=2, epochs=150, step=15000, epoch_step=5000, steps_per_epoch=5000, steps_in_epoch=5000, loss=float(np.float32(3.833077)),
         mean_loss=5.5, lr=0.1, seconds=9.0, images_per_second=100.0,
     )  # fmt: skip
     assert list(SPEC.lines.epoch(record)) == ["epoch: 3 step: 5000, loss is 3.833077"]

@@ -297,7 +297,7 @@ def test_a_class_count_of_1001(tmp_path: Path) -> None:
 
 def test_the_epoch_line() -> None:
     record = EpochRecord(
-        epoch=0, epochs=120, step=1251, steps_per_epoch=1251, steps_in_epoch=1251, loss=5.721338, mean_loss=6.5,
+        epoch=0, epochs=120, step=1251, epoch_step=1251, steps_per_epoch=1251, steps_in_epoch=1251, loss=5.721338, mean_loss=6.5,
         lr=0.8, seconds=9.0, images_per_second=3886.0,
     )  # fmt: skip
     assert SPEC.lines.epoch(record) == ["epoch:1 step:1251, loss is 5.721338"]

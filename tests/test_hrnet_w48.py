@@ -327,6 +327,7 @@ def test_the_epoch_line() -> None:
     facts: dict[str, Any] = {
         "epochs": 120,
         "step": 10009,
+        "epoch_step": 10009,
         "steps_per_epoch": 10009,
         "steps_in_epoch": 10009,
         "images_per_second": 67.0,

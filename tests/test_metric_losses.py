@@ -117,7 +117,7 @@ def test_equal_copies_have_a_finite_gradient() -> None:
 
 
 def test_parameters_of_the_margin_loss() -> None:
-    loss = MixedLoss(SmoothedCrossEntropy(3), MarginLoss(), 0.5)
+    loss = MixedLoss(SmoothedCrossEntropy(3), MarginLoss(), 0.5, 2)
     assert [p.name for p in loss.trainable_params()] == ["metric_loss.beta"]
     assert [p.name for p in loss.get_parameters()] == ["metric_loss.beta", "metric_loss.sampler.uniform.draws"]
 
@@ -252,17 +252,18 @@ def test_rows_without_another_image_draw_none() -> None:
 def test_mixed_loss(weight: float) -> None:
     noise, x = np.random.default_rng(5), Tensor(embeddings())
     logits, labels = Tensor(noise.standard_normal((6, 3)), ms.float32), Tensor(PAIRS)
-    instances, parts = Tensor(MIXED), (SmoothedCrossEntropy(3, 0.1), TripletLoss(0.5))
-    found = MixedLoss(*parts, weight)((logits, x), labels, instances)
-    wanted = weight * float(parts[0](logits, labels)) + (1 - weight) * float(parts[1](x, instances))
+    parts = (SmoothedCrossEntropy(3, 0.1), TripletLoss(0.5))
+    found = MixedLoss(*parts, weight, repeats=3)((logits, x), labels)
+    of_threes = Tensor(np.array([0, 0, 0, 1, 1, 1], np.int32))
+    wanted = weight * float(parts[0](logits, labels)) + (1 - weight) * float(parts[1](x, of_threes))
     assert float(found) == pytest.approx(wanted, rel=1e-6)
 
 
 def test_a_part_of_weight_0_is_not_computed() -> None:
     """One copy of each image and not even an embedding: there is nothing to draw for, and nothing is drawn."""
-    mixed = MixedLoss(SmoothedCrossEntropy(3), MarginLoss(), 1.0)
+    mixed = MixedLoss(SmoothedCrossEntropy(3), MarginLoss(), 1.0, 1)
     logits = Tensor(np.eye(3, dtype=np.float32))
-    mixed((logits, ops.zeros((3, 2), ms.float32)), Tensor([0, 1, 2], ms.int32), Tensor([0, 1, 2], ms.int32))
+    mixed((logits, ops.zeros((3, 2), ms.float32)), Tensor([0, 1, 2], ms.int32))
     assert int(mixed.metric_loss.sampler.uniform.draws) == 0
 
 
@@ -271,4 +272,9 @@ def test_a_weight_outside_of_0_to_1_is_refused(weight: float) -> None:
     with pytest.raises(
         ValueError, match=rf"^the weight of the cross entropy is {weight}; wanted a number from 0 to 1$"
     ):
-        MixedLoss(nn.Identity(), nn.Identity(), weight)
+        MixedLoss(nn.Identity(), nn.Identity(), weight, 3)
+
+
+def test_copies_are_needed_to_compare() -> None:
+    with pytest.raises(ValueError, match=r"^each image is in a batch 1 times; a metric loss wants 2 times or more$"):
+        MixedLoss(nn.Identity(), nn.Identity(), 0.5, 1)

@@ -18,7 +18,7 @@ from mindzoo.tests.conftest import ROOT, tiny
 from mindzoo.utils import checkpoint, config, optimizers
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.losses import SmoothedCrossEntropy
-from mindzoo.utils.settings import CHECKPOINT_ALIASES, TRAIN_ALIASES
+from mindzoo.utils.settings import CHECKPOINT_ALIASES, TRAIN_ALIASES, TrainConfig
 from mindzoo.utils.train_step import TrainStep
 
 NETWORKS = list_models()
@@ -26,19 +26,29 @@ NETWORKS = list_models()
 
 def options(name: str) -> dict[str, Any]:
     """The options of the small variant."""
-    spec = get_spec(name)
-    return spec.network_options(config.load(spec.train_config, tiny(name)).config)
+    return get_spec(name).network_options(settings(name))
 
 
-def images(batch: int = 2, size: int = 32) -> Tensor:
-    return Tensor(np.random.default_rng(1).standard_normal((batch, 3, size, size)).astype(np.float32))
+def structure(name: str) -> dict[str, Any]:
+    """The same without the options that are values of parameters."""
+    return {option: value for option, value in options(name).items() if option not in get_spec(name).values}
+
+
+def settings(name: str) -> TrainConfig:
+    return config.load(get_spec(name).train_config, tiny(name)).config
+
+
+def images(name: str, batch: int = 2) -> Tensor:
+    size = settings(name).image_size
+    return Tensor(np.random.default_rng(1).standard_normal((batch, 3, *size)).astype(np.float32))
 
 
 def filled(network: nn.Cell) -> nn.Cell:
     """Weights that no network begins with: mixing up batch norm's statistics is seen, and so is every image."""
     noise = np.random.default_rng(2)
     for parameter in network.get_parameters():
-        if parameter.name.endswith(("moving_mean", "moving_variance", "gamma", "beta")):
+        positive = ("moving_mean", "moving_variance", "gamma", "beta")
+        if parameter.name.endswith(positive) or not parameter.shape:
             value = noise.uniform(0.5, 1.5, parameter.shape)
         else:
             value = noise.standard_normal(parameter.shape) / np.sqrt(np.prod(parameter.shape[1:]))
@@ -54,12 +64,16 @@ def values(network: nn.Cell) -> dict[str, np.ndarray]:
 def test_forward_embed_and_classifier(name: str) -> None:
     network = filled(create_model(name, 3, **options(name)))
     assert not network.training
-    logits, embedding = network(images()), network.embed(images())
+    logits, embedding = network(images(name)), network.embed(images(name))
     assert (logits.shape, logits.dtype) == ((2, 3), ms.float32)
     assert embedding.dtype == ms.float32
     assert embedding.ndim == 2
     classifier = reduce(getattr, get_spec(name).classifier.split("."), network)
     assert embedding.shape == (2, classifier.in_channels)
+    lengths = np.linalg.norm(embedding.asnumpy(), axis=1)
+    if hasattr(network, "pooled"):  # what the classifier sees, before its length is made 1
+        np.testing.assert_allclose(lengths, 1, rtol=1e-4)
+        embedding = network.pooled(images(name))
     np.testing.assert_allclose(classifier(embedding).asnumpy(), logits.asnumpy(), rtol=0, atol=1e-5)
     assert np.abs(logits.asnumpy()[0] - logits.asnumpy()[1]).max() > 1e-4
 
@@ -68,11 +82,13 @@ def test_forward_embed_and_classifier(name: str) -> None:
 def test_a_few_steps_lower_the_loss(name: str) -> None:
     ms.set_seed(1)
     network = get_spec(name).build(3, **options(name))
-    optimizer = optimizers.create("momentum", network, np.full(12, 0.05), momentum=0.9, weight_decay=1e-4)
+    optimizer = optimizers.create(
+        "momentum", network.trainable_params(), np.full(12, 0.05), momentum=0.9, weight_decay=1e-4
+    )
     before = values(network)
     step = TrainStep(network, SmoothedCrossEntropy(3, 0.1), optimizer)
     step.set_train()
-    batch, labels = images(6), Tensor(np.array([0, 1, 2, 0, 1, 2], np.int32))
+    batch, labels = images(name, 6), Tensor(np.array([0, 1, 2, 0, 1, 2], np.int32))
     losses = [float(step(batch, labels)) for _ in range(12)]
     assert np.isfinite(losses).all()
     assert losses[-1] < 0.7 * losses[0]
@@ -94,7 +110,25 @@ def test_a_checkpoint_of_ours_makes_the_same_network(name: str, tmp_path: Path) 
 def test_a_plain_checkpoint_makes_the_same_network(name: str, tmp_path: Path) -> None:
     network = filled(create_model(name, 3, **options(name)))
     ms.save_checkpoint(network, str(tmp_path / "x.ckpt"))
-    assert_equal_networks(create_model(name, checkpoint=tmp_path / "x.ckpt", **options(name)), network)
+    assert_equal_networks(create_model(name, checkpoint=tmp_path / "x.ckpt", **structure(name)), network)
+
+
+@pytest.mark.parametrize(("name", "option"), [(name, option) for name in NETWORKS for option in get_spec(name).values])
+def test_an_option_that_is_a_parameter_may_be_given_or_missing(name: str, option: str, tmp_path: Path) -> None:
+    network, parameter = filled(create_model(name, 3, **options(name))), get_spec(name).values[option]
+    ms.save_checkpoint(network, str(tmp_path / "with.ckpt"))
+    rest = [{"name": p.name, "data": p} for p in network.get_parameters() if p.name != parameter]
+    ms.save_checkpoint(rest, str(tmp_path / "without.ckpt"))
+    recorded = float(values(network)[parameter])
+    for file, more, wanted in [
+        ("with.ckpt", {}, recorded),
+        ("with.ckpt", {option: 2.5}, 2.5),
+        ("without.ckpt", {option: 2.5}, 2.5),
+        ("without.ckpt", {}, options(name)[option]),
+    ]:
+        found = values(create_model(name, checkpoint=tmp_path / file, **structure(name), **more))
+        assert found.pop(parameter) == wanted
+        assert all(np.array_equal(value, values(network)[key]) for key, value in found.items())
 
 
 def assert_equal_networks(found: nn.Cell, wanted: nn.Cell) -> None:
@@ -195,8 +229,8 @@ def test_each_option_is_an_argument_of_the_network_and_its_default_the_same(name
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_file_name_of_a_checkpoint_can_be_read_back(name: str) -> None:
-    lines, settings = get_spec(name).lines, get_spec(name).train_config()
-    found = re.fullmatch(lines.checkpoint_pattern, lines.checkpoint(settings, 0, 12, 345))
+    lines = get_spec(name).lines
+    found = re.fullmatch(lines.checkpoint_pattern, lines.checkpoint(get_spec(name).train_config(), 0, 12, 345))
     assert found is not None
     assert (int(found["epoch"]), int(found["step"])) == (12, 345)
 
@@ -204,8 +238,7 @@ def test_the_file_name_of_a_checkpoint_can_be_read_back(name: str) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_schedule_has_one_rate_per_step(name: str) -> None:
     spec = get_spec(name)
-    settings = config.make(spec.train_config, {"max_epoch": 5, "lr": 0.2})
-    rates = spec.learning_rates(settings, 3)
+    rates = spec.learning_rates(config.make(spec.train_config, {"max_epoch": 5, "lr": 0.2}), 3)
     assert rates.shape == (15,)
     assert rates.dtype == np.float32
     assert rates.max() <= np.float32(0.2)

@@ -432,13 +432,13 @@ def test_a_few_steps_on_both_losses_lower_them() -> None:
     """Three copies each of four images; p, the boundary and every weight learn."""
     ms.set_seed(1)
     network = LogitsAndEmbedding(multigrain(4, **SMALL, learn_p=True))
-    loss = MixedLoss(SmoothedCrossEntropy(4), MarginLoss(), 0.5)
+    loss = MixedLoss(SmoothedCrossEntropy(4), MarginLoss(), 0.5, 3)
     noise, image = np.random.default_rng(4), images(4, 64, 64)
     batch = Tensor(np.repeat(image, 3, 0) + 0.3 * noise.standard_normal((12, 3, 64, 64)).astype(np.float32))
     labels = Tensor(np.repeat(np.arange(4), 3).astype(np.int32))
 
     def forward(x: Tensor) -> Tensor:
-        return loss(network(x), labels, labels)
+        return loss(network(x), labels)
 
     optimizer = nn.Momentum([*network.trainable_params(), *loss.trainable_params()], 0.05, 0.9)
     step = ms.value_and_grad(forward, None, optimizer.parameters)

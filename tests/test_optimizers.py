@@ -71,14 +71,16 @@ def test_an_empty_group_is_left_out(network: nn.Cell, decay: float) -> None:
     wrapped = nn.SequentialCell(network)
     groups = optimizers.decay_groups(wrapped.trainable_params(), 0.05)
     assert [group["weight_decay"] for group in groups] == [decay]
-    optimizers.create("momentum", wrapped, np.array(RATES), momentum=0.9, weight_decay=0.05)
+    optimizers.create("momentum", wrapped.trainable_params(), np.array(RATES), momentum=0.9, weight_decay=0.05)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.05])
 @pytest.mark.parametrize(("name", "update"), [("momentum", momentum), ("nesterov", nesterov), ("rmsprop", rmsprop)])
 def test_updates(name: str, update: Update, decay: float) -> None:
     network = Small()
-    optimizer = optimizers.create(name, network, np.array(RATES), momentum=0.9, weight_decay=decay, eps=0.01, rho=0.8)
+    optimizer = optimizers.create(
+        name, network.trainable_params(), np.array(RATES), momentum=0.9, weight_decay=decay, eps=0.01, rho=0.8
+    )
     wanted, state, noise = values(network), dict[str, np.ndarray](), np.random.default_rng(1)
     for step, rate in enumerate(RATES):
         gradients = {p.name: noise.standard_normal(p.shape).astype(np.float32) for p in optimizer.parameters}
@@ -90,7 +92,9 @@ def test_updates(name: str, update: Update, decay: float) -> None:
 
 def test_the_global_step_counts_updates() -> None:
     network = Small()
-    optimizer = optimizers.create("momentum", network, np.array(RATES), momentum=0.9, weight_decay=0.0)
+    optimizer = optimizers.create(
+        "momentum", network.trainable_params(), np.array(RATES), momentum=0.9, weight_decay=0.0
+    )
     for _ in range(2):
         optimizer(tuple(Tensor(np.zeros(p.shape, np.float32)) for p in optimizer.parameters))
     assert int(optimizer.global_step.asnumpy().item()) == 2
@@ -98,4 +102,4 @@ def test_the_global_step_counts_updates() -> None:
 
 def test_an_unknown_optimizer() -> None:
     with pytest.raises(ValueError, match=r"^optimizer 'sgd'; wanted momentum, nesterov or rmsprop$"):
-        optimizers.create("sgd", Small(), np.array(RATES), momentum=0.9, weight_decay=0.0)
+        optimizers.create("sgd", Small().trainable_params(), np.array(RATES), momentum=0.9, weight_decay=0.0)

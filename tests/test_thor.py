@@ -74,7 +74,9 @@ def filled(network: nn.Cell) -> nn.Cell:
 
 def make_step(network: nn.Cell, *, weight_decay: float = WEIGHT_DECAY, **options: Any) -> ThorStep:
     gc.collect()  # see run_train
-    optimizer = optimizers.create("momentum", network, np.array(RATES), momentum=MOMENTUM, weight_decay=weight_decay)
+    optimizer = optimizers.create(
+        "momentum", network.trainable_params(), np.array(RATES), momentum=MOMENTUM, weight_decay=weight_decay
+    )
     dampings = np.array(options.pop("dampings", DAMPINGS))
     step = ThorStep(network, SmoothedCrossEntropy(CLASSES), optimizer, dampings, **{"frequency": 2, **options})
     step.set_train(True)
@@ -156,7 +158,9 @@ def test_a_weight_used_past_its_layer_and_everything_else_keep_the_gradient() ->
     data = batches(1)
     network, first_order = filled(Tiny()), filled(Tiny())
     start = values(network)
-    optimizer = optimizers.create("momentum", first_order, np.array(RATES), momentum=MOMENTUM, weight_decay=0.0)
+    optimizer = optimizers.create(
+        "momentum", first_order.trainable_params(), np.array(RATES), momentum=MOMENTUM, weight_decay=0.0
+    )
     training = nn.TrainOneStepCell(nn.WithLossCell(first_order, SmoothedCrossEntropy(CLASSES)), optimizer)
     training.set_train(True)
     run(training, data)

@@ -33,7 +33,7 @@ COUNT = "mindzoo.parameters"
 AVERAGED = "ema."
 TORCH_SUFFIXES = (".pth", ".pth.tar", ".pt", ".bin")
 # What optimizers and callbacks of MindSpore add to a checkpoint: it never belongs to a network.
-STATE_NAMES = ("momentum", "learning_rate", "global_step", "epoch_num", "step_num", "loss_scale")
+STATE_NAMES = ("momentum", "learning_rate", "global_step", "epoch_num", "step_num", "loss_scale", "cov_step")
 STATE_PREFIXES = (
     "moments.",
     "moment.",
@@ -43,7 +43,14 @@ STATE_PREFIXES = (
     "stat.",
     "accumulated",
     "loss_scale_",
+    "metric_loss.",
+    "thor.",
+    # The rest is of the original zoo's THOR.
+    "matrix_a_inv_",
+    "matrix_g_inv_",
+    "matrix_max",
 )
+STATE_SUFFIXES = (".matrix_a", ".matrix_g", ".matrix_a_cov", ".matrix_g_cov", ".a_normalizer", ".g_normalizer")
 # Files without a word on their flavour: the original zoo's networks, and those of PyTorch, which follow the papers.
 ORIGIN_FLAVOUR = {"zoo": "zoo", "torch": "paper"}
 # The schedule is made anew from the configuration, so a run may go on with other epochs.
@@ -73,6 +80,7 @@ class Plan:
 
     num_classes: int
     options: dict[str, Any]
+    kept: tuple[str, ...] = ()  # parameters whose value is that of an option, not the file's
 
 
 def save(path: Path, parameters: Mapping[str, Parameter], meta: Mapping[str, Any]) -> None:
@@ -160,6 +168,12 @@ def plan(
     if checkpoint.origin in ORIGIN_FLAVOUR and "flavour" in spec.options:
         recorded["flavour"] = ORIGIN_FLAVOUR[checkpoint.origin]
     settled = {**recorded, **(options or {})}
+    kept = []
+    for option, parameter in spec.values.items():
+        if parameter not in checkpoint.weights or option in (options or {}):
+            kept.append(parameter)
+        else:
+            settled[option] = float(checkpoint.weights[parameter])
     if settled.get("flavour") != recorded.get("flavour"):
         wanted, found = settled["flavour"], recorded.get("flavour")
         logger.warning("flavour %s is wanted, and the weights of %s are of flavour %s", wanted, checkpoint.path, found)
@@ -170,17 +184,22 @@ def plan(
             f"{checkpoint.path} has {classes} classes; wanted {num_classes}: give --num_classes {classes}, "
             f"a checkpoint of {num_classes} classes, or replace_head for a new classifier"
         )
-    return Plan(num_classes or classes or 1000, settled)
+    return Plan(num_classes or classes or 1000, settled, (*kept, spec.classifier) if replace_head else tuple(kept))
 
 
 def load(
-    network: nn.Cell, checkpoint: Checkpoint, *, which: str = "averaged", without: str = "", say: bool = True
+    network: nn.Cell,
+    checkpoint: Checkpoint,
+    *,
+    which: str = "averaged",
+    without: Collection[str] = (),
+    say: bool = True,
 ) -> None:
     """Load the weights of a checkpoint into its network and, with `say`, log so in one line.
 
     Args:
         which: "averaged" takes the averaged weights where the file has them, "raw" never.
-        without: a layer that keeps the weights it has.
+        without: layers and parameters that keep the weights they have.
 
     Raises:
         UserError: as `load_weights`.
@@ -197,27 +216,28 @@ def load(
         checkpoint.path,
         total - kept,
         total,
-        f"; {kept} of {without} start anew" if kept else "",
+        f"; {kept} of {', '.join(without)} as they are" if kept else "",
         "averaged weights" if averaged else "weights",
         checkpoint.origin,
         f", flavour {flavour}" if flavour else "",
     )
 
 
-def load_weights(network: nn.Cell, values: Mapping[str, np.ndarray], path: Path, without: str = "") -> int:
+def load_weights(network: nn.Cell, values: Mapping[str, np.ndarray], path: Path, without: Collection[str] = ()) -> int:
     """Give every parameter of `network` its value; nothing is changed where one does not fit.
 
     Returns:
-        How many parameters keep their value, because they are of the layer `without`.
+        How many parameters keep their value, because they are of the layers `without`.
 
     Raises:
         UserError: with the counts and first names of what is missing, unexpected or of another shape.
     """
     wanted = {parameter.name: parameter for parameter in network.get_parameters()}
-    kept = [name for name in wanted if without and name.startswith(f"{without}.")]
-    values = {name: value for name, value in values.items() if not without or not name.startswith(f"{without}.")}
+    layers = tuple(f"{layer}." for layer in without)
+    kept = {name for name in {*wanted, *values} if f"{name}.".startswith(layers)} if layers else set()
+    values = {name: value for name, value in values.items() if name not in kept}
     _assign({name: parameter for name, parameter in wanted.items() if name not in kept}, values, path)
-    return len(kept)
+    return len(kept & wanted.keys())
 
 
 def restore(step: nn.Cell, checkpoint: Checkpoint) -> None:
@@ -337,4 +357,4 @@ def _from_torch(raw: Mapping[str, np.ndarray], spec: ModelSpec) -> dict[str, np.
 
 def is_state(name: str) -> bool:
     """Whether a name is of the state of an optimizer or a training step, not of a network's weights."""
-    return name in STATE_NAMES or name.startswith(STATE_PREFIXES)
+    return name in STATE_NAMES or name.startswith(STATE_PREFIXES) or name.endswith(STATE_SUFFIXES) or "damping" in name

@@ -28,7 +28,7 @@ def convert(specs: Collection[ModelSpec], config: ConvertConfig) -> Path:
     plan = checkpoint.plan(spec, found)
     network = spec.make(plan.num_classes, plan.options)
     logger.info("%s: %s with %s", source, spec.name, _described(plan.options))
-    checkpoint.load(network, found, which=config.weights)
+    checkpoint.load(network, found, which=config.weights, without=plan.kept)
     settings = spec.eval_config(**({"image_size": plan.options["image_size"]} if "image_size" in plan.options else {}))
     meta = {
         "network": spec.name,

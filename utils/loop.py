@@ -24,7 +24,7 @@ def train(run: Run, data: TrainData, listed: Sequence[Callback]) -> None:
     Raises:
         Interrupted: after a checkpoint was saved.
     """
-    sink = run.config.sink_mode
+    sink = run.config.sink_mode and run.config.optimizer != "thor"
     with runtime.stop_on_signals() as stop, readable_errors():
         compile_step(run, data)
         while run.step < run.last_step and not stop:

@@ -30,22 +30,28 @@ class MixedLoss(nn.Cell):
     Args:
         cross_entropy: (logits, labels) -> scalar.
         metric_loss: (embeddings, instances) -> scalar; its parameters are called `metric_loss.<name>`.
+        weight: of the cross entropy.
+        repeats: how many copies of one image follow each other in the batch.
 
     Raises:
-        ValueError: a weight outside of 0..1.
+        ValueError: a weight outside of 0..1, or fewer than two copies to compare.
     """
 
-    def __init__(self, cross_entropy: nn.Cell, metric_loss: nn.Cell, weight: float) -> None:
+    def __init__(self, cross_entropy: nn.Cell, metric_loss: nn.Cell, weight: float, repeats: int) -> None:
         super().__init__()
         if not 0 <= weight <= 1:
             raise ValueError(f"the weight of the cross entropy is {weight}; wanted a number from 0 to 1")
+        if weight < 1 and repeats < 2:
+            raise ValueError(f"each image is in a batch {repeats} times; a metric loss wants 2 times or more")
         self.cross_entropy, self.metric_loss, self.weight = cross_entropy, metric_loss, weight
+        self.repeats = repeats
 
-    def construct(self, outputs: tuple[Tensor, Tensor], labels: Tensor, instances: Tensor) -> Tensor:
-        """Logits (B, K) and embeddings (B, C), labels (B,) int32, instances (B,) int32 -> scalar."""
+    def construct(self, outputs: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
+        """Logits (B, K) and embeddings (B, C), labels (B,) int32 -> scalar."""
         logits, embeddings = outputs
         if self.weight == 1:
             return self.cross_entropy(logits, labels)
+        instances = ops.arange(0, labels.shape[0], 1).astype(ms.int32) // self.repeats
         if self.weight == 0:
             return self.metric_loss(embeddings, instances)
         metric = self.metric_loss(embeddings, instances)

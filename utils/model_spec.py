@@ -22,6 +22,7 @@ class EpochRecord:
     epoch: int  # from 0
     epochs: int  # where the run ends
     step: int  # steps done in all
+    epoch_step: int  # steps done in this epoch
     steps_per_epoch: int
     steps_in_epoch: int  # steps this epoch did in this run
     loss: float  # of the last step
@@ -55,6 +56,7 @@ class Evaluated:
     epoch: int | None = None  # from 0; None outside of a training
     checkpoint: str = ""
     is_best: bool = False  # of this training so far
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,14 @@ class LogLines:
     checkpoint: Callable[[Any, int, int, int], str]  # config, rank, epoch from 1, step in the epoch -> file name
     checkpoint_pattern: str  # regular expression with groups `epoch` and `step`
     final: Callable[[Any], str] | None = None  # config -> name of a file with the weights alone, after the last step
+    # config -> steps between two of the epoch's lines within an epoch; 0: none
+    step_interval: Callable[[Any], int] = lambda config: 0
     format: str = "%(message)s"  # of logging.Formatter
+
+
+def plain_objective(config: Any, network: nn.Cell, cross_entropy: nn.Cell, rank: int) -> tuple[nn.Cell, nn.Cell]:
+    """The network as it is, and the cross entropy of its logits."""
+    return network, cross_entropy
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,11 @@ class ModelSpec:
     classifier: str  # the layer whose outputs are the classes
     # The arguments of the network that its weights (by our names) show, such as its width; None: not its weights.
     options_of: Callable[[Mapping[str, np.ndarray]], dict[str, Any] | None]
+    # Options that are the value of a parameter: {option: parameter}. A file of weights may lack it, and an option that
+    # is given wins over the file's value.
+    values: Mapping[str, str] = field(default_factory=dict)
+    # (config, network, cross entropy, rank) -> what a training computes of the images, and its loss with the labels.
+    objective: Callable[[Any, nn.Cell, nn.Cell, int], tuple[nn.Cell, nn.Cell]] = plain_objective
     first_weights: tuple[str, ...] = ()  # configuration keys of a training that are arguments of a new network
     least_size: int = 32  # pixels per side of the smallest image the network can take
     size_multiple: int = 1  # what the sides of an image must be multiples of

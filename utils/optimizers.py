@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from mindspore import Parameter, Tensor, nn
 NO_DECAY = (".bias", ".gamma", ".beta")
 
 
-def decay_groups(parameters: list[Parameter], weight_decay: float) -> list[dict[str, Any]]:
+def decay_groups(parameters: Sequence[Parameter], weight_decay: float) -> list[dict[str, Any]]:
     """Two groups: biases and batch norm's gamma and beta without weight decay, the rest with it.
 
     Decaying them costs accuracy (He et al. 2019, https://arxiv.org/abs/1812.01187, section 3.1). The group without
@@ -24,7 +25,7 @@ def decay_groups(parameters: list[Parameter], weight_decay: float) -> list[dict[
 
 def create(
     name: str,
-    network: nn.Cell,
+    parameters: Sequence[Parameter],
     rates: np.ndarray,
     *,
     momentum: float,
@@ -32,7 +33,7 @@ def create(
     eps: float = 1e-3,
     rho: float = 0.9,
 ) -> nn.Optimizer:
-    """An optimizer over the trainable parameters of `network` that takes rate i of `rates` at its step i.
+    """An optimizer over `parameters` that takes rate i of `rates` at its step i.
 
     Args:
         name: "momentum" (v = momentum v + g; w -= rate v), "nesterov" (w -= rate (g + momentum v)) or "rmsprop"
@@ -41,7 +42,7 @@ def create(
     Raises:
         ValueError: another name.
     """
-    groups = decay_groups(network.trainable_params(), weight_decay)
+    groups = decay_groups(parameters, weight_decay)
     rate = Tensor(np.asarray(rates, np.float32))
     if name == "momentum":
         return nn.Momentum(groups, rate, momentum)

@@ -55,7 +55,7 @@ def source(spec: ModelSpec, path: Path, loaded: Loaded[Any]) -> Source:
 def build(spec: ModelSpec, made_from: Source, which: str, *, say: bool = True) -> nn.Cell:
     """The network with its weights, set to inference. `which`: "averaged" or "raw"; `say`: log it."""
     network = spec.make(made_from.plan.num_classes, made_from.plan.options)
-    checkpoint.load(network, made_from.checkpoint, which=which, say=say)
+    checkpoint.load(network, made_from.checkpoint, which=which, without=made_from.plan.kept, say=say)
     network.set_train(False)
     return network
 

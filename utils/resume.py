@@ -26,6 +26,7 @@ class Start:
     """Where a training starts: from nothing, from the weights of a checkpoint, or in the middle of an earlier run."""
 
     options: dict[str, Any]  # the network's arguments
+    kept: tuple[str, ...] = ()  # layers and parameters of the network that do not take the checkpoint's values
     pretrained: Checkpoint | None = None
     resumed: Checkpoint | None = None
     epoch: int = 0
@@ -61,13 +62,13 @@ def settle(spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_classes
                 f"begin_epoch is {config.begin_epoch}, and {found.path} goes on in epoch {epoch} at step {epoch_step}; "
                 "leave begin_epoch out"
             )
-        options = _options(spec, loaded, found, num_classes)
+        options, _ = _options(spec, loaded, found, num_classes)
         return Start(options, resumed=found, epoch=epoch, epoch_step=epoch_step)
     if not found and config.pretrained:
         found = checkpoint.read(Path(config.pretrained), spec)
     if found:
-        options = _options(spec, loaded, found, num_classes)
-        return Start(options, pretrained=found, epoch=_first_epoch(spec, loaded, found, data))
+        options, kept = _options(spec, loaded, found, num_classes)
+        return Start(options, kept, pretrained=found, epoch=_first_epoch(spec, loaded, found, data))
     for name in ("begin_epoch", "replace_head"):
         if getattr(config, name):
             raise UserError(
@@ -178,8 +179,10 @@ def _first_epoch(spec: ModelSpec, loaded: Loaded[TrainConfig], found: Checkpoint
     return epoch
 
 
-def _options(spec: ModelSpec, loaded: Loaded[TrainConfig], start: Checkpoint, num_classes: int) -> dict[str, Any]:
-    """The network's arguments: those given, else those of the checkpoint, else the defaults.
+def _options(
+    spec: ModelSpec, loaded: Loaded[TrainConfig], start: Checkpoint, num_classes: int
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The network's arguments: those given, else those of the checkpoint, else the defaults; and what it keeps of them.
 
     Raises:
         UserError: the checkpoint has another number of classes.
@@ -188,8 +191,6 @@ def _options(spec: ModelSpec, loaded: Loaded[TrainConfig], start: Checkpoint, nu
     given = {name: value for name, value in options.items() if name in loaded.given}
     if "image_size" in options:  # the images are cut to the size that the configuration says
         given["image_size"] = options["image_size"]
-    planned = checkpoint.plan(
-        spec, start, num_classes=num_classes, options=given, replace_head=loaded.config.replace_head
-    ).options
+    plan = checkpoint.plan(spec, start, num_classes=num_classes, options=given, replace_head=loaded.config.replace_head)
     kinds = {name: type(value) for name, value in options.items()}
-    return {**options, **{name: kinds[name](value) for name, value in planned.items()}}
+    return {**options, **{name: kinds[name](value) for name, value in plan.options.items()}}, plan.kept

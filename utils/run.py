@@ -122,6 +122,7 @@ class Run:
             epoch=self.epoch,
             epochs=self.config.last_epoch,
             step=self.step,
+            epoch_step=self.epoch_step,
             steps_per_epoch=self.steps_per_epoch,
             steps_in_epoch=self.epoch_clock.steps,
             loss=self.losses[-1],

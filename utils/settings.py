@@ -17,6 +17,7 @@ TRAIN_ALIASES = {"eval_data_path": "eval_data_dir", "config": "config_path", "ch
 CHECKPOINT_ALIASES = {"eval_data_path": "eval_data_dir", "config": "config_path", "pretrained": "checkpoint"}
 # Keys that have no effect beside another value of this one.
 RMSPROP = ("optimizer", ("rmsprop",))
+THOR = ("optimizer", ("thor",))
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -112,6 +113,11 @@ class TrainDataKeys:
         "random change of brightness,contrast,saturation, each up to that share; empty for none",
         minimum=0,
         maximum=1,
+    )
+    repeats: int = key(
+        1,
+        "times each image is in a batch, every time with other random changes; batch_size must be a multiple of it, and an epoch has as many batches as without",
+        minimum=1,
     )
     auto_augment: bool = key(False, "one random policy of AutoAugment's for ImageNet per image")
     sampling: str = key(
@@ -215,12 +221,15 @@ class RunKeys:
     )
     seed: int = key(1, "seed of initial weights, of the order of images and of augmentation", minimum=0)
     log_interval: int = key(100, "steps between two progress lines", minimum=1)
+    run_eval: bool = key(True, "evaluate while training, where there are images for it")
+    eval_start_epoch: int = key(0, "epochs before the first evaluation while training", minimum=0)
     eval_interval: int = key(
         1,
         "epochs between two evaluations on eval_data_dir; the last epoch is evaluated in any case, unless max_steps ends within it",
         minimum=1,
     )
     save_checkpoint: bool = key(True, "write checkpoints; false: none at all")
+    save_best_ckpt: bool = key(True, "keep the checkpoint of the best evaluation as best.ckpt")
     ckpt_interval: int = key(
         0, "steps between two checkpoints; 0: none by steps; the last step is always saved", minimum=0
     )
@@ -257,11 +266,41 @@ class TrainConfig(
                 raise UserError(f"{name} is {','.join(map(str, value))}; wanted smallest,largest")
         if len(self.color_jitter) not in (0, 3):
             raise UserError(f"color_jitter has {len(self.color_jitter)} numbers; wanted brightness,contrast,saturation")
+        if self.batch_size % self.repeats:
+            near = max(round(self.batch_size / self.repeats), 1) * self.repeats
+            raise UserError(
+                f"batch_size is {self.batch_size}, and each image is in it {self.repeats} times (repeats); wanted a "
+                f"multiple of {self.repeats}: use {near}"
+            )
 
     @property
     def last_epoch(self) -> int:
         """Where the run ends, in epochs."""
         return min(self.end_epoch or self.max_epoch, self.max_epoch)
+
+
+@dataclass(frozen=True)
+class ThorConfig(TrainConfig):
+    """Second-order updates"""
+
+    optimizer: str = key(
+        "thor",
+        "update rule; thor: momentum, with gradients multiplied by the inverse of an approximate Fisher information",
+        choices=("thor", "momentum", "nesterov", "rmsprop"),
+    )
+    damping_init: float = key(
+        0.02345, "first damping, added to the Fisher information before it is inverted", minimum=1e-12, only_with=THOR
+    )
+    damping_decay: float = key(0.5467, "what 10 epochs multiply the damping by", minimum=0, maximum=1, only_with=THOR)
+    frequency: int = key(
+        834,
+        "updates between two inversions; the nearest divisor of the updates of an epoch is taken",
+        minimum=1,
+        only_with=THOR,
+    )
+    split_indices: tuple[int, ...] = key(
+        (26, 53), "layers at which another all-reduce of second-order matrices begins; Ascend only", only_with=THOR
+    )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
-from mindzoo.utils import checkpoint, freeze, loop, optimizers, resume, run_folder, runtime
+from mindzoo.utils import checkpoint, freeze, loop, optimizers, resume, run_folder, runtime, schedules, thor
 from mindzoo.utils.callbacks import Callback
 from mindzoo.utils.callbacks.checkpoints import Checkpoints
 from mindzoo.utils.callbacks.evaluation import Evaluation
@@ -31,7 +31,7 @@ from mindzoo.utils.losses import SmoothedCrossEntropy, class_weights
 from mindzoo.utils.model_spec import ModelSpec
 from mindzoo.utils.run import Run
 from mindzoo.utils.runtime import World
-from mindzoo.utils.settings import TrainConfig
+from mindzoo.utils.settings import ThorConfig, TrainConfig
 from mindzoo.utils.train_step import TrainStep
 
 
@@ -63,12 +63,13 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
     first_weights = {name: getattr(config, name) for name in spec.first_weights}
     network = spec.make(num_classes, {**start.options, **first_weights})
     if start.pretrained:
-        checkpoint.load(network, start.pretrained, without=spec.classifier if config.replace_head else "")
+        checkpoint.load(network, start.pretrained, without=start.kept)
     for line in freeze.freeze(network, config.freeze):
         logger.info(line)
     rates = spec.learning_rates(config, data.train.steps_per_epoch)
-    loss = build_loss(config, num_classes, data.train.folders.labels)
-    step = build_step(config, network, loss, rates, device, world)
+    cross_entropy = build_loss(config, num_classes, data.train.folders.labels)
+    forward, loss = spec.objective(config, network, cross_entropy, world.rank)
+    step = build_step(config, forward, loss, rates, device, world)
     if start.resumed:
         checkpoint.restore(step, start.resumed)
     else:
@@ -119,7 +120,7 @@ def open_data(config: TrainConfig, world: World) -> Data:
         )
     train_data = TrainData(
         train_folders, transforms.training_operations(config), batch_size=config.batch_size, world=world,
-        seed=config.seed, workers=config.workers, sampling=config.sampling,
+        seed=config.seed, workers=config.workers, sampling=config.sampling, repeats=config.repeats,
     )  # fmt: skip
     logger.info("%d images of %d classes in %s", len(train_folders), len(train_folders.classes), train_folders.root)
     return Data(train_data, evaluation, train_folders.classes)
@@ -143,7 +144,9 @@ def settle_classes(wanted: int, classes: Sequence[str]) -> int:
 def ineffective(loaded: Loaded[TrainConfig], device: str, *, evaluated: bool) -> list[str]:
     """Lines on keys that were given and have no effect on this device or without evaluation data."""
     config, lines = loaded.config, []
-    if config.sink_mode and device != "Ascend":
+    if config.sink_mode and config.optimizer == "thor":
+        lines.append("sink_mode has no effect: with the optimizer thor the steps run one by one")
+    elif config.sink_mode and device != "Ascend":
         lines.append(f"sink_mode has no effect: {device} has no data sink, the steps run one by one")
     if "loss_scale" in loaded.given and precision(config, device) == "O0":
         lines.append("loss_scale has no effect on the result: with float32 (amp_level O0) it cancels out")
@@ -151,6 +154,8 @@ def ineffective(loaded: Loaded[TrainConfig], device: str, *, evaluated: bool) ->
         lines.append("class_weights beside balanced sampling: rare classes count twice over")
     if "eval_interval" in loaded.given and not evaluated:
         lines.append("eval_interval has no effect: there is no eval_data_dir to evaluate on")
+    elif "eval_interval" in loaded.given and not config.run_eval:
+        lines.append("eval_interval has no effect: run_eval is false")
     return lines
 
 
@@ -170,22 +175,48 @@ def build_loss(config: TrainConfig, num_classes: int, labels: np.ndarray) -> Smo
 def build_step(
     config: TrainConfig, network: nn.Cell, loss: nn.Cell, rates: np.ndarray, device: str, world: World
 ) -> TrainStep:
-    """The compiled step's cell, in training mode."""
+    """The compiled step's cell, in training mode; `network` gives what `loss` takes."""
     level = precision(config, device)
     if level != "O0":
         network = ms.amp.auto_mixed_precision(network, level, ms.float16)
     accumulation = config.accumulation_steps
+    trained = [*network.trainable_params(), *loss.trainable_params()]
+    second_order = isinstance(config, ThorConfig) and config.optimizer == "thor"
     optimizer = optimizers.create(
-        config.optimizer, network, rates[accumulation - 1 :: accumulation], momentum=config.momentum,
-        weight_decay=config.weight_decay, eps=config.eps, rho=config.rho,
+        "momentum" if second_order else config.optimizer, trained, rates[accumulation - 1 :: accumulation],
+        momentum=config.momentum, weight_decay=config.weight_decay, eps=config.eps, rho=config.rho,
     )  # fmt: skip
-    step = TrainStep(
-        network, loss, optimizer, accumulation_steps=accumulation,
-        clip_norm=config.clip_norm, ema_decay=config.ema_decay, loss_scale=config.loss_scale,
-        dynamic_loss_scale=config.is_dynamic_loss_scale, distributed=world.launched and world.size > 1,
-    )  # fmt: skip
+    options: dict[str, Any] = {
+        "accumulation_steps": accumulation,
+        "clip_norm": config.clip_norm,
+        "ema_decay": config.ema_decay,
+        "loss_scale": config.loss_scale,
+        "dynamic_loss_scale": config.is_dynamic_loss_scale,
+        "distributed": world.launched and world.size > 1,
+    }
+    if isinstance(config, ThorConfig) and second_order:
+        step = thor_step(config, network, loss, optimizer, len(rates) // config.max_epoch, options)
+    else:
+        step = TrainStep(network, loss, optimizer, **options)
     step.set_train(True)
     return step
+
+
+def thor_step(
+    config: ThorConfig, network: nn.Cell, loss: nn.Cell, optimizer: nn.Optimizer, steps_per_epoch: int, options: Any
+) -> TrainStep:
+    """The step with second-order updates; `options` are those of any step."""
+    accumulation = options["accumulation_steps"]
+    frequency, line = thor.fitting_frequency(config.frequency, max(steps_per_epoch // accumulation, 1))
+    if line:
+        logger.info(line)
+    dampings = schedules.thor_damping(
+        config.damping_init, config.damping_decay, epochs=config.max_epoch, steps_per_epoch=steps_per_epoch
+    )
+    return thor.ThorStep(
+        network, loss, optimizer, dampings[accumulation - 1 :: accumulation], frequency=frequency,
+        reduce_splits=config.split_indices, **options,
+    )  # fmt: skip
 
 
 def checkpoint_meta(spec: ModelSpec, config: TrainConfig, num_classes: int, classes: Sequence[str]) -> dict[str, Any]:
@@ -205,6 +236,6 @@ def callbacks(run: Run, data: Data, network: nn.Cell, num_classes: int) -> list[
     """In the order in which they are called."""
     checkpoints = Checkpoints()
     listed: list[Callback] = [ProgressLine(), EpochLine()]
-    if data.evaluation:
+    if data.evaluation and run.config.run_eval:
         listed.append(Evaluation(Evaluator(network, num_classes, run.world), data.evaluation, checkpoints))
     return [*listed, checkpoints]

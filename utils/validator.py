@@ -67,7 +67,7 @@ class _Session:
         config = self.loaded.config
         made_from, data = open_source(self.spec, path, self.data_root, self.loaded)
         if made_from.plan == self.plan:
-            checkpoint.load(self.network, made_from.checkpoint, which=config.weights)
+            checkpoint.load(self.network, made_from.checkpoint, which=config.weights, without=made_from.plan.kept)
         else:
             self.network, self.plan = restored.build(self.spec, made_from, config.weights), made_from.plan
             self.evaluator = Evaluator(

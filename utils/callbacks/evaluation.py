@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,19 +27,23 @@ class Evaluation(Callback):
 
     def on_epoch_end(self, run: Run) -> None:
         last = run.step >= run.last_step
-        if (run.epoch + 1) % run.config.eval_interval and not last:
+        done = run.epoch + 1
+        if not last and (done % run.config.eval_interval or done <= run.config.eval_start_epoch):
             return
+        started = time.perf_counter()
         with averaged_weights(run.train_step):
             result = self.evaluator.run(self.data)
         run.train_step.set_train(True)
         is_best = run.best is None or result.accuracy > run.best["accuracy"]
-        for line in run.spec.lines.evaluation(Evaluated(result, epoch=run.epoch, is_best=is_best)):
+        evaluated = Evaluated(result, epoch=run.epoch, is_best=is_best, seconds=time.perf_counter() - started)
+        for line in run.spec.lines.evaluation(evaluated):
             logger.info(line)
         facts = dataclasses.asdict(result)
         run.folder.add_metrics(kind="evaluation", epoch=run.epoch, step=run.step, **facts, accuracy=result.accuracy)
         if is_best:
             run.best = {"accuracy": result.accuracy, "epoch": run.epoch + 1, "step": run.step}
-            self.checkpoints.save(run, "best.ckpt")
+            if run.config.save_best_ckpt:
+                self.checkpoints.save(run, "best.ckpt")
 
 
 @contextmanager

@@ -10,7 +10,14 @@ from mindzoo.utils.run import Run
 
 
 class EpochLine(Callback):
-    """Logs the epoch line of the model's README and adds a line to metrics.jsonl."""
+    """Logs the epoch line of the model's README, within epochs too where asked, and adds a line to metrics.jsonl."""
+
+    def on_step(self, run: Run) -> None:
+        at_end = run.epoch_step == run.steps_per_epoch
+        if run.reached_multiple(run.spec.lines.step_interval(run.config)) and not at_end:
+            run.read_loss()
+            for line in run.spec.lines.epoch(run.record()):
+                logger.info(line)
 
     def on_epoch_end(self, run: Run) -> None:
         record = run.record()

@@ -31,6 +31,10 @@ class TrainData:
     two ranks with batch b see what one rank with batch 2b sees. What does not fill a global batch waits for another
     epoch's order. With another `sampling` than "uniform" images are drawn with replacement,
     as many as an epoch has; see `draw_probabilities`.
+
+    With `repeats` k, of which `batch_size` must be a multiple, each image of a batch is in it k times in a row, and an
+    epoch of as many steps takes a k-th of the images (repeated augmentation, Hoffer et al. 2019,
+    https://arxiv.org/abs/1901.09335). Which ones, changes with the epoch.
     """
 
     def __init__(
@@ -43,9 +47,10 @@ class TrainData:
         seed: int,
         workers: int = 0,
         sampling: str = "uniform",
+        repeats: int = 1,
     ) -> None:
         self.folders, self.operations, self.world, self.sampling = folders, operations, world, sampling
-        self.batch_size, self.seed, self.workers = batch_size, seed, workers
+        self.batch_size, self.seed, self.workers, self.repeats = batch_size, seed, workers, repeats
         self.steps_per_epoch = len(folders) // (batch_size * world.size)
         if self.steps_per_epoch == 0:
             raise UserError(
@@ -56,12 +61,14 @@ class TrainData:
     def order(self, epoch: int) -> np.ndarray:
         """Indices into the files that this rank reads in `epoch` (from 0): (steps_per_epoch, batch_size)."""
         rng = np.random.default_rng((self.seed, epoch))
-        count = self.steps_per_epoch * self.world.size * self.batch_size
+        distinct = self.batch_size // self.repeats
+        count = self.steps_per_epoch * self.world.size * distinct
         if self.sampling == "uniform":
             used = rng.permutation(len(self.folders))[:count]
         else:
             used = rng.choice(len(self.folders), count, p=draw_probabilities(self.folders.labels, self.sampling))
-        return used.reshape(self.steps_per_epoch, self.world.size, self.batch_size)[:, self.world.rank]
+        own = used.reshape(self.steps_per_epoch, self.world.size, distinct)[:, self.world.rank]
+        return own.repeat(self.repeats, axis=1)
 
     def epoch(self, epoch: int, first_step: int = 0) -> ds.Dataset:
         """The data set of one epoch, from its step `first_step` on: images (B, 3, H, W) float32, labels (B,) int32."""
