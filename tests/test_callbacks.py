@@ -46,7 +46,7 @@ def make_run(folder: Path, *, ema_decay: float = 0.0, world: World | None = None
     config = DenseNetTrainConfig(max_epoch=3, batch_size=6, **settings)
     network = SPEC.build(3, block_config=(1, 1), growth_rate=4, init_features=8)
     rates = np.linspace(0.1, 0.05, 12)
-    optimizer = optimizers.create("momentum", network.trainable_params(), rates, momentum=0.9, weight_decay=0.0)
+    optimizer = optimizers.create("momentum", network, rates, momentum=0.9, weight_decay=0.0)
     step = TrainStep(network, SmoothedCrossEntropy(3), optimizer, ema_decay=ema_decay)
     made = run_folder.create(str(folder), dated=False, rank=world.rank)
     meta = {"network": SPEC.name, "options": {}, "classes": ["blue", "green", "red"], "num_classes": 3}

@@ -180,11 +180,9 @@ def build_step(
     if level != "O0":
         network = ms.amp.auto_mixed_precision(network, level, ms.float16)
     accumulation = config.accumulation_steps
-    trained = [*network.trainable_params(), *loss.trainable_params()]
-    second_order = isinstance(config, ThorConfig) and config.optimizer == "thor"
     optimizer = optimizers.create(
-        "momentum" if second_order else config.optimizer, trained, rates[accumulation - 1 :: accumulation],
-        momentum=config.momentum, weight_decay=config.weight_decay, eps=config.eps, rho=config.rho,
+        config.optimizer, network, rates[accumulation - 1 :: accumulation], momentum=config.momentum,
+        weight_decay=config.weight_decay, eps=config.eps, rho=config.rho, loss_parameters=loss.trainable_params(),
     )  # fmt: skip
     options: dict[str, Any] = {
         "accumulation_steps": accumulation,
@@ -194,7 +192,7 @@ def build_step(
         "dynamic_loss_scale": config.is_dynamic_loss_scale,
         "distributed": world.launched and world.size > 1,
     }
-    if isinstance(config, ThorConfig) and second_order:
+    if isinstance(config, ThorConfig) and config.optimizer == "thor":
         step = thor_step(config, network, loss, optimizer, len(rates) // config.max_epoch, options)
     else:
         step = TrainStep(network, loss, optimizer, **options)
