@@ -130,7 +130,7 @@ def build(name: str, options: argparse.Namespace) -> TrainStep:
     network, loss = Network(), SmoothedCrossEntropy(CLASSES)
     rates = np.ones(options.max_steps)
     optimizer = optimizers.create(
-        "momentum", network.trainable_params(), rates, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
+        "momentum", network, rates, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
     )
     step = (
         ThorStep(network, loss, optimizer, np.array([options.damping]), frequency=options.frequency)

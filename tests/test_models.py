@@ -83,7 +83,7 @@ def test_a_few_steps_lower_the_loss(name: str) -> None:
     ms.set_seed(1)
     network = get_spec(name).build(3, **options(name))
     optimizer = optimizers.create(
-        "momentum", network.trainable_params(), np.full(12, 0.05), momentum=0.9, weight_decay=1e-4
+        "momentum", network, np.full(12, 0.05), momentum=0.9, weight_decay=1e-4
     )
     before = values(network)
     step = TrainStep(network, SmoothedCrossEntropy(3, 0.1), optimizer)

@@ -7,12 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor, nn, ops
+from mindspore import Parameter, Tensor, nn, ops
 
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests import thor_reference
@@ -21,7 +21,7 @@ from mindzoo.tests.test_data_parallel import free_port
 from mindzoo.tests.thor_reference import Arrays, Batch, Settings
 from mindzoo.utils import checkpoint, optimizers, schedules
 from mindzoo.utils.losses import SmoothedCrossEntropy
-from mindzoo.utils.thor import ThorStep, fitting_frequency
+from mindzoo.utils.thor import ThorStep, rounded_frequency
 
 CLASSES = 5
 RATES = [0.02, 0.01, 0.03, 0.02, 0.01, 0.02, 0.01, 0.02]
@@ -62,6 +62,17 @@ class Tiny(nn.Cell):
         return self.fc(ops.relu(ops.conv2d(self.conv(x), self.aside.weight)).mean((2, 3)))
 
 
+class Norm(nn.Cell):
+    """Nothing with factors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.norm(x)
+
+
 def filled(network: nn.Cell) -> nn.Cell:
     """The same weights each time."""
     random = np.random.default_rng(3)
@@ -72,13 +83,26 @@ def filled(network: nn.Cell) -> nn.Cell:
     return network
 
 
-def make_step(network: nn.Cell, *, weight_decay: float = WEIGHT_DECAY, **options: Any) -> ThorStep:
-    gc.collect()  # see run_train
+class LossWithBoundary(nn.Cell):
+    """Cross entropy and, apart from it, a learnt number that is drawn to 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cross_entropy = SmoothedCrossEntropy(CLASSES)
+        self.boundary = Parameter(Tensor(3.0, ms.float32), name="boundary")
+
+    def construct(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return self.cross_entropy(logits, labels) + (self.boundary - 1) ** 2
+
+
+def make_step(network: nn.Cell, *, loss: nn.Cell | None = None, **options: Any) -> ThorStep:
+    gc.collect()  # cells that are collected after a compilation make MindSpore compile again
+    loss = loss or SmoothedCrossEntropy(CLASSES)
     optimizer = optimizers.create(
-        "momentum", network.trainable_params(), np.array(RATES), momentum=MOMENTUM, weight_decay=weight_decay
-    )
-    dampings = np.array(options.pop("dampings", DAMPINGS))
-    step = ThorStep(network, SmoothedCrossEntropy(CLASSES), optimizer, dampings, **{"frequency": 2, **options})
+        "thor", network, np.array(RATES), momentum=MOMENTUM, weight_decay=WEIGHT_DECAY,
+        loss_parameters=loss.trainable_params(),
+    )  # fmt: skip
+    step = ThorStep(network, loss, optimizer, np.array(DAMPINGS), **{"frequency": 2, **options})
     step.set_train(True)
     return step
 
@@ -104,12 +128,17 @@ def assert_close(found: Arrays, wanted: Arrays, tolerance: float) -> None:
         np.testing.assert_allclose(found[name], value, rtol=0, atol=tolerance, err_msg=name)
 
 
-@pytest.mark.parametrize("block_size", [128, 16])
-def test_updates_equal_a_float64_reference(block_size: int) -> None:
+def restore(step: nn.Cell, start: Arrays) -> None:
+    for parameter in step.get_parameters():
+        ops.assign(parameter, Tensor(start[parameter.name]))  # set_data has no effect on a graph with branches that ran
+
+
+@pytest.mark.parametrize(("block_size", "loss_scale"), [(128, 1.0), (16, 1024.0)])
+def test_updates_equal_a_float64_reference(block_size: int, loss_scale: float) -> None:
     network = filled(Convolutional())
     start, data = values(network), batches(4)
-    settings = Settings(RATES, DAMPINGS, 2, block_size, MOMENTUM, WEIGHT_DECAY, optimizers.NO_DECAY, EPS)
-    step = make_step(network, block_size=block_size)
+    settings = Settings(RATES, DAMPINGS, 2, block_size, MOMENTUM, WEIGHT_DECAY, EPS)
+    step = make_step(network, block_size=block_size, loss_scale=loss_scale)
     losses = run(step, data[:1])
     assert_close(values(network), thor_reference.train(start, data[:1], settings)[1], 2e-5)
     losses += run(step, data[1:])  # without, with and without a refresh
@@ -119,31 +148,57 @@ def test_updates_equal_a_float64_reference(block_size: int) -> None:
     assert_close(values(network), wanted, 1e-4)
 
 
-def updated(network: nn.Cell, data: list[Batch], **options: Any) -> Arrays:
-    """The weights after training on `data`."""
-    step = make_step(network, **options)
-    run(step, data)
-    return {name: value for name, value in values(network).items() if "moving" not in name}
+class Trained(NamedTuple):
+    """A compiled step of `Tiny`, its state before any update, and its weights after three batches."""
+
+    step: ThorStep
+    start: Arrays
+    weights: Arrays
+
+    def again(self, data: list[Batch]) -> Arrays:
+        """The weights after training on `data` from the start."""
+        restore(self.step, self.start)
+        run(self.step, data)
+        return weights_of(self.step)
+
+
+def weights_of(step: ThorStep) -> Arrays:
+    return {name: value for name, value in values(step.network).items() if "moving" not in name}
 
 
 @pytest.fixture(scope="module")
-def plain() -> Arrays:
-    """`Tiny` after three updates."""
-    return updated(filled(Tiny()), batches(3))
+def plain() -> Trained:
+    step = make_step(filled(Tiny()))
+    start = values(step)
+    step.compile(*(Tensor(part) for part in batches(1)[0]))
+    run(step, batches(3))
+    return Trained(step, start, weights_of(step))
 
 
-def test_order_of_the_batch_does_not_matter(plain: Arrays) -> None:
+DYNAMIC: dict[str, Any] = {"dynamic_loss_scale": True, "loss_scale": 1024.0, "ema_decay": 0.5, "frequency": 3}
+
+
+@pytest.fixture(scope="module")
+def dynamic() -> Trained:
+    """With all kinds of state that a step can have, and a refresh in every third update."""
+    step = make_step(filled(Tiny()), **DYNAMIC)
+    start = values(step)
+    run(step, batches(3))
+    return Trained(step, start, weights_of(step))
+
+
+def test_two_graphs_are_compiled_before_the_first_step(plain: Trained) -> None:
+    assert len(plain.step.compile_cache) == 2
+    plain.again(batches(3))
+    assert len(plain.step.compile_cache) == 2
+
+
+def test_order_of_the_batch_does_not_matter(plain: Trained) -> None:
     order = np.random.default_rng(0).permutation(6)
-    assert_close(updated(filled(Tiny()), [(x[order], y[order]) for x, y in batches(3)]), plain, 2e-6)
+    assert_close(plain.again([(x[order], y[order]) for x, y in batches(3)]), plain.weights, 2e-6)
 
 
-@pytest.mark.parametrize("dynamic", [False, True])
-def test_loss_scale_does_not_change_the_result(plain: Arrays, dynamic: bool) -> None:
-    found = updated(filled(Tiny()), batches(3), loss_scale=1024.0, dynamic_loss_scale=dynamic)
-    assert_close(found, plain, 2e-6)
-
-
-def test_factors_of_an_accumulated_update_are_of_its_last_batch(plain: Arrays) -> None:
+def test_factors_of_an_accumulated_update_are_of_its_last_batch(plain: Trained) -> None:
     twice = [batch for batch in batches(3) for _ in range(2)]
     step = make_step(network := filled(Tiny()), accumulation_steps=2)
     due = []
@@ -151,57 +206,75 @@ def test_factors_of_an_accumulated_update_are_of_its_last_batch(plain: Arrays) -
         due.append(step.is_refresh_due())
         run(step, [batch])
     assert due == [False, True, False, False, False, True]
-    assert_close(values(network), plain, 2e-6)
+    assert_close(values(network), plain.weights, 2e-6)
 
 
-def test_a_weight_used_past_its_layer_and_everything_else_keep_the_gradient() -> None:
-    data = batches(1)
+def test_everything_without_factors_keeps_the_gradient() -> None:
+    loss, data = LossWithBoundary(), batches(1)
     network, first_order = filled(Tiny()), filled(Tiny())
     start = values(network)
-    optimizer = optimizers.create(
-        "momentum", first_order.trainable_params(), np.array(RATES), momentum=MOMENTUM, weight_decay=0.0
-    )
+    optimizer = optimizers.create("thor", first_order, np.array(RATES), momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
     training = nn.TrainOneStepCell(nn.WithLossCell(first_order, SmoothedCrossEntropy(CLASSES)), optimizer)
     training.set_train(True)
     run(training, data)
     wanted = values(first_order)
-    found = updated(network, data, weight_decay=0.0)
+    run(make_step(network, loss=loss), data)
+    found = values(network)
     assert_close(found, {name: wanted[name] for name in ("aside.weight", "fc.bias")}, 1e-7)
     for name in ("conv.weight", "fc.weight"):
         assert np.abs(found[name] - wanted[name]).max() > 0.2 * np.abs(wanted[name] - start[name]).max()
+    assert float(loss.boundary.asnumpy()) == pytest.approx(3 - RATES[0] * 2 * (3 - 1), abs=1e-6)  # no weight decay
 
 
-def test_clip_norm_limits_the_update() -> None:
+def test_clip_norm_limits_the_update(plain: Trained) -> None:
     network = filled(Tiny())
-    start = values(network)
-    found = updated(network, batches(1), clip_norm=0.5, weight_decay=0.0)
-    norm = np.sqrt(sum(((found[name] - start[name]) ** 2).sum() for name in found))
-    assert norm == pytest.approx(0.5 * RATES[0], rel=1e-4)
-
-
-def test_the_last_damping_stays(plain: Arrays) -> None:
-    found = updated(filled(Tiny()), batches(3), dampings=[DAMPINGS[0], 9.0, DAMPINGS[2]])
-    assert_close(found, plain, 0)
-    assert_close(
-        updated(filled(Tiny()), batches(3), dampings=[0.3]),
-        updated(filled(Tiny()), batches(3), dampings=[0.3, 0.3, 0.3]),
-        0,
+    step = make_step(network, clip_norm=0.5)
+    run(step, batches(1))
+    update = sum(
+        ((plain.start[name] * (1 - RATES[0] * WEIGHT_DECAY) - value) ** 2).sum()
+        for name, value in weights_of(step).items()
     )
+    assert np.sqrt(update) == pytest.approx(0.5 * RATES[0], rel=1e-3)
 
 
-def test_an_overflow_is_no_refresh_and_it_stays_due() -> None:
-    step = make_step(filled(Tiny()), loss_scale=2.0**126, dynamic_loss_scale=True)
-    start = values(step)
+def test_the_damping_is_that_of_the_update_and_the_last_one_stays(plain: Trained) -> None:
+    ones, zeros = (Tensor(np.full((1, 2, 2), value, np.float32)) for value in (1, 0))
+    for update, damping in enumerate([*DAMPINGS, DAMPINGS[-1], DAMPINGS[-1]]):
+        ops.assign(plain.step.optimizer.global_step, Tensor([update], ms.int32))
+        assert float(plain.step.root_of_damping(ones).asnumpy().item()) == pytest.approx(np.sqrt(damping))
+        assert float(plain.step.root_of_damping(zeros).asnumpy().item()) == 1
+
+
+def test_a_dynamic_loss_scale_does_not_change_the_result(dynamic: Trained) -> None:
+    restore(dynamic.step, {**dynamic.start, "loss_scale": np.array(1.0, np.float32)})
+    run(dynamic.step, batches(3))
+    assert_close(weights_of(dynamic.step), dynamic.weights, 2e-6)
+
+
+def test_an_overflow_is_no_refresh_and_it_stays_due(dynamic: Trained) -> None:
+    step = dynamic.step
+    restore(step, start := {**dynamic.start, "loss_scale": np.array(2.0**126, np.float32)})
     run(step, [(images * 1000, labels) for images, labels in batches(1)])
     found = values(step)
     assert found.pop("loss_scale") == 2.0**125
-    start.pop("loss_scale")
-    assert_close(found, start, 0)
+    assert_close(found, {name: value for name, value in start.items() if name != "loss_scale"}, 0)
     assert step.is_refresh_due()
-    step.scale.set_data(Tensor(1.0, ms.float32))
+    ops.assign(step.scale, Tensor(1.0, ms.float32))
     run(step, batches(1))
     assert not step.is_refresh_due()
     assert not np.array_equal(values(step)["thor.a_inverse.conv.weight"], start["thor.a_inverse.conv.weight"])
+
+
+def test_a_restored_step_goes_on_bit_for_bit(dynamic: Trained, tmp_path: Path) -> None:
+    data = batches(7)
+    restore(dynamic.step, dynamic.start)
+    run(dynamic.step, data[:2])  # between two refreshes
+    rows = {parameter.name: parameter for parameter in dynamic.step.get_parameters()}
+    checkpoint.save(tmp_path / "state.ckpt", rows, {"network": SPEC.name})
+    losses, second = run(dynamic.step, data[2:]), make_step(Tiny(), **DYNAMIC)
+    checkpoint.restore(second, checkpoint.read(tmp_path / "state.ckpt", SPEC))
+    assert run(second, data[2:]) == losses
+    assert_close(values(second), values(dynamic.step), 0)
 
 
 def test_names_of_the_network_and_frozen_weights() -> None:
@@ -219,67 +292,44 @@ def test_names_of_the_network_and_frozen_weights() -> None:
     assert added == {*wanted, "thor.factor_age"}
 
 
-def test_a_restored_step_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"ema_decay": 0.5, "dynamic_loss_scale": True, "loss_scale": 8.0, "frequency": 3}
-    data = batches(7)
-    whole, first, second = (make_step(filled(Tiny()), **options) for _ in range(3))
-    wanted = run(whole, data)
-    run(first, data[:2])  # between two refreshes
-    rows = {parameter.name: parameter for parameter in first.get_parameters()}
-    checkpoint.save(tmp_path / "state.ckpt", rows, {"network": SPEC.name})
-    checkpoint.restore(second, checkpoint.read(tmp_path / "state.ckpt", SPEC))
-    assert run(second, data[2:]) == wanted[2:]
-    assert_close(values(second), values(whole), 0)
-
-
-def test_two_graphs_are_compiled_before_the_first_step() -> None:
-    step = make_step(filled(Tiny()))
-    images, labels = (Tensor(part) for part in batches(1)[0])
-    step.compile(images, labels)
-    assert len(step.compile_cache) == 2
-    for _ in range(3):
-        step(images, labels)
-    assert len(step.compile_cache) == 2
-
-
 @pytest.mark.parametrize(
     ("network", "options", "message"),
     [
-        (Tiny(), {"frequency": 0}, "frequency is 0 and block_size is 128; wanted at least 1"),
-        (Tiny(), {"block_size": 0}, "frequency is 2 and block_size is 0; wanted at least 1"),
-        (nn.BatchNorm2d(3), {}, "the network has no trained convolution without groups and no trained dense layer"),
+        (Tiny, {"frequency": 0}, "frequency is 0 and block_size is 128; wanted at least 1"),
+        (Tiny, {"block_size": 0}, "frequency is 2 and block_size is 0; wanted at least 1"),
+        (Norm, {}, "the network has no trained convolution without groups and no trained dense layer"),
     ],
-    ids=str,
 )
-def test_wrong_arguments(network: nn.Cell, options: dict[str, int], message: str) -> None:
+def test_wrong_arguments(network: type[nn.Cell], options: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        make_step(network, **options)
+        make_step(network(), **options)
 
 
 @pytest.mark.parametrize(
-    ("frequency", "updates", "wanted"),
+    ("frequency", "steps", "wanted"),
     [
         (834, 5004, 834),
         (834, 5338, 314),  # divisors beside it: 314 and 2669
         (834, 333, 333),  # more than an epoch
         (10, 36, 9),
         (11, 36, 12),
-        (5, 7, 7),  # a prime: 5 / 1 is further than 7 / 5
+        (15, 20, 10),  # as near as 20
+        (5, 7, 7),
         (1, 7, 1),
     ],
 )
-def test_fitting_frequency(frequency: int, updates: int, wanted: int) -> None:
-    found, line = fitting_frequency(frequency, updates)
+def test_rounded_frequency(frequency: int, steps: int, wanted: int) -> None:
+    found, line = rounded_frequency(frequency, steps)
     assert found == wanted
-    assert updates % found == 0
-    said = f"frequency is {frequency}, no divisor of the {updates} updates of an epoch: using {wanted}"
-    assert line == ("" if wanted == frequency else said)
+    assert steps % found == 0
+    said = f"frequency {frequency} does not divide the {steps} steps of an epoch: using {wanted}"
+    assert line == (None if wanted == frequency else said)
 
 
 def test_a_frequency_or_an_epoch_of_nothing() -> None:
     for numbers in ((0, 5), (5, 0)):
-        with pytest.raises(ValueError, match=r"^frequency is \d, updates_per_epoch \d; wanted at least 1$"):
-            fitting_frequency(*numbers)
+        with pytest.raises(ValueError, match=r"^frequency is \d, steps_per_epoch \d; wanted at least 1$"):
+            rounded_frequency(*numbers)
 
 
 def test_learning_rate() -> None:
@@ -313,13 +363,14 @@ runtime.start("CPU")
 world = runtime.join(True, 0, 1)
 share = slice(3 * world.rank, 3 * world.rank + 3)
 data = [(images[share], labels[share]) for images, labels in test_thor.batches(3)]
-found = test_thor.updated(test_thor.filled(test_thor.Tiny()), data, distributed=True, reduce_splits=(1,))
-np.savez(f"{sys.argv[2]}/{world.rank}.npz", **found)
+step = test_thor.make_step(test_thor.filled(test_thor.Tiny()), distributed=True, split_indices=(0,))
+test_thor.run(step, data)
+np.savez(f"{sys.argv[2]}/{world.rank}.npz", **test_thor.weights_of(step))
 """
 
 
 @pytest.mark.slow
-def test_two_ranks_equal_one_with_the_whole_batch(plain: Arrays, tmp_path: Path) -> None:
+def test_two_ranks_equal_one_with_the_whole_batch(plain: Trained, tmp_path: Path) -> None:
     (tmp_path / "rank.py").write_text(RANK)
     command = [
         str(Path(sys.executable).parent / "msrun"), "--worker_num=2", "--local_worker_num=2", "--join=True",
@@ -330,4 +381,4 @@ def test_two_ranks_equal_one_with_the_whole_batch(plain: Arrays, tmp_path: Path)
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     for rank in (0, 1):
-        assert_close(dict(np.load(tmp_path / f"{rank}.npz")), plain, 2e-6)
+        assert_close(dict(np.load(tmp_path / f"{rank}.npz")), plain.weights, 2e-6)

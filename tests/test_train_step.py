@@ -38,7 +38,7 @@ def make_step(network: nn.Cell, *, momentum: float = 0.9, weight_decay: float = 
     gc.collect()  # see run_train
     rates = np.asarray(options.pop("rates", RATES), np.float32)
     optimizer = optimizers.create(
-        "momentum", network.trainable_params(), rates, momentum=momentum, weight_decay=weight_decay
+        "momentum", network, rates, momentum=momentum, weight_decay=weight_decay
     )
     step = TrainStep(network, SmoothedCrossEntropy(3), optimizer, **options)
     step.set_train(True)

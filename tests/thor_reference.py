@@ -20,7 +20,6 @@ class Settings(NamedTuple):
     block_size: int
     momentum: float
     weight_decay: float
-    without_decay: tuple[str, ...]  # ends of names
     eps: float  # of the batch norm
 
 
@@ -129,8 +128,6 @@ def train(start: Arrays, data: Sequence[Batch], settings: Settings) -> tuple[lis
             if name in inverse:
                 a, g = inverse[name]
                 update = (g @ gradient.reshape(len(gradient), -1) @ a).reshape(gradient.shape)
-            if not name.endswith(settings.without_decay):
-                update = update + settings.weight_decay * w[name]
-            velocity[name] = settings.momentum * velocity.get(name, 0) + update
+            velocity[name] = settings.momentum * velocity.get(name, 0) + update + settings.weight_decay * w[name]
             w[name] = w[name] - settings.rates[i] * velocity[name]
     return losses, {name: w[name] for name in velocity}

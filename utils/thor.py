@@ -6,15 +6,14 @@ convolution or dense layer, with the factors A and G of utils/second_order.py an
 
     P = (G + sqrt(d) I)^-1  dL/dW  (A + sqrt(d) I)^-1
 
-in place of the gradient dL/dW. All other parameters keep their gradient. An optimizer takes the step: momentum with
-weight decay (the original decays biases and batch norm too; ours leaves them out, see utils/optimizers.py). Factors are
-of one batch, that of the update which refreshes them, and are kept for `frequency` updates, the same for all layers:
-like the original, this has nothing of the paper's rule that chooses layers by the trace of their factors.
+in place of the gradient dL/dW. All other parameters keep their gradient. An optimizer takes the step, momentum with
+weight decay in the original. Factors are of one batch, that of the update which refreshes them, and are kept for
+`frequency` updates, the same for all layers: like the original, this has nothing of the paper's rule that chooses layers
+by the trace of their factors. Ranks average factors before they invert them; the original averages the inverses.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,10 +22,11 @@ import numpy as np
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from mindzoo.utils import second_order
+from mindzoo.utils.buckets import BucketMean, split_at
 from mindzoo.utils.train_step import TrainStep
 
-# The first group of fused all-reduces of factors; 1 is that of the gradients.
-FACTOR_FUSION = 2
+# The original zoo's split of ResNet-50's 54 layers.
+RESNET_SPLIT = (26, 53)
 
 _unit = ops.Eye()
 
@@ -38,11 +38,13 @@ class ThorStep(TrainStep):
         network: images -> logits. Its convolutions without groups and its dense layers are trained with second-order
             updates from now on, as far as `optimizer` has their weights; a weight that is used past its layer is not.
         loss: (logits, labels) -> scalar, a mean over the batch.
-        optimizer: what takes the steps, `nn.Momentum` in the original; it sees P in place of gradients.
+        optimizer: what takes the steps, "thor" of utils/optimizers.py in the original; it sees P in place of gradients.
+            It may have parameters of `loss` too.
         dampings: the damping d of each update, float32; the last one stays.
         frequency: updates from one refresh of the factors to the next.
         block_size: the most rows of a block on the factors' diagonals; the rest of a factor counts as zero.
-        reduce_splits: on Ascend, numbers of layers at which a new group of all-reduces of the factors begins.
+        split_indices: with several ranks the factors are averaged in groups of layers, a group as one all-reduce; the
+            numbers (from 0) of the last layer of each group, as of `nn.thor`. Layers behind the last are one more group.
         options: those of `TrainStep`. `clip_norm` limits the norm of all P and remaining gradients together. With
             `accumulation_steps` the factors are of the last of an update's batches.
 
@@ -62,7 +64,7 @@ class ThorStep(TrainStep):
         *,
         frequency: int,
         block_size: int = 128,
-        reduce_splits: Sequence[int] = (),
+        split_indices: Sequence[int] = (),
         **options: Any,
     ) -> None:
         super().__init__(network, loss, optimizer, **options)
@@ -71,16 +73,13 @@ class ThorStep(TrainStep):
         layers = second_order.record(network, self.trained, block_size)
         if not layers:
             raise ValueError("the network has no trained convolution without groups and no trained dense layer")
-        self.a_inverses = ParameterTuple([layer.a_inverse for layer in layers])
-        self.g_inverses = ParameterTuple([layer.g_inverse for layer in layers])
+        # A and G of the first layer, A and G of the second, and so on.
+        self.inverses = ParameterTuple([inverse for layer in layers for inverse in (layer.a_inverse, layer.g_inverse)])
         self.layer_of = _positions(self.trained, [layer.weight for layer in layers])
-        inverses = ParameterTuple([*self.a_inverses, *self.g_inverses])
-        with_factors = ParameterTuple([*self.trained, *inverses])
+        with_factors = ParameterTuple([*self.trained, *self.inverses])
         self.gradients_and_factors_of = ops.value_and_grad(self.scaled_loss, None, with_factors, has_aux=True)
-        self.reduce_factors = nn.Identity()
-        if options.get("distributed"):
-            _split_reduction(layers, reduce_splits)
-            self.reduce_factors = nn.DistributedGradReducer(inverses, mean=True, fusion_type=FACTOR_FUSION)
+        groups = split_at(len(layers), split_indices)
+        self.reduce_factors = BucketMean([2 * size for size in groups]) if options.get("distributed") else nn.Identity()
         self.inverse = second_order.inverter()
         self.dampings = Tensor(np.asarray(dampings, np.float32))
         self.frequency = frequency
@@ -110,15 +109,14 @@ class ThorStep(TrainStep):
         return loss
 
     def refresh(self, factors: tuple[Tensor, ...]) -> bool:
-        """Invert the factors of a scaled loss, all A and then all G, unless one of a dynamic scale is not finite."""
+        """Invert the factors of a scaled loss, A and G by turns, unless one of a dynamic scale is not finite."""
         factors = self.reduce_factors(factors)
-        count = len(self.a_inverses)
         keep = ops.logical_not(self.all_finite(factors)) if self.dynamic else Tensor(False)
-        for i in range(count):
-            a, g = factors[i], factors[count + i] / self.scale / self.scale
+        for i in range(0, len(self.inverses), 2):
+            a, g = factors[i], factors[i + 1] / self.scale / self.scale
             root = self.root_of_damping(a)
-            self.keep_or_assign(self.a_inverses[i], self.damped_inverse(a, root), keep)
-            self.keep_or_assign(self.g_inverses[i], self.damped_inverse(g, root), keep)
+            self.keep_or_assign(self.inverses[i], self.damped_inverse(a, root), keep)
+            self.keep_or_assign(self.inverses[i + 1], self.damped_inverse(g, root), keep)
         self.keep_or_assign(self.factor_age, Tensor(0, ms.int32), keep)
         return True
 
@@ -146,40 +144,30 @@ class ThorStep(TrainStep):
             gradient, layer = gradients[i], self.layer_of[i]
             if layer >= 0:
                 matrix = ops.reshape(gradient, (gradient.shape[0], -1))
-                matrix = second_order.between(self.g_inverses[layer], matrix, self.a_inverses[layer])
+                matrix = second_order.between(self.inverses[2 * layer + 1], matrix, self.inverses[2 * layer])
                 gradient = ops.reshape(matrix, gradient.shape)
             result = (*result, gradient)
         return result
 
 
-def fitting_frequency(frequency: int, updates_per_epoch: int) -> tuple[int, str]:
-    """The divisor of the updates of an epoch that is nearest to `frequency` by ratio, and a line if it is another.
+def rounded_frequency(frequency: int, steps_per_epoch: int) -> tuple[int, str | None]:
+    """The divisor of `steps_per_epoch` that is nearest to `frequency`, the smaller of two; a line if it is another.
 
-    So the factors are refreshed at the same places of every epoch, as the original zoo demands.
+    So the factors are refreshed at the same places of every epoch, as the original zoo demands. A step is an update.
 
     Raises:
         ValueError: a number is below 1.
     """
-    if min(frequency, updates_per_epoch) < 1:
-        raise ValueError(f"frequency is {frequency}, updates_per_epoch {updates_per_epoch}; wanted at least 1")
-    divisors = [number for number in range(1, updates_per_epoch + 1) if updates_per_epoch % number == 0]
-    nearest = min(divisors, key=lambda divisor: abs(math.log(divisor / frequency)))
+    if min(frequency, steps_per_epoch) < 1:
+        raise ValueError(f"frequency is {frequency}, steps_per_epoch {steps_per_epoch}; wanted at least 1")
+    divisors = [number for number in range(1, steps_per_epoch + 1) if steps_per_epoch % number == 0]
+    nearest = min(divisors, key=lambda divisor: abs(divisor - frequency))
     if nearest == frequency:
-        return frequency, ""
-    line = f"frequency is {frequency}, no divisor of the {updates_per_epoch} updates of an epoch: using {nearest}"
-    return nearest, line
+        return frequency, None
+    return nearest, f"frequency {frequency} does not divide the {steps_per_epoch} steps of an epoch: using {nearest}"
 
 
 def _positions(parameters: Sequence[Parameter], weights: Sequence[Parameter]) -> tuple[int, ...]:
     """For each parameter the number of its layer, or -1."""
     numbers = {id(weight): number for number, weight in enumerate(weights)}
     return tuple(numbers.get(id(parameter), -1) for parameter in parameters)
-
-
-def _split_reduction(layers: Sequence[second_order.Layer], splits: Sequence[int]) -> None:
-    """Give each layer's factors the number of the group of all-reduces that they are fused into. Ascend alone fuses."""
-    if not splits or ms.get_context("device_target") != "Ascend":
-        return
-    for number, layer in enumerate(layers):
-        group = FACTOR_FUSION + sum(number >= split for split in splits)
-        layer.a_inverse.comm_fusion = layer.g_inverse.comm_fusion = group

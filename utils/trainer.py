@@ -205,7 +205,7 @@ def thor_step(
 ) -> TrainStep:
     """The step with second-order updates; `options` are those of any step."""
     accumulation = options["accumulation_steps"]
-    frequency, line = thor.fitting_frequency(config.frequency, max(steps_per_epoch // accumulation, 1))
+    frequency, line = thor.rounded_frequency(config.frequency, max(steps_per_epoch // accumulation, 1))
     if line:
         logger.info(line)
     dampings = schedules.thor_damping(
@@ -213,7 +213,7 @@ def thor_step(
     )
     return thor.ThorStep(
         network, loss, optimizer, dampings[accumulation - 1 :: accumulation], frequency=frequency,
-        reduce_splits=config.split_indices, **options,
+        split_indices=config.split_indices, **options,
     )  # fmt: skip
 
 
