@@ -129,9 +129,7 @@ def first_weights(seed: int) -> Arrays:
 def build(name: str, options: argparse.Namespace) -> TrainStep:
     network, loss = Network(), SmoothedCrossEntropy(CLASSES)
     rates = np.ones(options.max_steps)
-    optimizer = optimizers.create(
-        "momentum", network, rates, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
-    )
+    optimizer = optimizers.create("momentum", network, rates, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
     step = (
         ThorStep(network, loss, optimizer, np.array([options.damping]), frequency=options.frequency)
         if name == "THOR"

@@ -35,9 +35,7 @@ def small_network(classes: int = 3, **options: Any) -> nn.Cell:
 
 
 def small_step(network: nn.Cell, ema_decay: float = 0.0) -> TrainStep:
-    optimizer = optimizers.create(
-        "momentum", network, np.full(4, 0.1), momentum=0.9, weight_decay=0.0
-    )
+    optimizer = optimizers.create("momentum", network, np.full(4, 0.1), momentum=0.9, weight_decay=0.0)
     return TrainStep(network, SmoothedCrossEntropy(3), optimizer, ema_decay=ema_decay)
 
 

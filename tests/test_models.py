@@ -82,9 +82,7 @@ def test_forward_embed_and_classifier(name: str) -> None:
 def test_a_few_steps_lower_the_loss(name: str) -> None:
     ms.set_seed(1)
     network = get_spec(name).build(3, **options(name))
-    optimizer = optimizers.create(
-        "momentum", network, np.full(12, 0.05), momentum=0.9, weight_decay=1e-4
-    )
+    optimizer = optimizers.create("momentum", network, np.full(12, 0.05), momentum=0.9, weight_decay=1e-4)
     before = values(network)
     step = TrainStep(network, SmoothedCrossEntropy(3, 0.1), optimizer)
     step.set_train()
@@ -120,12 +118,13 @@ def test_an_option_that_is_a_parameter_may_be_given_or_missing(name: str, option
     rest = [{"name": p.name, "data": p} for p in network.get_parameters() if p.name != parameter]
     ms.save_checkpoint(rest, str(tmp_path / "without.ckpt"))
     recorded = float(values(network)[parameter])
-    for file, more, wanted in [
+    cases: list[tuple[str, dict[str, Any], float]] = [
         ("with.ckpt", {}, recorded),
         ("with.ckpt", {option: 2.5}, 2.5),
         ("without.ckpt", {option: 2.5}, 2.5),
         ("without.ckpt", {}, options(name)[option]),
-    ]:
+    ]
+    for file, more, wanted in cases:
         found = values(create_model(name, checkpoint=tmp_path / file, **structure(name), **more))
         assert found.pop(parameter) == wanted
         assert all(np.array_equal(value, values(network)[key]) for key, value in found.items())

@@ -37,9 +37,7 @@ def dense_network(norm: bool = False) -> nn.Cell:
 def make_step(network: nn.Cell, *, momentum: float = 0.9, weight_decay: float = 0.0, **options: Any) -> TrainStep:
     gc.collect()  # see run_train
     rates = np.asarray(options.pop("rates", RATES), np.float32)
-    optimizer = optimizers.create(
-        "momentum", network, rates, momentum=momentum, weight_decay=weight_decay
-    )
+    optimizer = optimizers.create("momentum", network, rates, momentum=momentum, weight_decay=weight_decay)
     step = TrainStep(network, SmoothedCrossEntropy(3), optimizer, **options)
     step.set_train(True)
     return step
