@@ -7,14 +7,16 @@ A folder that is already complete is left as it is.
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
+import runpy
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+runpy.run_path(str(Path(__file__).resolve().parents[1] / "utils" / "importable.py"), run_name="importable")
+
+from mindzoo.utils.new_folder import new_folder  # noqa: E402
 
 SIZE = 32  # pixels per side; the originals have 8
 VALIDATION_EVERY = 5
@@ -36,27 +38,21 @@ def main() -> int:
 
 
 def write(folder: Path) -> dict[str, int]:
-    """Write both parts under a temporary name first, so that `folder` is complete or not there."""
+    """Write both parts; how many images they have."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     counts = {"train": 0, "val": 0}
     seen = np.zeros(10, int)
-    for number, (pixels, label) in enumerate(zip(digits.images, digits.target, strict=True)):
-        part = "val" if seen[label] % VALIDATION_EVERY == VALIDATION_EVERY - 1 else "train"
-        seen[label] += 1
-        counts[part] += 1
-        target = temporary / part / str(label)
-        target.mkdir(parents=True, exist_ok=True)
-        image = Image.fromarray((pixels * 255 / 16).astype(np.uint8)).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
-        image.save(target / f"{number:04d}.png")
-    if folder.exists():
-        folder.rmdir()
-    temporary.chmod(0o755)
-    os.replace(temporary, folder)
-    shutil.rmtree(temporary, ignore_errors=True)
+    with new_folder(folder) as unfinished:
+        for number, (pixels, label) in enumerate(zip(digits.images, digits.target, strict=True)):
+            part = "val" if seen[label] % VALIDATION_EVERY == VALIDATION_EVERY - 1 else "train"
+            seen[label] += 1
+            counts[part] += 1
+            target = unfinished / part / str(label)
+            target.mkdir(parents=True, exist_ok=True)
+            image = Image.fromarray((pixels * 255 / 16).astype(np.uint8))
+            image.resize((SIZE, SIZE), Image.Resampling.BICUBIC).save(target / f"{number:04d}.png")
     return counts
 
 

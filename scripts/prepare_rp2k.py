@@ -19,10 +19,8 @@ import os
 import runpy
 import shutil
 import sys
-import tempfile
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +31,7 @@ runpy.run_path(str(Path(__file__).resolve().parents[1] / "utils" / "importable.p
 
 from mindzoo.utils.data.folder import ClassFolders, scan  # noqa: E402
 from mindzoo.utils.errors import UserError, nearest  # noqa: E402
+from mindzoo.utils.new_folder import new_folder  # noqa: E402
 
 BAR, TITLE = 40, "images per class"  # characters of the longest bar; head of the column beside it
 PLOT, MARGIN = (560, 360), (70, 50)
@@ -145,29 +144,16 @@ def sample(folders: ClassFolders, other: str, keep: int, seed: int) -> ClassFold
 def write(source: Path, target: Path, parts: Sequence[Part], options: argparse.Namespace) -> tuple[int, int]:
     """Write TARGET under a temporary name first, so that it is complete or not there; how many links and copies."""
     linked = copied = 0
-    with _scratch(target.resolve()) as temporary:
+    with new_folder(target) as unfinished:
         for part in parts:
             for name in part.folders.files:
-                place = temporary / part.name / name
+                place = unfinished / part.name / name
                 place.parent.mkdir(parents=True, exist_ok=True)
                 if put(part.folders.root / name, place, link=options.link, copy=options.copy):
                     linked += 1
                 else:
                     copied += 1
-        temporary.chmod(0o755)
-        os.replace(temporary, target.resolve())
     return linked, copied
-
-
-@contextmanager
-def _scratch(target: Path) -> Iterator[Path]:
-    """A folder beside `target`, which is removed unless it was renamed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        yield temporary
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def put(image: Path, place: Path, *, link: bool, copy: bool) -> bool:

@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
+from mindzoo.utils.new_folder import new_folder
 from mindzoo.utils.retrieval import ann, search, whitening
 from mindzoo.utils.retrieval import vectors as files
 from mindzoo.utils.retrieval.settings import KINDS, IndexConfig
@@ -68,17 +67,10 @@ def build(config: IndexConfig) -> Index:
     found = files.open_vectors(source)
     applied = whitening.fitting(config.whitening, found.facts, str(source))
     try:
-        scratch = Path(tempfile.mkdtemp(prefix=".index-", dir=target.parent))
-    except OSError as error:
-        raise UserError(f"cannot write into {target.parent}: {error.strerror}") from None
-    try:
-        _write(config, found, applied, scratch)
-        scratch.chmod(0o755)
-        os.replace(scratch, target)
+        with new_folder(target) as unfinished:
+            _write(config, found, applied, unfinished)
     except OSError as error:
         raise UserError(f"cannot write {target}: {error.strerror}") from None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     index = open_index(target)
     size = sum(file.stat().st_size for file in target.iterdir())
     logger.info("wrote %s: kind %s, %d vectors of %d numbers, %.1f MB", target, config.kind, *_shape(index), size / 1e6)
