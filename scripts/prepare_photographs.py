@@ -1,0 +1,189 @@
+"""Cut the photographs that scikit-image and scikit-learn ship into a small data set for the retrieval of instances.
+
+    python scripts/prepare_photographs.py FOLDER [--size 64] [--train_crops 12] [--test_crops 6] [--seed 1]
+
+Each photograph is cut into tiles that do not overlap, and each tile is an instance: its images are overlapping crops
+of it, some of them mirrored, brighter or darker. A third of the tiles of every photograph are held out:
+
+    FOLDER/train/PHOTOGRAPH/TILE-CROP.png       classes for training: the photographs
+    FOLDER/test/PHOTOGRAPH-TILE/CROP.png        instances for retrieval: the tiles that training never sees
+
+With --classes tiles the folders of train/ are tiles too. The same seed gives the same images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import itertools
+import runpy
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageEnhance, ImageOps
+
+runpy.run_path(str(Path(__file__).resolve().parents[1] / "utils" / "importable.py"), run_name="importable")
+
+from mindzoo.utils.errors import UserError  # noqa: E402
+from mindzoo.utils.new_folder import new_folder  # noqa: E402
+
+# What is no photograph, almost empty, or the other half of a stereo pair is left out.
+PHOTOGRAPHS = {
+    "skimage": (
+        "data",
+        "astronaut.png brick.png camera.png chelsea.png coffee.png coins.png grass.png gravel.png "
+        "hubble_deep_field.jpg ihc.png moon.png motorcycle_left.png page.png retina.jpg rocket.jpg text.png",
+    ),
+    "sklearn": ("datasets/images", "china.jpg flower.jpg"),
+}
+LONGEST_SIDE = 640  # a photograph with more pixels is made smaller first
+TILE = 128  # about the side of a tile
+LEAST_CONTRAST = 12.0  # standard deviation of the grey levels; a tile of plain sky shows nothing to find again
+HELD_OUT = 3  # one tile of so many
+LEAST_CROP = 0.65  # of the tile's side; above a half, so that any two crops of a tile overlap
+BRIGHTNESS = (0.6, 1.4)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """An instance: a square part of a photograph."""
+
+    photograph: str
+    number: int
+    image: Image.Image
+    held_out: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.photograph}-{self.number:02d}"
+
+
+def main() -> int:
+    options = arguments()
+    folder = options.folder
+    if (folder / "train").is_dir() and (folder / "test").is_dir():
+        sys.stdout.write(f"{folder} is there already\n")
+        return 0
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UserError(f"{folder} holds something else; name a new folder")
+        prepare(options)
+    except (UserError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    return 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("folder", type=Path, help="where train/ and test/ are made")
+    parser.add_argument("--size", type=_at_least(8), default=64, help="pixels per side of the images (default 64)")
+    parser.add_argument("--train_crops", type=_at_least(1), default=12, help="images of a training tile (default 12)")
+    parser.add_argument("--test_crops", type=_at_least(2), default=6, help="images of a held-out tile (default 6)")
+    parser.add_argument(
+        "--classes", choices=("photographs", "tiles"), default="photographs", help="the folders of train/"
+    )
+    parser.add_argument("--seed", type=_at_least(0), default=1, help="(default 1)")
+    return parser.parse_args()
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Write the data set and say what is in it.
+
+    Raises:
+        UserError: a photograph is missing.
+    """
+    photographs = find()
+    tiles: list[Tile] = []
+    for number, path in enumerate(photographs):
+        tiles += cut(path, np.random.default_rng([options.seed, number]))
+    with new_folder(options.folder) as folder:
+        for number, tile in enumerate(tiles):
+            # A generator of its own: the crops of a tile do not depend on how many another has.
+            random = np.random.default_rng([options.seed, len(photographs) + number])
+            for crop in range(options.test_crops if tile.held_out else options.train_crops):
+                path = folder / place(tile, crop, options.classes)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                view(tile.image, options.size, random).save(path)
+    held_out = sum(tile.held_out for tile in tiles)
+    kept = len(tiles) - held_out
+    classes = len(photographs) if options.classes == "photographs" else kept
+    sys.stdout.write(
+        f"{options.folder}: images of {options.size}x{options.size} pixels from {len(photographs)} photographs\n"
+        f"  train: {kept * options.train_crops} images of {kept} tiles, {classes} classes\n"
+        f"  test: {held_out * options.test_crops} images of {held_out} other tiles, one folder for each\n"
+    )
+
+
+def find() -> list[Path]:
+    """The files of the photographs.
+
+    Raises:
+        UserError: a package is not installed, or does not ship one of them.
+    """
+    found = []
+    for package, (folder, names) in PHOTOGRAPHS.items():
+        spec = importlib.util.find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            raise UserError(f'the package {package} is not installed; pip install -e ".[demo]" brings it')
+        found += [Path(spec.submodule_search_locations[0]) / folder / name for name in names.split()]
+    missing = [path.name for path in found if not path.is_file()]
+    if missing:
+        raise UserError(
+            f"scikit-image or scikit-learn as installed do not ship {', '.join(missing)}; "
+            'pip install -e ".[demo]" brings versions that do'
+        )
+    return found
+
+
+def cut(path: Path, random: np.random.Generator) -> list[Tile]:
+    """The tiles of one photograph, row by row, a random third of them held out."""
+    photograph = Image.open(path).convert("RGB")
+    photograph.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BICUBIC)
+    columns, rows = (max(round(side / TILE), 1) for side in photograph.size)
+    xs = np.linspace(0, photograph.width, columns + 1).astype(int).tolist()
+    ys = np.linspace(0, photograph.height, rows + 1).astype(int).tolist()
+    boxes = [
+        (left, top, right, bottom) for top, bottom in itertools.pairwise(ys) for left, right in itertools.pairwise(xs)
+    ]
+    images = [ImageOps.fit(photograph.crop(box), (min(box[2] - box[0], box[3] - box[1]),) * 2) for box in boxes]
+    images = [image for image in images if np.asarray(image.convert("L")).std() >= LEAST_CONTRAST]
+    held_out = set(random.permutation(len(images))[: max(len(images) // HELD_OUT, 1)].tolist())
+    return [Tile(path.stem, number, image, number in held_out) for number, image in enumerate(images)]
+
+
+def view(tile: Image.Image, size: int, random: np.random.Generator) -> Image.Image:
+    """A random square crop of a tile, `size` pixels wide, perhaps mirrored, brighter or darker."""
+    side = round(tile.width * random.uniform(LEAST_CROP, 1))
+    left, top = random.integers(0, tile.width - side, 2, endpoint=True).tolist()
+    image = tile.crop((left, top, left + side, top + side)).resize((size, size), Image.Resampling.BICUBIC)
+    if random.random() < 0.5:
+        image = ImageOps.mirror(image)
+    return ImageEnhance.Brightness(image).enhance(random.uniform(*BRIGHTNESS))
+
+
+def place(tile: Tile, crop: int, classes: str) -> Path:
+    """Where an image goes, below the data set's folder."""
+    if tile.held_out:
+        return Path("test", tile.name, f"{crop:02d}.png")
+    if classes == "tiles":
+        return Path("train", tile.name, f"{crop:02d}.png")
+    return Path("train", tile.photograph, f"{tile.number:02d}-{crop:02d}.png")
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if (value := int(text)) < least:
+            raise argparse.ArgumentTypeError(f"{value} is too few; wanted at least {least}")
+        return value
+
+    return number
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
