@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, nn, ops
 
-from mindzoo.models import SPECS, densenet121
+from mindzoo.models import SPECS, create_model, densenet121
+from mindzoo.tests.conftest import tiny
 from mindzoo.tests.retrieval_files import HOW, run
-from mindzoo.utils import checkpoint, entry
+from mindzoo.utils import checkpoint, config, entry
 from mindzoo.utils.config import key
+from mindzoo.utils.data.transforms import Preprocessing, load_image
 from mindzoo.utils.retrieval.settings import EmbedConfig, with_options
 from mindzoo.utils.retrieval.vectors import open_vectors
 from mindzoo.utils.settings import EvalConfig
@@ -51,6 +53,21 @@ def test_every_network_has_the_commands(network: str, command: str, capsys: pyte
         run(command, network, "--help")
     assert ended.value.code == 0
     assert f"usage: mindzoo {command} {network}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("network", sorted(SPECS))
+def test_every_network_embeds(network: str, colors: Path, tmp_path: Path) -> None:
+    spec = SPECS[network]
+    settings = config.load(spec.eval_config, tiny(network)).config
+    options, how = spec.network_options(settings), Preprocessing.from_config(settings)
+    meta = {"network": network, "options": options, "num_classes": 3, "preprocessing": how.to_dict()}
+    checkpoint.save(tmp_path / "tiny.ckpt", spec.make(3, options).parameters_dict(), meta)
+    images = colors / "val" / "red"
+    words = ["--checkpoint", tmp_path / "tiny.ckpt", "--images", images, "--output", tmp_path / "v.npy"]
+    assert run("embed", network, *words, "--batch_size", 2, "--device_target", "CPU") == 0
+    batch = np.stack([load_image(path, how) for path in sorted(images.glob("*.png"))])
+    vectors = create_model(network, checkpoint=tmp_path / "tiny.ckpt").embed(Tensor(batch)).asnumpy()
+    np.testing.assert_allclose(open_vectors(tmp_path / "v.npy").array, vectors, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +125,7 @@ POOLED = dataclasses.replace(
     name="pooled",
     build=PooledColors,
     options=("gem_p",),
+    values={"gem_p": "pool.p"},
     eval_config=PooledEvalConfig,
     classifier="head",
     options_of=lambda weights: {},

@@ -17,7 +17,7 @@ from mindzoo.utils.errors import Interrupted, UserError
 from mindzoo.utils.log import Progress, logger
 from mindzoo.utils.model_spec import ModelSpec
 from mindzoo.utils.retrieval import encoder
-from mindzoo.utils.retrieval.encoder import EXPONENT, Encoder
+from mindzoo.utils.retrieval.encoder import Encoder
 from mindzoo.utils.retrieval.settings import EmbedConfig
 from mindzoo.utils.retrieval.vectors import Vectors, open_vectors, readable
 from mindzoo.utils.retrieval.writer import VectorWriter
@@ -40,8 +40,7 @@ def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig], progress: Progress) -> V
     target, root = _target(config), _root(config)
     made_from = restored.source(spec, restored.single_path(config), loaded)
     device = runtime.start(config.device_target)
-    exponent = getattr(config, EXPONENT, None) if EXPONENT in loaded.given else None
-    network = encoder.build(spec, made_from, config.weights, exponent)
+    network = restored.build(spec, made_from, config.weights)
     facts = {
         **encoder.source_facts(spec, made_from, network, config.weights),
         "images": str(root),

@@ -13,17 +13,13 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-from mindzoo.utils import checkpoint, restored
+from mindzoo.utils import checkpoint
 from mindzoo.utils.data.loader import worker_count
 from mindzoo.utils.data.transforms import Preprocessing, load_image
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
 from mindzoo.utils.model_spec import ModelSpec
 from mindzoo.utils.restored import Source
-
-# The option of a network with generalised-mean pooling, and the parameter it keeps the exponent in: weights that are
-# loaded bring theirs, but larger images want a larger one (Berman et al. 2019, https://arxiv.org/abs/1902.05509).
-EXPONENT, EXPONENT_PARAMETER = "gem_p", "pool.p"
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ class Encoder:
             return "it is missing, or no file"
         try:
             return load_image(path, self.how)
-        except (UserError, RuntimeError, ValueError, TypeError, MemoryError) as error:
+        except Exception as error:  # a decoder of broken bytes may raise anything, and a million images go on
             return " ".join(str(error).replace(str(path), "it").split())[:200]
 
     def _encode(self, reading: list[tuple[Path, Future[Any]]]) -> Encoded:
@@ -105,19 +101,12 @@ class _Embedding(nn.Cell):
         return self.network.embed(images).astype(ms.float32)
 
 
-def build(spec: ModelSpec, made_from: Source, which: str, exponent: float | None = None) -> nn.Cell:
-    """The network with its weights; `exponent` of its pooling, where given, wins over that of the weights."""
-    network = restored.build(spec, made_from, which)
-    if EXPONENT in spec.options and exponent is not None:
-        _exponent(network).set_data(Tensor(exponent, ms.float32))
-    return network
-
-
 def source_facts(spec: ModelSpec, made_from: Source, network: nn.Cell, which: str) -> dict[str, Any]:
     """What decides over the vectors: network, options, checkpoint and preprocessing."""
-    options = dict(made_from.plan.options)
-    if EXPONENT in spec.options:
-        options[EXPONENT] = float(_exponent(network).asnumpy())
+    # Averaged weights hold other values than the plan, which goes by the raw ones.
+    held = network.parameters_dict()
+    values = {option: float(held[parameter].asnumpy()) for option, parameter in spec.values.items()}
+    options = {**made_from.plan.options, **values}
     averaged = which == "averaged" and bool(made_from.checkpoint.averaged)
     return {
         "network": spec.name,
@@ -148,7 +137,3 @@ def source_of(spec: ModelSpec, path: Path, facts: Mapping[str, Any]) -> Source:
         )
     plan = checkpoint.plan(spec, content, options=facts["options"])
     return Source(content, plan, Preprocessing.from_dict(facts["preprocessing"]))
-
-
-def _exponent(network: nn.Cell) -> Any:
-    return network.parameters_dict()[EXPONENT_PARAMETER]

@@ -16,7 +16,7 @@ from mindzoo.utils.log import logger
 from mindzoo.utils.model_spec import ModelSpec
 from mindzoo.utils.predictor import image_files
 from mindzoo.utils.retrieval import ann, encoder, page, whitening
-from mindzoo.utils.retrieval.encoder import EXPONENT, Encoder
+from mindzoo.utils.retrieval.encoder import Encoder
 from mindzoo.utils.retrieval.index import Index, open_index
 from mindzoo.utils.retrieval.settings import QueryConfig
 from mindzoo.utils.retrieval.vectors import readable, write_json
@@ -59,7 +59,7 @@ def _embedded(spec: ModelSpec, config: QueryConfig, index: Index, paths: Sequenc
     facts = index.facts["vectors"]
     made_from = encoder.source_of(spec, restored.single_path(config), facts)
     runtime.start(config.device_target)
-    network = encoder.build(spec, made_from, facts["checkpoint"]["weights"], facts["options"].get(EXPONENT))
+    network = restored.build(spec, made_from, facts["checkpoint"]["weights"])
     batches = Encoder(network, made_from.preprocessing, min(config.batch_size, len(paths))).encode(paths)
     vectors = []
     for batch in batches:
