@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,14 @@ def on_circle(degrees: Sequence[float]) -> np.ndarray:
         ([1, 4], ((0 + 1 / 2) / 2 + (1 / 4 + 2 / 5) / 2) / 2),
         ([9], (0 + 1 / 10) / 2),
     ],
+)
+def test_average_precision_by_trapezoids_by_hand(places: list[int], wanted: float) -> None:
+    assert protocols.average_precision_by_trapezoids(np.array(places)) == pytest.approx(wanted, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("places", "wanted"),
+    [([0], 1), ([1], 1 / 2), ([0, 1, 2], 1), ([0, 2], (1 + 2 / 3) / 2), ([1, 4], (1 / 2 + 2 / 5) / 2)],
 )
 def test_average_precision_by_hand(places: list[int], wanted: float) -> None:
     assert protocols.average_precision(np.array(places)) == pytest.approx(wanted, abs=1e-12)
@@ -76,9 +85,9 @@ def test_folders_by_hand(tmp_path: Path) -> None:
     result = evaluate(path, "folders")
     by_path = {value.pop("path"): value for value in result["values"]}
     assert by_path["a/1.png"] == {"average precision": 1, "recall at 1": 1}
-    assert by_path["a/2.png"] == {"average precision": 0.25, "recall at 1": 0}  # b/2 first, then a/1
+    assert by_path["a/2.png"] == {"average precision": 1 / 2, "recall at 1": 0}  # b/2 first, then a/1
     assert by_path["b/1.png"] == {"average precision": 1, "recall at 1": 1}
-    assert by_path["b/2.png"] == {"average precision": (0 + 1 / 3) / 2, "recall at 1": 0}  # a/2, a/1, b/1
+    assert by_path["b/2.png"] == {"average precision": 1 / 3, "recall at 1": 0}  # a/2, a/1, b/1
     assert len(by_path) == 4
     assert result["means"]["recall at 1"] == 0.5
 
@@ -121,12 +130,29 @@ def test_holidays_against_brute_force(tmp_path: Path, monkeypatch: pytest.Monkey
     assert result["means"]["average precision"] == pytest.approx(wanted, abs=1e-9)
 
 
+def test_folders_against_scikit_learn(tmp_path: Path) -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    random = np.random.default_rng(3)
+    folder = random.integers(0, 12, 90)
+    vectors = 2 * np.eye(12)[folder] + random.standard_normal((90, 12))
+    names = [f"{label}/{row}.png" for row, label in enumerate(folder)]
+    result = evaluate(write_vectors(tmp_path / "v.npy", vectors, names), "folders")
+    wide = vectors.astype(np.float32).astype(np.float64)
+    wide /= np.linalg.norm(wide, axis=1, keepdims=True)
+    wanted = []
+    for row in range(90):
+        others = np.arange(90) != row
+        wanted.append(metrics.average_precision_score(folder[others] == folder[row], wide[others] @ wide[row]))
+    assert [value["average precision"] for value in result["values"]] == pytest.approx(wanted, abs=1e-9)
+    assert 0.2 < result["means"]["average precision"] < 0.8
+
+
 def test_equal_cosines_are_ordered_by_row(tmp_path: Path) -> None:
     names = ["a/1.png", "b/1.png", "a/2.png", "b/2.png"]
     result = evaluate(write_vectors(tmp_path / "v.npy", np.ones((4, 2)), names), "folders")
     by_path = {value["path"]: value["average precision"] for value in result["values"]}
     # All others are equally near: a/1 sees b/1, a/2, b/2 and b/2 sees a/1, b/1, a/2.
-    assert by_path == {"a/1.png": 0.25, "b/1.png": (0 + 1 / 3) / 2, "a/2.png": 1, "b/2.png": 0.25}
+    assert by_path == {"a/1.png": 1 / 2, "b/1.png": 1 / 3, "a/2.png": 1, "b/2.png": 1 / 2}
 
 
 def test_whitening_changes_the_ranking(tmp_path: Path) -> None:
@@ -145,7 +171,7 @@ def test_whitening_changes_the_ranking(tmp_path: Path) -> None:
 def test_the_command_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write_vectors(tmp_path / "v.npy", on_circle([0, 10, 40, 12]), ["a/1.png", "a/2.png", "b/1.png", "b/2.png"])
     assert run("evaluate-retrieval", path, "--output", tmp_path / "r.json") == 0
-    mean = (1 + 0.25 + 1 + (0 + 1 / 3) / 2) / 4
+    mean = (1 + 1 / 2 + 1 + 1 / 3) / 4
     line = f"folders: mean average precision {mean:.4f}, mean recall at 1 0.5000; 4 queries, 4 images"
     assert line in capsys.readouterr().out.splitlines()
     written = json.loads((tmp_path / "r.json").read_text())
@@ -186,3 +212,18 @@ def test_wrong_flags_are_said(capsys: pytest.CaptureFixture[str], words: list[st
     error = capsys.readouterr().err
     assert said in error
     assert len(error.splitlines()) == 1
+
+
+def test_a_full_disk_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = write_vectors(tmp_path / "v.npy", on_circle(np.arange(4000) / 100))
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limit[1]))
+    try:
+        for words in (["evaluate-retrieval", path], ["index", path, "--output", tmp_path / "i"]):
+            assert run(*words) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    copying, indexing = capfd.readouterr().err.splitlines()
+    assert copying.startswith("error: cannot write a copy of the vectors into ")
+    assert indexing == f"error: cannot write {tmp_path / 'i'}: File too large"
+    assert not (tmp_path / "i").exists()

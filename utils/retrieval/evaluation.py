@@ -42,10 +42,16 @@ def evaluate(config: EvaluateRetrievalConfig) -> dict[str, Any]:
     protocol = PROTOCOLS[config.protocol]
     paths = [image["path"] for image in found.images()]
     queries = protocol.queries(paths)
-    with tempfile.TemporaryDirectory() as scratch:
-        prepared = prepare(found.array, applied, Path(scratch) / "vectors.npy")
-        placed = places(prepared, queries, counts_itself=protocol.counts_itself)
-        values = [protocol.values(of_query) for of_query in placed]
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            prepared = prepare(found.array, applied, Path(scratch) / "vectors.npy")
+            placed = places(prepared, queries, counts_itself=protocol.counts_itself)
+            values = [protocol.values(of_query) for of_query in placed]
+    except OSError as error:
+        raise UserError(
+            f"cannot write a copy of the vectors into {tempfile.gettempdir()}: {error.strerror}; name another folder "
+            "in the variable TMPDIR"
+        ) from None
     means = {name: float(np.mean([value[name] for value in values])) for name in values[0]}
     shown = ", ".join(f"mean {name} {value:.4f}" for name, value in means.items())
     logger.info("%s: %s; %d queries, %d images", config.protocol, shown, len(queries), len(paths))

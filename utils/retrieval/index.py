@@ -105,13 +105,18 @@ def open_index(folder: Path) -> Index:
 
 
 def prepare(vectors: np.ndarray, applied: Whitening | None, path: Path) -> np.ndarray:
-    """Write the vectors, whitened and divided by their lengths, as a .npy file, and map it: (N, K) float32."""
-    shape = (len(vectors), applied.dimension if applied else vectors.shape[1])
-    prepared = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-    for rows in search.blocks(len(vectors), ROWS):
-        prepared[rows] = applied.apply(vectors[rows]) if applied else search.normalised(vectors[rows])
-    prepared.flush()
-    return prepared
+    """Write the vectors, whitened and divided by their lengths, as a .npy file, and map it: (N, K) float32.
+
+    Raises:
+        OSError: there is no room for it.
+    """
+    # A disk that is full while a mapped file is written would end the process without a word.
+    with open(path, "wb") as file:
+        file.write(files.header(len(vectors), applied.dimension if applied else vectors.shape[1]))
+        for rows in search.blocks(len(vectors), ROWS):
+            prepared = applied.apply(vectors[rows]) if applied else search.normalised(vectors[rows])
+            file.write(np.ascontiguousarray(prepared, "<f4").tobytes())
+    return files.load_array(path)
 
 
 def _write(config: IndexConfig, found: files.Vectors, applied: Whitening | None, folder: Path) -> None:

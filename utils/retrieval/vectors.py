@@ -7,6 +7,7 @@ says by which network, checkpoint and preprocessing it was made; vectors of diff
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -76,6 +77,13 @@ def load_array(path: Path) -> np.ndarray:
     if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype != np.float32:
         raise UserError(f"{path} does not hold float32 vectors; {HINT}")
     return array
+
+
+def header(rows: int, dimension: int) -> bytes:
+    """The head of a .npy file, of the same length for any number of rows: NumPy leaves room for the number."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (rows, dimension)})
+    return file.getvalue()
 
 
 def read_facts(path: Path) -> dict[str, Any]:

@@ -8,7 +8,6 @@ the files to those lengths. At the end the files are moved beside each other, `F
 from __future__ import annotations
 
 import contextlib
-import io
 import itertools
 import json
 import math
@@ -72,7 +71,7 @@ class VectorWriter:
         try:
             if not self.progress.dimension:
                 self.progress.dimension = batch.vectors.shape[1]
-                self.rows.write(_header(0, self.progress.dimension))
+                self.rows.write(vectors.header(0, self.progress.dimension))
             self.rows.write(np.ascontiguousarray(batch.vectors, "<f4").tobytes())
             for path in batch.paths:
                 name = path.relative_to(self.root)
@@ -130,7 +129,7 @@ class VectorWriter:
 
     def _complete(self) -> None:
         self.rows.seek(0)
-        self.rows.write(_header(self.progress.rows, self.progress.dimension))
+        self.rows.write(vectors.header(self.progress.rows, self.progress.dimension))
         self.save()
         counts = {"dimension": self.progress.dimension, "count": self.progress.rows, "dtype": "float32"}
         left_out = list(vectors.read_lines(self.part / "unreadable.jsonl"))
@@ -174,7 +173,7 @@ class VectorWriter:
 
     def _open(self) -> None:
         """Open the three files at the lengths that the progress counts."""
-        row_bytes = len(_header(0, self.progress.dimension)) + self.progress.rows * self.progress.dimension * 4
+        row_bytes = len(vectors.header(0, self.progress.dimension)) + self.progress.rows * self.progress.dimension * 4
         self.rows = _cut(self.part / "vectors.npy", row_bytes if self.progress.dimension else 0)
         self.names = _cut(self.part / "images.jsonl", self.progress.names_bytes)
         self.unreadable = _cut(self.part / "unreadable.jsonl", self.progress.unreadable_bytes)
@@ -207,10 +206,3 @@ def _cut(path: Path, length: int) -> BinaryIO:
 def _line(content: Any) -> bytes:
     """A JSON line; names that are no UTF-8 keep their bytes."""
     return (json.dumps(content, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape")
-
-
-def _header(rows: int, dimension: int) -> bytes:
-    """The head of a .npy file, of the same length for any number of rows: NumPy leaves room for the number."""
-    file = io.BytesIO()
-    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (rows, dimension)})
-    return file.getvalue()
