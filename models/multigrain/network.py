@@ -97,8 +97,12 @@ class MultiGrain(ResNet):
         pooled = self.pooled(x)
         return self.end_point(pooled), normalised(pooled)
 
+    def classify(self, features: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, num_classes) float32: the logits of `features`, which do not depend on the exponent."""
+        return self.end_point(self.whitening(self.pool(features)))
+
     def construct(self, x: Tensor) -> Tensor:
-        return self.end_point(self.pooled(x))
+        return self.classify(self.features(x))
 
 
 class LogitsAndEmbedding(nn.Cell):
