@@ -22,11 +22,11 @@ from mindzoo.utils.retrieval.vectors import open_vectors
 from mindzoo.utils.settings import EvalConfig
 
 
-@pytest.mark.parametrize("command", ["embed", "query", "whiten", "index", "evaluate-retrieval"])
+@pytest.mark.parametrize("command", ["embed", "query", "fit-exponent", "whiten", "index", "evaluate-retrieval"])
 def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     assert f"\n  {command} " in capsys.readouterr().out
-    network = ["densenet121"] if command in ("embed", "query") else []
+    network = ["densenet121"] if command in ("embed", "query", "fit-exponent") else []
     with pytest.raises(SystemExit) as ended:
         run(command, *network, "--help")
     assert ended.value.code == 0
@@ -47,7 +47,7 @@ def test_embedding_has_the_options_of_the_network_as_keys(network: str) -> None:
 
 
 @pytest.mark.parametrize("network", sorted(SPECS))
-@pytest.mark.parametrize("command", ["embed", "query"])
+@pytest.mark.parametrize("command", ["embed", "query", "fit-exponent"])
 def test_every_network_has_the_commands(network: str, command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         run(command, network, "--help")

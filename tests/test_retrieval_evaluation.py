@@ -215,7 +215,7 @@ def test_wrong_flags_are_said(capsys: pytest.CaptureFixture[str], words: list[st
 
 
 def test_a_full_disk_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    path = write_vectors(tmp_path / "v.npy", on_circle(np.arange(4000) / 100))
+    path = write_vectors(tmp_path / "v.npy", on_circle([row / 100 for row in range(4000)]))
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limit[1]))
     try:

@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, Callable[..., int]]] = {
     "predict": ("name the classes of images", entry.predict),
     "embed": ("write the vectors of a folder of images", entry.embed),
     "query": ("name the images of an index that are nearest to given ones", entry.search),
+    "fit-exponent": ("fit the exponent of a generalised-mean pooling to a size of images", entry.fit_exponent),
 }
 # Commands that are not about one network that is named.
 OTHERS = {

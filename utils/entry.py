@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 from mindzoo.utils import config, converter, exporter, log, predictor, runtime, storage, trainer, validator
 from mindzoo.utils.config import Loaded
 from mindzoo.utils.model_spec import ModelSpec
-from mindzoo.utils.retrieval import embedder, evaluation, index, query, whitening
+from mindzoo.utils.retrieval import embedder, evaluation, exponent, index, query, whitening
 from mindzoo.utils.retrieval.settings import (
     EmbedConfig,
     EvaluateRetrievalConfig,
+    FitExponentConfig,
     IndexConfig,
     QueryConfig,
     WhitenConfig,
@@ -92,6 +93,20 @@ def search(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None 
         loaded = _load(spec, QueryConfig, aliases, argv, prog, "Search an index with")
         log.start()
         query.query(spec, loaded)
+
+    return runtime.exit_status(run)
+
+
+def fit_exponent(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Find the exponent of the pooling that goes with a size of images."""
+
+    def run() -> None:
+        aliases = {**CHECKPOINT_ALIASES, **spec.eval_aliases}
+        loaded = _load(
+            spec, with_options(FitExponentConfig, spec), aliases, argv, prog, "Fit the exponent of the pooling of"
+        )
+        log.start()
+        exponent.fit(spec, loaded)
 
     return runtime.exit_status(run)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from mindspore import nn
 
@@ -100,7 +101,7 @@ def checkpoints_of(spec: ModelSpec, path: Path) -> list[Path]:
 
 
 def open_source(
-    spec: ModelSpec, path: Path, data_root: Path, loaded: Loaded[EvalConfig]
+    spec: ModelSpec, path: Path, data_root: Path, loaded: Loaded[Any]
 ) -> tuple[Source, folders.ClassFolders]:
     """A checkpoint and the images to evaluate it on, labelled as in its training.
 

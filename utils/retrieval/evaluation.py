@@ -19,7 +19,7 @@ from mindzoo.utils.retrieval.index import prepare
 from mindzoo.utils.retrieval.protocols import PROTOCOLS, Query
 from mindzoo.utils.retrieval.search import blocks
 from mindzoo.utils.retrieval.settings import EvaluateRetrievalConfig
-from mindzoo.utils.retrieval.vectors import open_vectors, write_json
+from mindzoo.utils.retrieval.vectors import check_output, open_vectors, write_json
 
 SCORES_AT_ONCE = 1 << 26  # float32 numbers: a quarter of a gigabyte
 
@@ -36,7 +36,7 @@ def evaluate(config: EvaluateRetrievalConfig) -> dict[str, Any]:
             are not those of the data set.
     """
     source = Path(config.vectors[0])
-    _check_output(config.output)
+    check_output("output", config.output, ".json")
     found = open_vectors(source)
     applied = whitening.fitting(config.whitening, found.facts, str(source))
     protocol = PROTOCOLS[config.protocol]
@@ -87,10 +87,3 @@ def places(vectors: np.ndarray, queries: Sequence[Query], *, counts_itself: bool
             candidates = np.flatnonzero(line >= line[query.positives].min())
             ranking = candidates[np.argsort(-line[candidates], kind="stable")]
             yield np.flatnonzero(np.isin(ranking, query.positives))
-
-
-def _check_output(output: str) -> None:
-    if output and Path(output).suffix != ".json":
-        raise UserError(f"output is {output}; wanted a name that ends in .json")
-    if output and not Path(output).resolve().parent.is_dir():
-        raise UserError(f"output is {output}, and its folder is missing; make it first")

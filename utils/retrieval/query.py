@@ -19,7 +19,7 @@ from mindzoo.utils.retrieval import ann, encoder, page, whitening
 from mindzoo.utils.retrieval.encoder import Encoder
 from mindzoo.utils.retrieval.index import Index, open_index
 from mindzoo.utils.retrieval.settings import QueryConfig
-from mindzoo.utils.retrieval.vectors import readable, write_json
+from mindzoo.utils.retrieval.vectors import check_output, readable, write_json
 
 
 def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
@@ -33,7 +33,8 @@ def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
             index's, or an output file that cannot be written.
     """
     config = loaded.config
-    _check_outputs(config)
+    check_output("output", config.output, ".json")
+    check_output("html", config.html, ".html")
     paths = list(image_files(config.images))
     if not config.index:
         raise UserError("index is not given; wanted a folder that mindzoo index wrote: --index FOLDER")
@@ -94,15 +95,6 @@ def _write(config: QueryConfig, index: Index, found: list[dict[str, Any]]) -> No
     if config.html:
         page.write(Path(config.html), index.facts, found)
         logger.info("wrote %s", config.html)
-
-
-def _check_outputs(config: QueryConfig) -> None:
-    for name, suffix in (("output", ".json"), ("html", ".html")):
-        value = getattr(config, name)
-        if value and Path(value).suffix != suffix:
-            raise UserError(f"{name} is {value}; wanted a name that ends in {suffix}")
-        if value and not Path(value).resolve().parent.is_dir():
-            raise UserError(f"{name} is {value}, and its folder is missing; make it first")
 
 
 def _check_whitening(config: QueryConfig, index: Index) -> None:

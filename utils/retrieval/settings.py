@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from mindzoo.utils.config import key
 from mindzoo.utils.errors import UserError
@@ -14,6 +15,7 @@ from mindzoo.utils.settings import CheckpointKeys, PreprocessingKeys, RecipeKeys
 
 KINDS = ("exact", "flat", "ivf", "hnsw")
 PROTOCOLS = ("folders", "holidays", "ukbench")
+C = TypeVar("C")
 DEVICE_HELP = "where to compute; auto is Ascend where there is one, else CPU"
 
 
@@ -98,16 +100,30 @@ class EvaluateRetrievalConfig(VectorsKeys):
     output: str = key("", "file to write as well, .json, with the value of every query")
 
 
-def with_options(config_class: type[EmbedConfig], spec: ModelSpec) -> type[EmbedConfig]:
+@dataclass(frozen=True)
+class FitExponentConfig(CheckpointKeys, PreprocessingKeys, RecipeKeys):
+    """Fitting the exponent of the pooling"""
+
+    data_dir: str = key("", "folder with one folder of images per class; or a folder that holds only train/ and val/")
+    exponents: tuple[float, ...] = key((), "exponents to try; none: 1 to 10, a quarter apart", minimum=1e-3)
+    batch_size: int = key(32, "images at a time", minimum=1)
+    workers: int = key(0, "threads that read images; 0: chosen from the number of cores", minimum=0)
+    output: str = key("", "file to write as well, .json")
+    device_target: str = key("auto", DEVICE_HELP, choices=DEVICES)
+
+
+def with_options(config_class: type[C], spec: ModelSpec) -> type[C]:
     """`config_class` with the options of the network as keys of their own, as evaluation has them."""
     types = typing.get_type_hints(spec.eval_config)
-    known = {field.name for field in dataclasses.fields(config_class)}
+    plain: Any = config_class
+    known = {field.name for field in dataclasses.fields(plain)}
     options = [
         (field.name, types[field.name], dataclasses.field(default=field.default, metadata=field.metadata))
         for field in dataclasses.fields(spec.eval_config)
         if field.name in spec.options and field.name not in known
     ]
     title = "Network; what the checkpoint records, unless a key is given"
-    return dataclasses.make_dataclass(
-        config_class.__name__, options, bases=(config_class,), namespace={"__doc__": title}, frozen=True
+    made: type[C] = dataclasses.make_dataclass(
+        plain.__name__, options, bases=(plain,), namespace={"__doc__": title}, frozen=True
     )
+    return made

@@ -103,6 +103,18 @@ def read_facts(path: Path) -> dict[str, Any]:
     return facts
 
 
+def check_output(key: str, value: str, suffix: str) -> None:
+    """Refuse a file that could not be written, before anything is computed. `key`: the configuration key.
+
+    Raises:
+        UserError: another suffix, or a folder that is missing.
+    """
+    if value and Path(value).suffix != suffix:
+        raise UserError(f"{key} is {value}; wanted a name that ends in {suffix}")
+    if value and not Path(value).resolve().parent.is_dir():
+        raise UserError(f"{key} is {value}, and its folder is missing; make it first")
+
+
 def write_json(path: Path, content: Any) -> None:
     """Names that are no UTF-8 keep their bytes.
 
