@@ -17,6 +17,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
+from mindzoo.utils.pca import principal_components
+
 NORM_EPSILON = 1e-6
 
 
@@ -76,15 +78,13 @@ def pca_whitening(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: the vectors do not vary in every direction, so that some would be divided by 0.
     """
-    mean = x.mean(0, dtype=np.float64)
-    _, deviations, components = np.linalg.svd(x - mean, full_matrices=False)
-    rank = int((deviations > deviations[0] * np.finfo(np.float32).eps).sum())
-    if rank < x.shape[1]:
+    found = principal_components(lambda: [x])
+    if len(found.directions) < x.shape[1]:
         raise ValueError(
-            f"{len(x)} vectors of {x.shape[1]} numbers vary in {rank} directions; whitening needs vectors that vary in "
-            "all: give more of them, and more different ones"
+            f"{len(x)} vectors of {x.shape[1]} numbers vary in {len(found.directions)} directions; whitening needs "
+            "vectors that vary in all: give more of them, and more different ones"
         )
-    return components.T / (deviations / np.sqrt(len(x) - 1)), mean
+    return found.directions.T / np.sqrt(found.variances), found.mean
 
 
 def folded(

@@ -22,13 +22,12 @@ import numpy as np
 
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
+from mindzoo.utils.pca import principal_components
 from mindzoo.utils.retrieval.search import blocks, normalised
 from mindzoo.utils.retrieval.settings import WhitenConfig
 from mindzoo.utils.retrieval.vectors import Vectors, check_same_source, open_vectors
 
 ROWS = 4096
-# Directions with less than this share of the largest variance hold rounding errors, which whitening would blow up.
-LEAST_VARIANCE = 1e-10
 
 
 @dataclass(frozen=True)
@@ -106,22 +105,17 @@ def fit(vectors: Vectors, dimension: int = 0) -> Whitening:
     count, length = vectors.array.shape
     if dimension > length:
         raise UserError(f"dimension is {dimension}, and the vectors have {length} numbers; wanted at most that")
-    mean, covariance = _moments(vectors.array)
-    variances, directions = np.linalg.eigh(covariance)
-    variances, directions = variances[::-1], directions[:, ::-1].T
-    kept = int((variances > LEAST_VARIANCE * max(variances[0], 0)).sum()) if variances[0] > 0 else 0
+    found = principal_components(lambda: (normalised(vectors.array[rows]) for rows in blocks(count, ROWS)))
+    kept = len(found.directions)
     if not kept or dimension > kept:
         raise UserError(
             f"the {count} vectors vary in {kept} directions, and {dimension or 'at least 1'} are wanted; "
             "use more images or a smaller --dimension"
         )
     kept = dimension or kept
-    components = directions[:kept]
-    # The sign of an eigenvector is arbitrary: make its largest number positive, so that it is the same everywhere.
-    largest = components[np.arange(kept), np.abs(components).argmax(axis=1)]
-    components = components * np.sign(largest)[:, None]
     facts = {name: value for name, value in vectors.facts.items() if name != "unreadable"}
-    return Whitening(mean.astype(np.float32), components.astype(np.float32), np.array(variances[:kept]), facts)
+    mean, components = found.mean.astype(np.float32), found.directions[:kept].astype(np.float32)
+    return Whitening(mean, components, found.variances[:kept], facts)
 
 
 def load(path: Path) -> Whitening:
@@ -151,19 +145,6 @@ def fitting(path: str, facts: Mapping[str, Any], of: str) -> Whitening | None:
     found = load(Path(path))
     check_same_source(found.facts, facts, f"the whitening {path}", of)
     return found
-
-
-def _moments(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (D,) and covariance (D, D) of the vectors divided by their lengths, float64, in two passes."""
-    count, length = array.shape
-    total = np.zeros(length)
-    for rows in blocks(count, ROWS):
-        total += normalised(array[rows]).sum(axis=0, dtype=np.float64)
-    mean, products = total / count, np.zeros((length, length))
-    for rows in blocks(count, ROWS):
-        centred = normalised(array[rows]) - mean
-        products += centred.T @ centred
-    return mean, products / max(count - 1, 1)
 
 
 def _target(config: WhitenConfig) -> Path:
