@@ -38,7 +38,7 @@ def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("network", sorted(SPECS))
 def test_embedding_has_the_options_of_the_network_as_keys(network: str) -> None:
     spec = SPECS[network]
-    made = with_options(EmbedConfig, spec)
+    made = with_options(EmbedConfig, spec, spec.options)
     names = {field.name for field in dataclasses.fields(made)}
     assert set(spec.options) <= names
     assert {field.name for field in dataclasses.fields(EmbedConfig)} <= names
@@ -157,3 +157,6 @@ def test_the_exponent_of_the_pooling_goes_with_the_size(
     capsys.readouterr()
     assert entry.search(POOLED, [str(word) for word in words]) == 0
     assert "    1   1.0000  red/" in capsys.readouterr().out
+    assert entry.search(POOLED, [str(word) for word in [*words, "--gem_p", 5, "--image_size", 32]]) == 0
+    assert entry.search(POOLED, [str(word) for word in [*words, "--gem_p", 4]]) == 2
+    assert f"gem_p is 4, and the vectors of {tmp_path / 'i'} are of 5; leave it out" in capsys.readouterr().err

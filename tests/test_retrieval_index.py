@@ -262,6 +262,7 @@ def test_names_are_escaped_and_missing_pictures_are_said(tmp_path: Path) -> None
         (["IMAGE", "--checkpoint", ""], "checkpoint is not given"),
         (["IMAGE", "--output", "r.txt"], "output is r.txt; wanted a name that ends in .json"),
         (["IMAGE", "--html", "none/p.html"], "html is none/p.html, and its folder is missing"),
+        (["IMAGE", "--image_size", "48"], "image_size is 48,48, and the vectors of "),
         (["IMAGE", "--top_k", "0"], "top_k is 0; wanted at least 1"),
         (["IMAGE", "--whitening", "WHITENING"], "was made without whitening"),
     ],

@@ -79,7 +79,7 @@ def embed(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None =
 
     def run() -> None:
         aliases = {**CHECKPOINT_ALIASES, **spec.eval_aliases}
-        loaded = _load(spec, with_options(EmbedConfig, spec), aliases, argv, prog, "Embed images with")
+        loaded = _load(spec, with_options(EmbedConfig, spec, spec.options), aliases, argv, prog, "Embed images with")
         embedder.embed(spec, loaded, log.start())
 
     return runtime.exit_status(run)
@@ -90,7 +90,7 @@ def search(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None 
 
     def run() -> None:
         aliases = {**CHECKPOINT_ALIASES, **spec.eval_aliases}
-        loaded = _load(spec, QueryConfig, aliases, argv, prog, "Search an index with")
+        loaded = _load(spec, with_options(QueryConfig, spec, spec.values), aliases, argv, prog, "Search an index with")
         log.start()
         query.query(spec, loaded)
 
@@ -103,7 +103,12 @@ def fit_exponent(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str |
     def run() -> None:
         aliases = {**CHECKPOINT_ALIASES, **spec.eval_aliases}
         loaded = _load(
-            spec, with_options(FitExponentConfig, spec), aliases, argv, prog, "Fit the exponent of the pooling of"
+            spec,
+            with_options(FitExponentConfig, spec, spec.options),
+            aliases,
+            argv,
+            prog,
+            "Fit the exponent of the pooling of",
         )
         log.start()
         exponent.fit(spec, loaded)

@@ -55,9 +55,7 @@ def image_files(given: Iterable[str]) -> Iterable[Path]:
     """
     given = list(given)
     if not given:
-        raise UserError(
-            "no image given; wanted image files or folders: mindzoo predict NETWORK --checkpoint C IMAGE ..."
-        )
+        raise UserError("no image given; wanted image files, or folders of them, behind the network's name")
     for name in given:
         path = Path(name)
         if path.is_file():

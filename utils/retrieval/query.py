@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mindzoo.utils import restored, runtime
-from mindzoo.utils.config import Loaded
+from mindzoo.utils.config import Loaded, show
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
 from mindzoo.utils.model_spec import ModelSpec
@@ -40,6 +40,7 @@ def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
         raise UserError("index is not given; wanted a folder that mindzoo index wrote: --index FOLDER")
     index = open_index(Path(config.index))
     _check_whitening(config, index)
+    _check_given(spec, loaded, index)
     if config.effort and index.facts["kind"] not in ann.EFFORT:
         logger.info("effort has no effect: the index is of kind %s", index.facts["kind"])
     vectors = _embedded(spec, config, index, paths)
@@ -95,6 +96,20 @@ def _write(config: QueryConfig, index: Index, found: list[dict[str, Any]]) -> No
     if config.html:
         page.write(Path(config.html), index.facts, found)
         logger.info("wrote %s", config.html)
+
+
+def _check_given(spec: ModelSpec, loaded: Loaded[QueryConfig], index: Index) -> None:
+    """Queries are compared with what the index holds, so nothing that changes a vector can be another."""
+    facts = index.facts["vectors"]
+    recorded = {**facts["preprocessing"], **{name: facts["options"].get(name) for name in spec.values}}
+    for name in loaded.given & recorded.keys():
+        given, own = getattr(loaded.config, name), recorded[name]
+        own = tuple(own) if isinstance(own, list) else own
+        if given != own:
+            raise UserError(
+                f"{name} is {show(given)}, and the vectors of {index.folder} are of {show(own)}; leave it out, or make "
+                "an index of other vectors"
+            )
 
 
 def _check_whitening(config: QueryConfig, index: Index) -> None:

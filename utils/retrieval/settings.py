@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -69,8 +70,8 @@ class IndexConfig(VectorsKeys):
 
 
 @dataclass(frozen=True)
-class QueryConfig(RecipeKeys):
-    """Query"""
+class QueryConfig(PreprocessingKeys, RecipeKeys):
+    """Query; images are preprocessed as those of the index, and a value that is given must be the same"""
 
     images: tuple[str, ...] = key((), "image files, or folders of them", positional=True)
     index: str = key("", "folder that mindzoo index wrote")
@@ -112,15 +113,15 @@ class FitExponentConfig(CheckpointKeys, PreprocessingKeys, RecipeKeys):
     device_target: str = key("auto", DEVICE_HELP, choices=DEVICES)
 
 
-def with_options(config_class: type[C], spec: ModelSpec) -> type[C]:
-    """`config_class` with the options of the network as keys of their own, as evaluation has them."""
+def with_options(config_class: type[C], spec: ModelSpec, names: Collection[str]) -> type[C]:
+    """`config_class` with these options of the network as keys of their own, as evaluation has them."""
     types = typing.get_type_hints(spec.eval_config)
     plain: Any = config_class
     known = {field.name for field in dataclasses.fields(plain)}
     options = [
         (field.name, types[field.name], dataclasses.field(default=field.default, metadata=field.metadata))
         for field in dataclasses.fields(spec.eval_config)
-        if field.name in spec.options and field.name not in known
+        if field.name in names and field.name not in known
     ]
     title = "Network; what the checkpoint records, unless a key is given"
     made: type[C] = dataclasses.make_dataclass(
