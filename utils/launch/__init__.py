@@ -1,0 +1,1 @@
+"""What starts a job on the ranks of one or more servers: rank tables, the launcher, the check of a machine."""
