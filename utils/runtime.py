@@ -1,11 +1,11 @@
-"""Where a run computes: device, ranks, seed, and the way a command ends."""
+"""Where a run computes: device, ranks and seed, and how signals ask it to end."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -14,7 +14,8 @@ import mindspore as ms
 from mindspore import nn
 
 from mindzoo.utils import compat, log
-from mindzoo.utils.errors import Interrupted, UserError
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import exit_status as exit_status  # commands know it as runtime.exit_status
 
 DEVICES = ("auto", "Ascend", "GPU", "CPU")
 # Any of these in the environment means that a launcher started this process as one of several.
@@ -142,29 +143,3 @@ def stop_on_signals() -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def exit_status(run: Callable[[], object]) -> int:
-    """Run a command and turn the way it ends into an exit status.
-
-    0: done; 2: something the user can mend, said in a line; 128 + signal: ended by a signal. Any other exception is
-    a defect of ours and keeps its traceback.
-    """
-    try:
-        run()
-    except UserError as error:
-        sys.stdout.flush()
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    except Interrupted as error:
-        log.logger.info("%s", error)
-        return 128 + error.signal
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return 128 + signal.SIGINT
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the reader of our output is gone; nothing is to be flushed
-        return 128 + signal.SIGPIPE
-    finally:
-        log.stop()
-    return 0
