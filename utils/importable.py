@@ -3,6 +3,9 @@
 An entry point runs this file with `runpy` before it imports anything of the package. The folder that holds the
 entry point becomes `mindzoo`, whatever it is called and whatever else is installed: a script of a clone runs the
 code of that clone.
+
+Under the run name "importable anywhere" the package is not asked whether it can run here: for entry points that need
+no more than the standard library, such as those that are there to find out what is wrong.
 """
 
 import importlib.util
@@ -10,8 +13,8 @@ import sys
 from pathlib import Path
 
 
-def register(root: Path) -> None:
-    """Import the package at `root` under the name `mindzoo`; exit with status 2 where it cannot run."""
+def register(root: Path, *, checked: bool = True) -> None:
+    """Import the package at `root` under the name `mindzoo`; exit with status 2 where it is `checked` and cannot run."""
     if "mindzoo" in sys.modules:
         return
     spec = importlib.util.spec_from_file_location(
@@ -21,6 +24,8 @@ def register(root: Path) -> None:
     assert spec.loader is not None
     package = importlib.util.module_from_spec(spec)
     sys.modules["mindzoo"] = package
+    if not checked:
+        return
     try:
         spec.loader.exec_module(package)
     except ImportError as error:
@@ -28,5 +33,5 @@ def register(root: Path) -> None:
         raise SystemExit(2) from None
 
 
-if __name__ in ("importable", "__main__"):
-    register(Path(__file__).resolve().parents[1])
+if __name__ in ("importable", "importable anywhere", "__main__"):
+    register(Path(__file__).resolve().parents[1], checked=__name__ != "importable anywhere")
