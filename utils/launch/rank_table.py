@@ -12,7 +12,6 @@ name where `host_ip`, `server_ip` or `pod_ip`, as schedulers of clusters write t
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import socket
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.launch import addresses
 
 VERSIONS = ("1.0", "1.2")  # 1.2 is that of servers joined to a super pod
 MAKE_ONE = "make a table with scripts/hccl_tools.py on each server, and join them with scripts/merge_hccl.py"
@@ -113,12 +113,12 @@ def check(content: Any) -> list[str]:
     return parse(content)[1]
 
 
-def local_server(table: RankTable, node_rank: int | None = None) -> int:
+def local_server(table: RankTable, node_rank: int | None = None, hccn_conf: Path = addresses.HCCN_CONF) -> int:
     """Which of `table.servers` this machine is.
 
     `node_rank`, or else the variable SERVER_ID, says so: the number of the server in the table, from 0, or its
-    name there. Otherwise it is the server whose address this machine has; a table of one server that gives no address
-    is this machine's.
+    name there. Otherwise it is the server whose address this machine has, or else the one with a device that `hccn_conf`
+    lists: a container may have an address of its own. A table of one server that gives no address is this machine's.
 
     Raises:
         UserError: none of the servers is this machine, or several are.
@@ -128,16 +128,14 @@ def local_server(table: RankTable, node_rank: int | None = None) -> int:
     named = os.environ.get("SERVER_ID", "")
     if named.isdecimal():
         return _numbered(table, int(named), f"SERVER_ID is {named}")
-    if not named and len(table.servers) == 1 and not _is_ip(table.servers[0].address):
+    if not named and len(table.servers) == 1 and not addresses.is_ip(table.servers[0].address):
         return 0
-    found = [
-        number
-        for number, server in enumerate(table.servers)
-        if (named in (server.server_id, server.address) if named else is_own_address(server.address))
-    ]
+    found = _servers_here(table, named, hccn_conf)
     if len(found) == 1:
         return found[0]
-    what = f"SERVER_ID is {named}" if named else f"this machine is {' or '.join([socket.gethostname(), *addresses()])}"
+    what = (
+        f"SERVER_ID is {named}" if named else f"this machine is {' or '.join([socket.gethostname(), *addresses.own()])}"
+    )
     listed = ", ".join(server.address for server in table.servers)
     which = "several servers" if found else "no server"
     raise UserError(
@@ -146,40 +144,23 @@ def local_server(table: RankTable, node_rank: int | None = None) -> int:
     )
 
 
-def is_own_address(host: str) -> bool:
-    """Whether this machine has the address `host`, a number or a name: only its own can be bound."""
-    try:
-        resolved = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return False
-    return any(_can_bind(family, address) for family, _, _, _, address in resolved)
-
-
-def addresses() -> list[str]:
-    """The addresses that the name of this machine stands for; empty where it stands for none."""
-    try:
-        resolved = socket.getaddrinfo(socket.gethostname(), 0, type=socket.SOCK_STREAM)
-    except OSError:
-        return []
-    return list(dict.fromkeys(str(address[0]) for *_, address in resolved))
-
-
-def _can_bind(family: int, address: tuple[Any, ...]) -> bool:
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.bind(address)
-    except OSError:
-        return False
-    return True
+def _servers_here(table: RankTable, named: str, hccn_conf: Path) -> list[int]:
+    """The servers of this name; without one those with an address of this machine, or else of one of its devices."""
+    servers = list(enumerate(table.servers))
+    if named:
+        return [number for number, server in servers if named in (server.server_id, server.address)]
+    own_devices = set(addresses.read_hccn_conf(hccn_conf).values())
+    return [number for number, server in servers if addresses.is_own(server.address)] or [
+        number for number, server in servers if own_devices & {device.device_ip for device in server.devices}
+    ]
 
 
 def _numbered(table: RankTable, number: int, found: str) -> int:
     if 0 <= number < len(table.servers):
         return number
-    raise UserError(
-        f"{found}, and the rank table {table.path} has {len(table.servers)} servers; "
-        f"wanted 0 to {len(table.servers) - 1}"
-    )
+    count = len(table.servers)
+    wanted = f"{count} servers; wanted 0 to {count - 1}" if count > 1 else "1 server; wanted 0"
+    raise UserError(f"{found}, and the rank table {table.path} has {wanted}")
 
 
 def parse(content: Any) -> tuple[tuple[Server, ...], list[str]]:
@@ -216,7 +197,7 @@ def _servers(listed: Any, faults: list[str]) -> Iterator[Server]:
             faults.append(f"{place}.server_id is {_shown(name)}; wanted the address of the server, such as 10.0.0.5")
             name = ""
         devices = tuple(_devices(server.get("device"), f"{place}.device", faults))
-        address = next((server[key] for key in ADDRESS_KEYS if _is_ip(server.get(key))), name)
+        address = next((server[key] for key in ADDRESS_KEYS if addresses.is_ip(server.get(key))), name)
         yield Server(name.strip(), devices, address.strip())
 
 
@@ -224,7 +205,7 @@ def _devices(listed: Any, place: str, faults: list[str]) -> Iterator[Device]:
     for where, device in _items(listed, place, "device", faults):
         rank_id, device_id = (_number(device, name, where, faults) for name in ("rank_id", "device_id"))
         address = device.get("device_ip") or ""
-        if address and not _is_ip(address):
+        if address and not addresses.is_ip(address):
             faults.append(
                 f"{where}.device_ip is {_shown(address)}, which is no IP address; "
                 f"wanted the one that hccn_tool -i {device_id} -ip -g prints"
@@ -270,7 +251,7 @@ def _address_faults(servers: tuple[Server, ...]) -> Iterator[str]:
                 f"server_list[{number}].server_id is {server.server_id}, as server_list[{first}].server_id is; wanted each "
                 "server once: give each its own address, or list its devices together"
             )
-        elif len(servers) > 1 and _is_loopback(server.address):
+        elif len(servers) > 1 and addresses.is_loopback(server.address):
             yield (
                 f"server_list[{number}].server_id is {server.address}, which the other servers cannot reach; "
                 "wanted its address in the network: run scripts/hccl_tools.py --server_ip there"
@@ -327,18 +308,6 @@ def _whole(value: Any) -> int | None:
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _is_ip(value: Any) -> bool:
-    try:
-        ipaddress.ip_address(value if isinstance(value, str) else "")
-    except ValueError:
-        return False
-    return True
-
-
-def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
 
 
 def _kind(value: Any) -> str:
