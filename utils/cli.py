@@ -13,6 +13,7 @@ from mindzoo.utils.errors import UserError, nearest
 COMMANDS: dict[str, tuple[str, Callable[..., int]]] = {
     "train": ("train a network on class folders", entry.train),
     "eval": ("evaluate a checkpoint, or every checkpoint of a folder", entry.evaluate),
+    "launch": ("start a training or an evaluation on several ranks: launch NETWORK train", entry.launch),
     "export": ("write a checkpoint as MINDIR, ONNX or AIR, and verify it", entry.export),
     "predict": ("name the classes of images", entry.predict),
     "embed": ("write the vectors of a folder of images", entry.embed),

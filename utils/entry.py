@@ -11,7 +11,10 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 from mindzoo.utils import config, converter, exporter, log, predictor, runtime, storage, trainer, validator
-from mindzoo.utils.config import Loaded
+from mindzoo.utils.config import Aliases, Loaded
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.launch import launcher
+from mindzoo.utils.launch.settings import LaunchConfig
 from mindzoo.utils.model_spec import ModelSpec
 from mindzoo.utils.retrieval import embedder, evaluation, exponent, index, query, whitening
 from mindzoo.utils.retrieval.settings import (
@@ -46,6 +49,33 @@ def evaluate(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | Non
         loaded = _load(spec, spec.eval_config, {**CHECKPOINT_ALIASES, **spec.eval_aliases}, argv, prog, "Evaluate")
         log.start(spec.lines.format, console=_on_console(loaded.config))
         validator.evaluate(spec, loaded)
+
+    return runtime.exit_status(run)
+
+
+def launch(spec: ModelSpec, argv: Sequence[str], prog: str) -> int:
+    """Train or evaluate on several ranks: `train --ranks 8 -- FLAGS OF TRAIN`."""
+    commands: dict[str, tuple[type[Any], Aliases, Aliases]] = {
+        "train": (spec.train_config, TRAIN_ALIASES, spec.train_aliases),
+        "eval": (spec.eval_config, CHECKPOINT_ALIASES, spec.eval_aliases),
+    }
+    command, *rest = argv or [""]
+
+    def run() -> None:
+        log.start()
+        if command not in (*commands, "-h", "--help"):
+            raise UserError(
+                f"{prog} {command}: wanted {prog} train or {prog} eval, flags, -- and the command's own flags"
+            )
+        own = rest[: rest.index("--")] if "--" in rest else rest
+        options = config.load(
+            LaunchConfig, ["--help"] if command not in commands else own, prog=f"{prog} {command}",
+            description="Start a command on several ranks and watch over them. Behind a -- follow the flags of the command.",
+        ).config  # fmt: skip
+        config_class, common, aliases = commands[command]
+        flags = rest[len(own) + 1 :]
+        loaded = _read(spec, config_class, {**common, **aliases}, flags, f"{prog} {command} --", command.capitalize())
+        launcher.launch(spec.folder / f"{command}.py", command, options, loaded, flags)
 
     return runtime.exit_status(run)
 
@@ -160,10 +190,22 @@ def _plain(
 def _load(
     spec: ModelSpec, config_class: type[Any], aliases: Any, argv: Sequence[str] | None, prog: str | None, verb: str
 ) -> Loaded[Any]:
+    """The configuration with its `*_url` keys put in place."""
+    loaded = _read(spec, config_class, aliases, argv, prog, verb)
+    known = {field.name for field in dataclasses.fields(config_class)}
+    if "checkpoint_url" not in known:
+        return loaded
+    resumed = spec.train_aliases.get("checkpoint_path") == "resume"
+    return storage.settle(loaded, "checkpoint" if "checkpoint" in known else "resume" if resumed else "pretrained")
+
+
+def _read(
+    spec: ModelSpec, config_class: type[Any], aliases: Any, argv: Sequence[str] | None, prog: str | None, verb: str
+) -> Loaded[Any]:
     known = {field.name for field in dataclasses.fields(config_class)}
     # One recipe serves all commands of a network; what only a training needs is skipped by the others.
     training = {field.name for field in dataclasses.fields(spec.train_config)} | {*TRAIN_ALIASES, *spec.train_aliases}
-    loaded = config.load(
+    return config.load(
         config_class,
         sys.argv[1:] if argv is None else argv,
         aliases={
@@ -176,10 +218,6 @@ def _load(
         passed_over=training,
         description=f"{verb} {spec.title} ({spec.paper}).",
     )
-    if "checkpoint_url" not in known:
-        return loaded
-    resumed = spec.train_aliases.get("checkpoint_path") == "resume"
-    return storage.settle(loaded, "checkpoint" if "checkpoint" in known else "resume" if resumed else "pretrained")
 
 
 def _on_console(settings: Any) -> bool:

@@ -1,0 +1,146 @@
+"""Checks what is to be launched, makes the ranks' folders, writes the plan, and hands over to the supervisor."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from mindzoo.utils import log
+from mindzoo.utils.config import Loaded
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.launch import folders, layout, ports
+from mindzoo.utils.launch.folders import Pattern
+from mindzoo.utils.launch.layout import Layout
+from mindzoo.utils.launch.plan import Plan, RankPlan
+from mindzoo.utils.launch.settings import LaunchConfig
+from mindzoo.utils.log import logger
+
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
+# Keys of a training or an evaluation that are paths: the ranks work in folders of their own.
+PATHS = (
+    "config_path", "data_dir", "eval_data_dir", "pretrained", "checkpoint", "resume", "output_dir",
+    "data_url", "eval_data_url", "checkpoint_url", "train_url",
+)  # fmt: skip
+CLUSTER_SECONDS = (120, 600)  # on one server, and on several, which are started one after the other
+VISIBLE = {"CPU": "", "GPU": "CUDA_VISIBLE_DEVICES"}
+
+
+def launch(entry: Path, command: str, options: LaunchConfig, loaded: Loaded[Any], flags: Sequence[str]) -> None:
+    """Start `entry` with `flags` on every rank; does not return unless the job runs in the background.
+
+    Args:
+        command: "train" or "eval".
+        loaded: the configuration that `flags` mean.
+
+    Raises:
+        UserError: anything the user can mend; nothing was started or written then.
+    """
+    if not sys.platform.startswith("linux"):
+        raise UserError(f"several ranks can be launched on Linux only, and this is {sys.platform}")
+    placed = layout.settle(options)
+    port = 0
+    if placed.size > 1:
+        port = ports.settle(placed.master_addr, options.master_port, nodes=placed.nodes, node_rank=placed.node_rank)
+    plan = prepare(entry, command, options, loaded, flags, placed, port)
+    announce(plan, options, placed)
+    hand_over(plan, background=options.background)
+
+
+def prepare(
+    entry: Path,
+    command: str,
+    options: LaunchConfig,
+    loaded: Loaded[Any],
+    flags: Sequence[str],
+    placed: Layout,
+    port: int,
+) -> Plan:
+    """Make the folders and write the plan into msrun's log folder."""
+    pattern = Pattern(
+        options.rank_folder or f"{command}_parallel{{rank}}",
+        options.log_name, options.env_name, options.folder_link, options.log_link,
+    )  # fmt: skip
+    go_on = getattr(loaded.config, "resume", "") == "auto" and not Path(loaded.config.output_dir).is_absolute()
+    root = folders.create(Path.cwd(), pattern, placed.ranks, go_on=go_on)
+    ranks = []
+    for rank in placed.ranks:
+        names = pattern.of(rank)
+        folders.link(root, names)
+        folder = root / names.folder
+        ranks.append(RankPlan(rank, str(folder), str(folder / names.log), str(folder / names.env)))
+    server = f"/server{placed.node_rank}" if placed.nodes > 1 else ""
+    device = ["--device_target", options.device_target] if options.device_target else []
+    plan = Plan(
+        entry=str(entry),
+        flags=["--is_distributed", str(int(placed.size > 1)), *device, *flags, *absolute_paths(loaded)],
+        size=placed.size,
+        ranks=ranks,
+        log_dir=str(folders.create_log_dir(root, folders.LOG_DIR + server)),
+        nodes=placed.nodes,
+        node_rank=placed.node_rank,
+        master_addr=placed.master_addr,
+        master_port=port,
+        rank_table=str(Path(options.rank_table).resolve()) if options.rank_table else "",
+        cluster_timeout=options.cluster_timeout or CLUSTER_SECONDS[placed.nodes > 1],
+        bind_core=options.bind_core,
+        follow=not options.background,
+        environment=devices_environment(options, placed),
+    )
+    plan.write()
+    return plan
+
+
+def absolute_paths(loaded: Loaded[Any]) -> list[str]:
+    """Flags that give the paths again which were given relative to the current folder; the last one wins."""
+    flags = []
+    for name in PATHS:
+        value = getattr(loaded.config, name, "") if name in loaded.given else ""
+        if not value or "://" in value or Path(value).is_absolute() or (name, value) == ("resume", "auto"):
+            continue
+        if name == "config_path" and not Path(value).is_file():  # the name of a recipe
+            continue
+        flags += [f"--{name}", str(Path.cwd() / value)]
+    return flags
+
+
+def devices_environment(options: LaunchConfig, placed: Layout) -> dict[str, str]:
+    """The variables that lead ranks to their devices, where these are not simply the first ones."""
+    if placed.size == 1:
+        return {"DEVICE_ID": str(placed.devices[0])}
+    name = VISIBLE.get(options.device_target, "ASCEND_RT_VISIBLE_DEVICES")
+    if not name or name in os.environ or placed.devices == tuple(range(len(placed.devices))):
+        return {}
+    return {name: ",".join(map(str, placed.devices))}
+
+
+def announce(plan: Plan, options: LaunchConfig, placed: Layout) -> None:
+    """Say which ranks start and where they write."""
+    if options.rank_line:
+        for rank, device in zip(placed.ranks, placed.devices, strict=True):
+            logger.info(options.rank_line.replace("{rank}", str(rank)).replace("{device}", str(device)))
+    for own in plan.ranks:
+        logger.info("launch: rank %d of %d writes to %s", own.rank, plan.size, own.log)
+    logger.info("launch: the job's own logs are in %s", plan.log_dir)
+
+
+def hand_over(plan: Plan, *, background: bool) -> None:
+    """Become the supervisor, which needs no MindSpore; or start it and return."""
+    command = [sys.executable, str(SUPERVISOR), str(plan.path)]
+    if not background:
+        _become(command)
+    with open(Path(plan.log_dir) / "launch.log", "wb") as out:
+        job = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    logger.info("launch: running in the background as process %d; kill %d stops it", job.pid, job.pid)
+
+
+def _become(command: list[str]) -> NoReturn:
+    log.stop()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(command[0], command)

@@ -1,0 +1,81 @@
+"""Which ranks run on which server and device: from a rank table, or from counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.launch import rank_table
+from mindzoo.utils.launch.settings import LaunchConfig
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The ranks of this server and those of the whole job."""
+
+    size: int  # ranks on all servers
+    ranks: tuple[int, ...]  # of this server
+    devices: tuple[int, ...]  # of these ranks
+    nodes: int
+    node_rank: int
+    master_addr: str
+
+
+def settle(options: LaunchConfig) -> Layout:
+    """The layout that the flags ask for.
+
+    Raises:
+        UserError: the rank table has faults or does not list this server, or counts do not go together.
+    """
+    return from_table(options) if options.rank_table else from_counts(options)
+
+
+def from_table(options: LaunchConfig) -> Layout:
+    """As the rank table says; a count that is given beside it must be the same.
+
+    Raises:
+        UserError: see `settle`.
+    """
+    table = rank_table.load(Path(options.rank_table))
+    server = rank_table.local_server(table, None if options.node_rank < 0 else options.node_rank)
+    devices = tuple(device.device_id for device in table.devices_of(server))
+    for name, given, listed in (
+        ("ranks", options.ranks, table.world_size),
+        ("nodes", options.nodes, len(table.servers)),
+        ("devices", options.devices, devices),
+    ):
+        if given and given != listed:
+            shown = ",".join(map(str, listed)) if isinstance(listed, tuple) else listed
+            wanted = ",".join(map(str, given)) if isinstance(given, tuple) else given
+            raise UserError(
+                f"{name} is {wanted}, and the rank table {options.rank_table} lists {shown}; "
+                f"leave {name} out, or make the table again"
+            )
+    several = len(table.servers) > 1
+    address = options.master_addr or (table.servers[0].address if several else "127.0.0.1")
+    return Layout(table.world_size, table.ranks_of(server), devices, len(table.servers), server, address)
+
+
+def from_counts(options: LaunchConfig) -> Layout:
+    """The same number of ranks on each server, in the order of the servers.
+
+    Raises:
+        UserError: see `settle`.
+    """
+    nodes = options.nodes or 1
+    size = options.ranks or nodes * max(len(options.devices), 1)
+    local = size // nodes
+    if size % nodes:
+        raise UserError(f"{size} ranks on {nodes} servers; wanted a multiple of {nodes}, or a rank table")
+    if options.devices and len(options.devices) != local:
+        raise UserError(f"{len(options.devices)} devices for {local} ranks on this server; wanted one for each")
+    if nodes > 1 and (options.node_rank < 0 or not options.master_addr):
+        raise UserError(f"{nodes} servers; wanted --node_rank (from 0) and --master_addr (that of server 0) on each")
+    node_rank = max(options.node_rank, 0)
+    if node_rank >= nodes:
+        raise UserError(f"node_rank is {node_rank} of {nodes} servers; wanted 0 to {nodes - 1}, and --nodes")
+    ranks = tuple(range(node_rank * local, (node_rank + 1) * local))
+    return Layout(
+        size, ranks, options.devices or tuple(range(local)), nodes, node_rank, options.master_addr or "127.0.0.1"
+    )

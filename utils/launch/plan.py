@@ -1,0 +1,74 @@
+"""What is to be started on this server: made and checked by the launcher, read by supervisor and ranks."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+FILE = "plan.json"
+# 128 + SIGINT and SIGTERM: the rank stopped as it was asked to, with a checkpoint.
+STOPPED = (130, 143)
+
+
+@dataclass(frozen=True)
+class RankPlan:
+    """One rank of this server."""
+
+    rank: int
+    folder: str  # absolute
+    log: str  # absolute
+    env: str  # absolute
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A job on this server. All paths are absolute."""
+
+    entry: str  # train.py or eval.py of the network
+    flags: list[str]  # for it
+    size: int  # ranks on all servers
+    ranks: list[RankPlan]  # of this server
+    log_dir: str  # of msrun, of the supervisor, and for what the ranks tell it
+    nodes: int = 1
+    node_rank: int = 0
+    master_addr: str = "127.0.0.1"
+    master_port: int = 0
+    rank_table: str = ""
+    cluster_timeout: int = 120
+    bind_core: bool = False
+    follow: bool = True  # show the log of this server's first rank
+    environment: dict[str, str] = field(default_factory=dict)  # added to that of the ranks
+
+    @property
+    def alone(self) -> bool:
+        """One rank needs no launcher and joins nobody."""
+        return self.size == 1
+
+    @property
+    def path(self) -> Path:
+        return Path(self.log_dir) / FILE
+
+    def tell(self, rank: int, kind: str, value: int) -> None:
+        """Leave the supervisor a rank's `pid`, or how it ended, its `status`."""
+        path = self._told(rank, kind)
+        path.with_suffix(".part").write_text(str(value))
+        path.with_suffix(".part").replace(path)
+
+    def told(self, rank: int, kind: str) -> int | None:
+        """What the rank told."""
+        path = self._told(rank, kind)
+        return int(path.read_text()) if path.exists() else None
+
+    def _told(self, rank: int, kind: str) -> Path:
+        return Path(self.log_dir) / f"rank_{rank}.{kind}"
+
+    def write(self) -> None:
+        self.path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
+
+
+def read(path: Path) -> Plan:
+    """The plan in a file that `Plan.write` wrote."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return Plan(**{**content, "ranks": [RankPlan(**rank) for rank in content["ranks"]]})

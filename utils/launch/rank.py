@@ -1,0 +1,89 @@
+"""What msrun runs for each rank, and for its scheduler: python rank.py PLAN.
+
+A rank enters its folder, leaves its environment there, prints into its log, and becomes the network's entry point. How
+it ended is written down for the supervisor, since the exit status alone would make msrun kill the ranks that are slower.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+import traceback
+from pathlib import Path
+
+runpy.run_path(str(Path(__file__).resolve().parents[1] / "importable.py"), run_name="importable")
+
+from mindzoo.utils.launch import plan as plans  # noqa: E402
+from mindzoo.utils.launch import processes  # noqa: E402
+from mindzoo.utils.launch.plan import STOPPED, Plan, RankPlan  # noqa: E402
+
+SECRETS = ("KEY", "SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL")
+
+
+def main(path: str) -> int:
+    """Run as one rank of the plan, or as msrun's scheduler; returns the exit status for msrun."""
+    plan = plans.read(Path(path))
+    if os.environ.get("MS_ROLE") == "MS_SCHED":
+        # The framework leaves files in the current folder.
+        os.chdir(plan.log_dir)
+        return run(plan)
+    local = 0 if plan.alone else int(os.environ["DEVICE_ID"])
+    own = plan.ranks[local]
+    enter(plan, own, local)
+    plan.tell(own.rank, "pid", os.getpid())
+    status = run(plan)
+    plan.tell(own.rank, "status", status)
+    return status if plan.alone or status not in STOPPED else 0
+
+
+def enter(plan: Plan, own: RankPlan, local: int) -> None:
+    """Folder, environment, log and cores of this rank."""
+    processes.end_with_parent()
+    os.environ.update(DEVICE_NUM=str(len(plan.ranks)), SERVER_ID=str(plan.node_rank), RANK_SIZE=str(plan.size))
+    os.environ["RANK_ID"] = str(own.rank)
+    if not plan.alone:
+        # msrun counts as if every server had as many ranks as this one.
+        os.environ["MS_NODE_ID"] = str(own.rank)
+    os.chdir(own.folder)
+    if plan.bind_core:
+        bind_core(local, len(plan.ranks))
+    with open(own.env, "a", encoding="utf-8") as file:
+        file.writelines(f"{name}={shown(name, value)}\n" for name, value in sorted(os.environ.items()))
+    sys.stdout.flush()
+    with open(own.log, "ab") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+
+
+def bind_core(local: int, count: int) -> None:
+    """Keep this process on its share of the cores; with fewer cores than ranks on all of them."""
+    cores = sorted(os.sched_getaffinity(0))
+    share = len(cores) // count
+    if share:
+        os.sched_setaffinity(0, cores[local * share : (local + 1) * share])
+
+
+def shown(name: str, value: str) -> str:
+    """The value of a variable, but for what looks like a secret."""
+    return "***" if any(word in name.upper() for word in SECRETS) else value
+
+
+def run(plan: Plan) -> int:
+    """The entry point's exit status."""
+    sys.argv, sys.path[0] = [plan.entry, *plan.flags], str(Path(plan.entry).parent)
+    try:
+        runpy.run_path(plan.entry, run_name="__main__")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1]))

@@ -1,0 +1,174 @@
+"""Carries out a plan: python supervisor.py PLAN. It runs for as long as the job does, without loading MindSpore.
+
+Left alone, msrun leaves its ranks behind when it gets SIGTERM, ends with status 0 on SIGINT, and waits for half a minute
+for its scheduler once a rank has died. So signals go to the ranks by pid, the first rank that fails ends all others
+and the scheduler, and the exit status is that of the ranks.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+runpy.run_path(str(Path(__file__).resolve().parents[1] / "importable.py"), run_name="importable")
+
+from mindzoo.utils.launch import plan as plans  # noqa: E402
+from mindzoo.utils.launch import processes, report  # noqa: E402
+from mindzoo.utils.launch.plan import STOPPED, Plan  # noqa: E402
+
+POLL_SECONDS = 0.2
+# For the other ranks once one has failed: msrun looks once a second, and ends them.
+FAILURE_SECONDS = 3.0
+# For msrun and its scheduler once all ranks of this server have ended, on one server and on several.
+END_SECONDS = (10.0, 60.0)
+# After so many seconds without a sign of life a server is given up, where there are several; MindSpore's default is 30.
+NODE_TIMEOUT = "10"
+KILLED = 128 + signal.SIGKILL
+
+
+@dataclass
+class Job:
+    """The job on this server, under way."""
+
+    plan: Plan
+    name: str = field(default_factory=lambda: uuid.uuid4().hex)
+    signals: list[int] = field(default_factory=list)  # that asked it to stop
+    pids: dict[int, int] = field(default_factory=dict)  # of the ranks that began
+    ended: dict[int, int] = field(default_factory=dict)  # status of the ranks that ended, in the order of their end
+
+    def run(self) -> int:
+        """Start, watch and clear away; returns the job's exit status."""
+        started, obeyed = time.monotonic(), 0
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda received, _: self.signals.append(received))
+        follower = report.Follower(self.plan.ranks[0].log if self.plan.follow else None)
+        launcher = self.start()
+        while not self.is_over(launcher):
+            time.sleep(POLL_SECONDS)
+            follower.show()
+            if len(self.signals) > obeyed:
+                obeyed += 1
+                self.stop(at_once=obeyed > 1)
+        self.clear_away(launcher)
+        follower.show()
+        failed, status = self.outcome(launcher.returncode)
+        if status and not self.signals:
+            report.failure(self.plan, failed, status)
+        report.say(f"the job ended with status {status} after {time.monotonic() - started:.0f} s")
+        (Path(self.plan.log_dir) / "status").write_text(f"{status}\n")
+        return status
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start msrun, or the one rank, in a session of its own: a Ctrl-C on the terminal is for this process alone."""
+        with open(Path(self.plan.log_dir) / "msrun.log", "wb") as log:
+            return subprocess.Popen(
+                command(self.plan), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                env=environment(self.plan, self.name), start_new_session=True, preexec_fn=processes.end_with_parent,
+            )  # fmt: skip
+
+    def stop(self, *, at_once: bool) -> None:
+        """Ask the ranks to stop: they agree on a step, save, and end. The second time all processes are killed."""
+        if at_once:
+            report.say("asked again: ending all processes at once")
+            processes.send(processes.of_job(self.name), signal.SIGKILL)
+            return
+        name = signal.Signals(self.signals[0]).name
+        report.say(
+            f"asked to stop by {name}: the ranks finish their step and save a checkpoint; once more ends at once"
+        )
+        # MindSpore takes SIGINT for itself while it computes, so the ranks get SIGTERM either way. Where some have not
+        # begun there is nothing to save, and whoever starts them is ended too.
+        begun = len(self.pids) == len(self.plan.ranks)
+        living = [pid for rank, pid in self.pids.items() if rank not in self.ended]
+        processes.send(living if begun else processes.of_job(self.name), signal.SIGTERM)
+
+    def is_over(self, launcher: subprocess.Popen[bytes]) -> bool:
+        """Whether all ranks of this server have ended, or one has failed."""
+        no_more_begin = launcher.poll() is not None
+        self.look()
+        if any(status not in (0, *STOPPED) for status in self.ended.values()):
+            return True
+        return len(self.ended) == (len(self.pids) if no_more_begin else len(self.plan.ranks))
+
+    def look(self) -> None:
+        """Notice the ranks that began and those that ended."""
+        for own in self.plan.ranks:
+            pid = self.pids.get(own.rank) or self.plan.told(own.rank, "pid")
+            if own.rank in self.ended or pid is None:
+                continue
+            self.pids[own.rank] = pid
+            gone = not processes.is_alive(pid)
+            status = self.plan.told(own.rank, "status")
+            if gone or status is not None:
+                self.ended[own.rank] = KILLED if status is None else status
+
+    def clear_away(self, launcher: subprocess.Popen[bytes]) -> None:
+        """Leave no process behind: what does not end in time is killed."""
+        well = all(status in (0, *STOPPED) for status in self.ended.values())
+        seconds = END_SECONDS[self.plan.nodes > 1] if well else FAILURE_SECONDS
+        processes.wait_until(lambda: not any(map(processes.is_alive, self.pids.values())), seconds)
+        if well:
+            processes.wait_until(lambda: launcher.poll() is not None, seconds)
+        processes.send(processes.of_job(self.name), signal.SIGKILL)
+        launcher.wait()
+
+    def outcome(self, returncode: int) -> tuple[int | None, int]:
+        """The first rank that failed and the job's exit status: that rank's, else of the signal, else of the ranks."""
+        failed, status = next(
+            ((rank, status) for rank, status in self.ended.items() if status not in (0, *STOPPED)), (None, 0)
+        )
+        if status == KILLED:
+            failed, status = self.how_it_died(failed, returncode)
+        if self.signals and status in (0, 128 + signal.SIGTERM, KILLED):
+            return None, 128 + self.signals[0]
+        if not status and len(self.ended) < len(self.plan.ranks):
+            return None, 1
+        return failed, status or max(self.ended.values())
+
+    def how_it_died(self, rank: int | None, returncode: int) -> tuple[int | None, int]:
+        """The rank that ended without a word, and 128 + the signal that ended it, as far as msrun saw it."""
+        if self.plan.alone:
+            return rank, 128 - returncode if returncode < 0 else KILLED
+        text = (Path(self.plan.log_dir) / "msrun.log").read_text(encoding="utf-8", errors="replace")
+        seen = re.search(r"Worker process (\d+) exit with exception\. Error code: (-?\d+)", text)
+        ranks = {pid: own for own, pid in self.pids.items()}
+        if seen is None or int(seen[1]) not in ranks:
+            return rank, KILLED
+        code = int(seen[2])
+        return ranks[int(seen[1])], 128 - code if code < 0 else code
+
+
+def command(plan: Plan) -> list[str]:
+    """The command line of msrun, or of the one rank."""
+    rank = [str(Path(__file__).with_name("rank.py")), str(plan.path)]
+    if plan.alone:
+        return [sys.executable, *rank]
+    table = [f"--rank_table_file={plan.rank_table}"] if plan.rank_table else []
+    return [
+        sys.executable, "-m", "mindspore.parallel.cluster.run", f"--worker_num={plan.size}",
+        f"--local_worker_num={len(plan.ranks)}", f"--master_addr={plan.master_addr}",
+        f"--master_port={plan.master_port}", f"--node_rank={plan.node_rank}", f"--log_dir={plan.log_dir}",
+        "--join=True", "--tail_worker_log=-1", f"--cluster_time_out={plan.cluster_timeout}", *table, *rank,
+    ]  # fmt: skip
+
+
+def environment(plan: Plan, job: str) -> dict[str, str]:
+    """The environment of msrun, which it hands on to the ranks."""
+    changed = {**os.environ, **plan.environment, processes.JOB_VARIABLE: job}
+    # msrun calls a bare `python`.
+    changed["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), changed.get("PATH", os.defpath)])
+    if plan.nodes > 1:
+        changed.setdefault("MS_NODE_TIMEOUT", NODE_TIMEOUT)
+    return changed
+
+
+if __name__ == "__main__":
+    raise SystemExit(Job(plans.read(Path(sys.argv[1]))).run())
