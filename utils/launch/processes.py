@@ -11,7 +11,9 @@ from pathlib import Path
 
 # In the environment of every process of a job, with a value of its own per job.
 JOB_VARIABLE = "MINDZOO_JOB"
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
+# linux/prctl.h
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def is_alive(pid: int) -> bool:
@@ -63,3 +65,17 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 def end_with_parent() -> None:
     """Have the system send SIGTERM to this process when the one that started it ends, however that ends (prctl(2))."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of processes that those started from here leave behind, instead of init (prctl(2))."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def bury_orphans() -> None:
+    """Wait for the children that have ended: in a container nobody else may do it."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return

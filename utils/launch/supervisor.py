@@ -49,6 +49,7 @@ class Job:
         started, obeyed = time.monotonic(), 0
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda received, _: self.signals.append(received))
+        processes.adopt_orphans()
         follower = report.Follower(self.plan.ranks[0].log if self.plan.follow else None)
         launcher = self.start()
         while not self.is_over(launcher):
@@ -111,14 +112,17 @@ class Job:
                 self.ended[own.rank] = KILLED if status is None else status
 
     def clear_away(self, launcher: subprocess.Popen[bytes]) -> None:
-        """Leave no process behind: what does not end in time is killed."""
+        """Leave no process behind: what does not end in time is killed, the scheduler first and msrun last."""
         well = all(status in (0, *STOPPED) for status in self.ended.values())
         seconds = END_SECONDS[self.plan.nodes > 1] if well else FAILURE_SECONDS
         processes.wait_until(lambda: not any(map(processes.is_alive, self.pids.values())), seconds)
         if well:
             processes.wait_until(lambda: launcher.poll() is not None, seconds)
+        processes.send((pid for pid in processes.of_job(self.name) if pid != launcher.pid), signal.SIGKILL)
+        processes.wait_until(lambda: launcher.poll() is not None, FAILURE_SECONDS)
         processes.send(processes.of_job(self.name), signal.SIGKILL)
         launcher.wait()
+        processes.bury_orphans()
 
     def outcome(self, returncode: int) -> tuple[int | None, int]:
         """The first rank that failed and the job's exit status: that rank's, else of the signal, else of the ranks."""
