@@ -6,9 +6,10 @@ from typing import Any
 
 import mindspore as ms
 
+from mindzoo.utils.environment import SLOW_AVX512
+
 VERSION = tuple(int(part) for part in ms.__version__.split(".")[:2])
-# oneDNN 3.10, in MindSpore 2.9 and 2.10, sends 3x3 convolutions on AVX-512 machines to its reference code.
-SLOW_AVX512_CONVOLUTION = VERSION in ((2, 9), (2, 10))
+SLOW_AVX512_CONVOLUTION = VERSION in SLOW_AVX512
 
 
 def device_available(target: str) -> bool:

@@ -15,6 +15,8 @@ import warnings
 PYTHON = ((3, 10), (3, 13))
 MINDSPORE = ((2, 8), (2, 11))
 NUMPY = ((1, 26, 4), (2,))
+# oneDNN 3.10, in MindSpore 2.9 and 2.10, sends 3x3 convolutions on AVX-512 machines to its reference code.
+SLOW_AVX512 = ((2, 9), (2, 10))
 WHEELS = {
     "Linux": ("x86_64", "aarch64"),
     "Darwin": ("x86_64", "arm64"),
@@ -32,8 +34,8 @@ def prepare() -> None:
     problem = find_problem()
     if problem:
         raise ImportError(problem)
-    if _version("mindspore") >= MINDSPORE[1]:
-        warnings.warn(f"mindzoo is tested up to MindSpore 2.10; found {_version_text('mindspore')}", stacklevel=3)
+    if find_doubt():
+        warnings.warn(str(find_doubt()), stacklevel=3)
     # Warnings of the framework's compiler say nothing a user can act on. Its data pipeline logs every error that it
     # also raises; the raised one is reported.
     os.environ.setdefault("GLOG_v", "3")
@@ -43,7 +45,29 @@ def prepare() -> None:
 
 def find_problem() -> str | None:
     """Why mindzoo cannot run here, as one sentence; None where it can."""
-    return _python_problem() or _platform_problem() or _numpy_problem() or _mindspore_problem()
+    return next((problem for _, problem in examine().values() if problem), None)
+
+
+def find_doubt() -> str | None:
+    """Why mindzoo may not work here, as one sentence; None where nothing speaks against it."""
+    if _version("mindspore") < MINDSPORE[1]:
+        return None
+    return f"mindzoo is tested up to MindSpore 2.10; found {_version_text('mindspore')}"
+
+
+def examine() -> dict[str, tuple[str, str | None]]:
+    """By subject what was found, and why mindzoo cannot run with it; None where it can."""
+    return {
+        "Python": (platform.python_version(), _python_problem()),
+        "platform": (f"{platform.system()} on {platform.machine()}", _platform_problem()),
+        "NumPy": (_version_text("numpy"), _numpy_problem()),
+        "MindSpore": (_version_text("mindspore"), _mindspore_problem()),
+    }
+
+
+def slow_avx512_convolution() -> bool:
+    """Whether the installed MindSpore computes 3x3 convolutions on AVX-512 CPUs with oneDNN's reference code."""
+    return _version("mindspore")[:2] in SLOW_AVX512
 
 
 def _python_problem() -> str | None:
