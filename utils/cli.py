@@ -9,6 +9,7 @@ from mindzoo import __version__
 from mindzoo.models import SPECS, get_spec, list_models
 from mindzoo.utils import entry, log, runtime
 from mindzoo.utils.errors import UserError, nearest
+from mindzoo.utils.launch import doctor
 
 COMMANDS: dict[str, tuple[str, Callable[..., int]]] = {
     "train": ("train a network on class folders", entry.train),
@@ -24,6 +25,7 @@ COMMANDS: dict[str, tuple[str, Callable[..., int]]] = {
 OTHERS = {
     "convert": "write any checkpoint that can be read as one of this zoo: convert IN OUT.ckpt",
     "list": "list the networks",
+    "doctor": "check this machine, and say what is wrong: doctor [--rank_table FILE]",
     "whiten": "fit a whitening on vectors: whiten VECTORS.npy --output W.npz",
     "index": "make an index of vectors: index VECTORS.npy --output FOLDER",
     "evaluate-retrieval": "how well vectors rank images: evaluate-retrieval VECTORS.npy --protocol P",
@@ -50,6 +52,8 @@ def _dispatch(command: str, rest: Sequence[str]) -> int:
         return _say(_table(rest[0] if rest else "*"))
     if command == "convert":
         return entry.convert(list(SPECS.values()), rest, "mindzoo convert")
+    if command == "doctor":
+        return doctor.main(rest)
     if command in RETRIEVAL:
         return RETRIEVAL[command](rest, f"mindzoo {command}")
 
