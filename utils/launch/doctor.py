@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mindzoo.utils import config, log
 from mindzoo.utils.config import key
 from mindzoo.utils.errors import exit_status
-from mindzoo.utils.launch import ascend, leftovers, machine, table_check
+from mindzoo.utils.launch import ascend, leftovers, machine, ports, table_check
 from mindzoo.utils.launch.finding import Finding
 
 
@@ -23,7 +23,7 @@ class DoctorConfig:
     devices: int = key(0, "Ascend devices that this machine must have; 0: any number, or none", minimum=0)
     port: int = key(
         0,
-        f"port at which ranks are to meet on server 0; 0: {machine.PORT}, which a job on one server can do without",
+        f"port at which ranks are to meet on server 0; 0: {ports.SHARED_PORT}, which a job on one server can do without",
         minimum=0,
         maximum=65535,
     )
@@ -57,7 +57,7 @@ def examine(settings: DoctorConfig) -> Iterator[Finding]:
     yield machine.check_cpu()
     table = table_check.check(settings.rank_table, settings.node_rank)
     yield table.finding
-    yield machine.check_port(settings.port or machine.PORT, needed=settings.port > 0 or table.servers > 1)
+    yield machine.check_port(settings.port or ports.SHARED_PORT, needed=settings.port > 0 or table.servers > 1)
     if ascend.device_numbers():
         yield machine.check_hccl_ports()
     yield machine.check_disk(settings.folder, settings.free_gb)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 from mindzoo.utils import environment
-from mindzoo.utils.errors import shorten
+from mindzoo.utils.errors import UserError, shorten
+from mindzoo.utils.launch import ports
 from mindzoo.utils.launch.finding import Finding, ok, problem, warning
 
-PORT = 8118  # that msrun's ranks meet at unless they are told another one
 HCCL_PORTS = range(60000, 60016)  # of each server, unless HCCL_IF_BASE_PORT says otherwise
 GB = 10**9
 CPUINFO = Path("/proc/cpuinfo")
@@ -50,7 +49,7 @@ def check_cpu(cpuinfo: Path = CPUINFO) -> Finding:
 
 def check_port(number: int, *, needed: bool) -> Finding:
     """Ranks can meet at this port; on one server a launch takes another one, and it is not `needed`."""
-    if is_free(number):
+    if _is_free(number):
         return ok("port", f"{number} is free")
     what = f"{number} is taken (ss -ltnp 'sport = :{number}' names the process)"
     if needed:
@@ -58,12 +57,14 @@ def check_port(number: int, *, needed: bool) -> Finding:
     return warning("port", f"{what}; a job on one server takes another one, a job on several needs --master_port")
 
 
-def check_hccl_ports(ports: range = HCCL_PORTS) -> Finding:
+def check_hccl_ports(wanted: range = HCCL_PORTS) -> Finding:
     """The ports that HCCL takes on a server with Ascend devices are free."""
     first = os.environ.get("HCCL_IF_BASE_PORT", "")
-    if first.isdecimal():
-        ports = range(int(first), int(first) + len(ports))
-    names, taken = f"{ports[0]} to {ports[-1]}", [str(port) for port in ports if not is_free(port)]
+    if first and not (first.isdecimal() and 1024 <= int(first) <= 65520):
+        return warning("HCCL ports", f"HCCL_IF_BASE_PORT is {first}; wanted 1024 to 65520")
+    if first:
+        wanted = range(int(first), int(first) + len(wanted))
+    names, taken = f"{wanted[0]} to {wanted[-1]}", [str(port) for port in wanted if not _is_free(port)]
     if not taken:
         return ok("HCCL ports", f"{names} are free")
     return warning(
@@ -71,18 +72,6 @@ def check_hccl_ports(ports: range = HCCL_PORTS) -> Finding:
         f"of {names} {shorten(taken)} are taken; where no other job has them, set HCCL_IF_BASE_PORT on all servers to the "
         "first of 16 free ones",
     )
-
-
-def is_free(port: int) -> bool:
-    """Whether a server can listen at this port on all addresses of this machine."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what was closed a moment ago is free
-        try:
-            probe.bind(("", port))
-            probe.listen(1)
-        except OSError:
-            return False
-    return True
 
 
 def check_disk(folder: str, free_gb: float) -> Finding:
@@ -100,3 +89,11 @@ def check_disk(folder: str, free_gb: float) -> Finding:
             "disk", f"{free:.1f} GB are free in {place}; wanted {free_gb:g}: delete old runs, or use another disk"
         )
     return ok("disk", f"{free:.1f} GB are free in {place}")
+
+
+def _is_free(port: int) -> bool:
+    try:
+        ports.bind("0.0.0.0", port)
+    except UserError:
+        return False
+    return True
