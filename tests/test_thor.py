@@ -15,13 +15,15 @@ import pytest
 from mindspore import Parameter, Tensor, nn, ops
 
 from mindzoo.models.densenet121 import SPEC
+from mindzoo.models.multigrain.network import multigrain
 from mindzoo.tests import thor_reference
 from mindzoo.tests.conftest import ROOT
 from mindzoo.tests.test_data_parallel import free_port
 from mindzoo.tests.thor_reference import Arrays, Batch, Settings
-from mindzoo.utils import checkpoint, optimizers, schedules
+from mindzoo.utils import checkpoint, optimizers, schedules, second_order
+from mindzoo.utils.buckets import split_at
 from mindzoo.utils.losses import SmoothedCrossEntropy
-from mindzoo.utils.thor import ThorStep, rounded_frequency
+from mindzoo.utils.thor import RESNET_SPLIT, ThorStep, rounded_frequency
 
 CLASSES = 5
 RATES = [0.02, 0.01, 0.03, 0.02, 0.01, 0.02, 0.01, 0.02]
@@ -173,6 +175,12 @@ def plain() -> Trained:
     step.compile(*(Tensor(part) for part in batches(1)[0]))
     run(step, batches(3))
     return Trained(step, start, weights_of(step))
+
+
+def test_the_split_of_a_resnet_50_makes_two_halves() -> None:
+    network = multigrain(1001, base_width=4)
+    layers = second_order.record(network, network.trainable_params(), block_size=128)
+    assert split_at(len(layers), RESNET_SPLIT) == [27, 27]
 
 
 DYNAMIC: dict[str, Any] = {"dynamic_loss_scale": True, "loss_scale": 1024.0, "ema_decay": 0.5, "frequency": 3}
