@@ -131,6 +131,15 @@ def test_grey_images_have_three_equal_channels(tmp_path: Path, mode: str) -> Non
     np.testing.assert_allclose(load_image(path, how()), normalised(pixels), rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("kept", [2, 4, 300, 500])
+def test_a_jpeg_that_is_cut_off_is_an_error_and_no_crash(tmp_path: Path, kept: int) -> None:
+    """Of 300 bytes, which end before the first scan, MindSpore 2.10's decoder divides by zero."""
+    path = saved(tmp_path, noise(64, 64), "image.jpg")
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(UserError, match="is not a readable image"):
+        load_image(path, how((32, 32)))
+
+
 def test_webp_is_decoded_by_pillow(tmp_path: Path) -> None:
     pixels = noise(40, 40)
     path = tmp_path / "image.webp"

@@ -14,6 +14,7 @@ from pathlib import Path
 import mindspore as ms
 import numpy as np
 import pytest
+from PIL import Image
 
 from mindzoo.models import create_model
 from mindzoo.tests.conftest import ROOT
@@ -73,6 +74,8 @@ def test_unreadable_images_are_left_out_and_named(
     (folder / "blue" / "000a.png").write_bytes(b"no image" * 9)
     (folder / "green" / "001a.jpg").write_bytes(b"")
     (folder / "red" / "999.png").symlink_to("nowhere.png")
+    Image.new("RGB", (64, 64)).save(folder / "red" / "aaa.jpg")
+    os.truncate(folder / "red" / "aaa.jpg", 300)  # MindSpore's decoder would end the process
     assert run(*words(tiny_net, colors / "val", tmp_path / "whole.npy", "--batch_size", 4)) == 0
     capsys.readouterr()
     assert run(*words(tiny_net, folder, tmp_path / "v.npy", "--batch_size", 4)) == 0
@@ -80,9 +83,9 @@ def test_unreadable_images_are_left_out_and_named(
     found, whole = open_vectors(tmp_path / "v.npy"), open_vectors(tmp_path / "whole.npy")
     np.testing.assert_allclose(found.array, whole.array, rtol=1e-4, atol=1e-6)
     assert list(found.images()) == list(whole.images())
-    names = ["blue/000a.png", "green/001a.jpg", "red/999.png"]
+    names = ["blue/000a.png", "green/001a.jpg", "red/999.png", "red/aaa.jpg"]
     assert [entry["path"] for entry in found.facts["unreadable"]] == names
-    assert "left out 3 images that cannot be read:" in out
+    assert "left out 4 images that cannot be read:" in out
     assert [name for name in names if f"  {folder}/{name}: " not in out] == []
 
 
