@@ -61,7 +61,7 @@ class Job:
         self.clear_away(launcher)
         follower.show()
         failed, status = self.outcome(launcher.returncode)
-        if status and not self.signals:
+        if status not in (0, *STOPPED):
             report.failure(self.plan, failed, status)
         report.say(f"the job ended with status {status} after {time.monotonic() - started:.0f} s")
         (Path(self.plan.log_dir) / "status").write_text(f"{status}\n")
@@ -155,12 +155,13 @@ def command(plan: Plan) -> list[str]:
     rank = [str(Path(__file__).with_name("rank.py")), str(plan.path)]
     if plan.alone:
         return [sys.executable, *rank]
+    # A rank number that there is none of: no log is shown. msrun's own value for that, -1, shows them all.
     table = [f"--rank_table_file={plan.rank_table}"] if plan.rank_table else []
     return [
         sys.executable, "-m", "mindspore.parallel.cluster.run", f"--worker_num={plan.size}",
         f"--local_worker_num={len(plan.ranks)}", f"--master_addr={plan.master_addr}",
         f"--master_port={plan.master_port}", f"--node_rank={plan.node_rank}", f"--log_dir={plan.log_dir}",
-        "--join=True", "--tail_worker_log=-1", f"--cluster_time_out={plan.cluster_timeout}", *table, *rank,
+        "--join=True", f"--tail_worker_log={plan.size}", f"--cluster_time_out={plan.cluster_timeout}", *table, *rank,
     ]  # fmt: skip
 
 
