@@ -28,7 +28,9 @@ from mindzoo.models import get_spec  # noqa: E402
 from mindzoo.utils import config as configuration  # noqa: E402
 from mindzoo.utils import log, loop, run_folder, runtime, trainer  # noqa: E402
 from mindzoo.utils.callbacks.progress import ProgressLine  # noqa: E402
+from mindzoo.utils.ranks import Stop  # noqa: E402
 from mindzoo.utils.run import Run  # noqa: E402
+from mindzoo.utils.runtime import World  # noqa: E402
 
 # The size of a typical ImageNet photograph.
 PHOTO = (500, 375)
@@ -70,7 +72,7 @@ def prepare(options: argparse.Namespace, folder: Path) -> tuple[Run, Any]:
     network = spec.build(CLASSES, **spec.network_options(settings))
     loss = trainer.build_loss(settings, CLASSES, data.train.folders.labels)
     step = trainer.build_step(settings, network, loss, rates, "CPU", world)
-    where = run_folder.create(str(folder / "run"), dated=False, rank=0)
+    where = run_folder.create(str(folder / "run"), dated=False, world=World())
     run = Run(spec, settings, world, where, step, rates, data.train.steps_per_epoch, {}, log.Progress(sys.stdout))
     loop.compile_step(run, data.train)
     bare(run, 3)  # the first steps allocate
@@ -96,7 +98,7 @@ def looped(run: Run, data: Any, epoch: int) -> float:
     run.epoch, run.epoch_step = epoch, 0
     run.start_epoch()
     started = time.perf_counter()
-    loop.stepped_epoch(run, data, [ProgressLine()], runtime.StopRequest())
+    loop.stepped_epoch(run, data, [ProgressLine()], Stop(run.world, runtime.StopRequest()))
     run.read_loss()
     return run.epoch_clock.steps * run.config.batch_size / (time.perf_counter() - started)
 

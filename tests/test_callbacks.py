@@ -48,7 +48,7 @@ def make_run(folder: Path, *, ema_decay: float = 0.0, world: World | None = None
     rates = np.linspace(0.1, 0.05, 12)
     optimizer = optimizers.create("momentum", network, rates, momentum=0.9, weight_decay=0.0)
     step = TrainStep(network, SmoothedCrossEntropy(3), optimizer, ema_decay=ema_decay)
-    made = run_folder.create(str(folder), dated=False, rank=world.rank)
+    made = run_folder.create(str(folder), dated=False, world=world)
     meta = {"network": SPEC.name, "options": {}, "classes": ["blue", "green", "red"], "num_classes": 3}
     return Run(SPEC, config, world, made, step, rates, STEPS, meta, progress)
 

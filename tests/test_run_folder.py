@@ -15,11 +15,12 @@ from mindzoo.utils import log, run_folder
 from mindzoo.utils.config import read_yaml
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
+from mindzoo.utils.runtime import World
 
 
 def create(output: Path, *, dated: bool = True, rank: int = 0, go_on_in: Path | None = None) -> run_folder.RunFolder:
     log.start()
-    return run_folder.create(str(output), dated=dated, rank=rank, go_on_in=go_on_in)
+    return run_folder.create(str(output), dated=dated, world=World(rank, rank + 1), go_on_in=go_on_in)
 
 
 def test_a_dated_folder_is_new_each_time(tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ def test_other_ranks_write_their_log_only(tmp_path: Path) -> None:
 def test_the_log_holds_what_was_said_before_the_folder_was_made(tmp_path: Path) -> None:
     log.start("%(levelname)s:%(message)s", console=False)
     logger.info("before %d", 1)
-    folder = run_folder.create(str(tmp_path / "out"), dated=False, rank=0)
+    folder = run_folder.create(str(tmp_path / "out"), dated=False, world=World())
     logger.warning("after ü")
     log.stop()
     assert (folder.path / "out_rank_0.log").read_text(encoding="utf-8") == "INFO:before 1\nWARNING:after ü\n"

@@ -10,6 +10,7 @@ from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.log import logger
 from mindzoo.utils.losses import SmoothedCrossEntropy
 from mindzoo.utils.model_spec import EvalResult
+from mindzoo.utils.ranks import Sum
 from mindzoo.utils.runtime import World
 
 MOST_TOP = 5
@@ -31,24 +32,13 @@ class EvalStep(nn.Cell):
         return ops.stack((losses.sum(), hits[:, 0].sum(), hits.sum(), mask.sum()))
 
 
-class _Sum(nn.Cell):
-    """The sum of a float32 tensor over the ranks; CPU collectives carry no integers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.all_reduce = ops.AllReduce(ops.ReduceOp.SUM)
-
-    def construct(self, values: Tensor) -> Tensor:
-        return self.all_reduce(values)
-
-
 class Evaluator:
     """Evaluates one network again and again with one compiled graph. `smoothing` is that of the loss."""
 
     def __init__(self, network: nn.Cell, num_classes: int, world: World, smoothing: float = 0.0) -> None:
         self.k = min(MOST_TOP, num_classes)
         self.step, self.compiled = EvalStep(network, num_classes, self.k, smoothing), False
-        self.sum = _Sum() if world.launched and world.size > 1 else None
+        self.sum = Sum() if world.connected else None
 
     def run(self, data: EvalData) -> EvalResult:
         """Count hits over `data`.

@@ -9,23 +9,24 @@ from typing import Any
 import mindspore as ms
 import numpy as np
 
-from mindzoo.utils import runtime
+from mindzoo.utils import ranks, runtime
 from mindzoo.utils.callbacks import Callback
 from mindzoo.utils.data.loader import TrainData, readable_errors
 from mindzoo.utils.errors import Interrupted
 from mindzoo.utils.log import logger
+from mindzoo.utils.ranks import Stop
 from mindzoo.utils.run import Run
-from mindzoo.utils.runtime import StopRequest
 
 
 def train(run: Run, data: TrainData, listed: Sequence[Callback]) -> None:
-    """Train until `run.last_step`, or until a signal.
+    """Train until `run.last_step`, or until a signal: several ranks stop at the same step.
 
     Raises:
         Interrupted: after a checkpoint was saved.
     """
     sink = run.config.sink_mode and run.config.optimizer != "thor"
-    with runtime.stop_on_signals() as stop, readable_errors():
+    with runtime.stop_on_signals() as request, readable_errors():
+        stop = Stop(run.world, request)
         compile_step(run, data)
         while run.step < run.last_step and not stop:
             run.start_epoch()
@@ -39,6 +40,8 @@ def train(run: Run, data: TrainData, listed: Sequence[Callback]) -> None:
         run.progress.clear()
         for callback in listed:
             callback.on_end(run)
+        # A rank that ended earlier could be the end of the one that is still saving.
+        ranks.wait_for_all(run.world)
     if stop:
         raise Interrupted(
             f"stopped at step {run.step}: saved {run.saved or 'nothing'}; go on with --resume auto", stop.signal
@@ -56,7 +59,7 @@ def compile_step(run: Run, data: TrainData) -> None:
     logger.info("compiled in %.1f s", time.perf_counter() - started)
 
 
-def stepped_epoch(run: Run, data: TrainData, listed: Sequence[Callback], stop: StopRequest) -> None:
+def stepped_epoch(run: Run, data: TrainData, listed: Sequence[Callback], stop: Stop) -> None:
     """Our own loop: one call of the compiled step per batch."""
     batches = data.epoch(run.epoch, run.epoch_step).create_tuple_iterator(num_epochs=1)
     waiting_since = time.perf_counter()
@@ -65,12 +68,12 @@ def stepped_epoch(run: Run, data: TrainData, listed: Sequence[Callback], stop: S
         run.advance(run.train_step(images, labels))
         for callback in listed:
             callback.on_step(run)
-        if stop or run.step >= run.last_step:
+        if stop.after_step() or run.step >= run.last_step:
             break
         waiting_since = time.perf_counter()
 
 
-def sunk_epoch(run: Run, data: TrainData, listed: Sequence[Callback], stop: StopRequest) -> None:
+def sunk_epoch(run: Run, data: TrainData, listed: Sequence[Callback], stop: Stop) -> None:
     """The same through MindSpore's Model, which feeds an Ascend device from a queue (elsewhere it does not sink)."""
     batches = data.epoch(run.epoch, run.epoch_step)
     ms.Model(run.train_step).train(1, batches, callbacks=[_Relay(run, listed, stop)], dataset_sink_mode=True)
@@ -79,7 +82,7 @@ def sunk_epoch(run: Run, data: TrainData, listed: Sequence[Callback], stop: Stop
 class _Relay(ms.train.Callback):
     """Counts what Model.train does into the run, and calls our callbacks."""
 
-    def __init__(self, run: Run, listed: Sequence[Callback], stop: StopRequest) -> None:
+    def __init__(self, run: Run, listed: Sequence[Callback], stop: Stop) -> None:
         super().__init__()
         self.run, self.listed, self.stop = run, listed, stop
         self.first = run.epoch_step
@@ -90,5 +93,5 @@ class _Relay(ms.train.Callback):
         self.run.advance(arguments.net_outputs, done - self.run.epoch_step)
         for callback in self.listed:
             callback.on_step(self.run)
-        if self.stop or self.run.step >= self.run.last_step:
+        if self.stop.after_step(at_once=True) or self.run.step >= self.run.last_step:
             run_context.request_stop()

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mindzoo.utils import checkpoint
+from mindzoo.utils import checkpoint, ranks
 from mindzoo.utils.checkpoint import Checkpoint
 from mindzoo.utils.config import Loaded, show
 from mindzoo.utils.data.loader import Data
@@ -18,6 +18,7 @@ from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.log import logger
 from mindzoo.utils.model_spec import ModelSpec
 from mindzoo.utils.run import last_step
+from mindzoo.utils.runtime import World
 from mindzoo.utils.settings import TrainConfig
 
 
@@ -31,11 +32,7 @@ class Start:
     resumed: Checkpoint | None = None
     epoch: int = 0
     epoch_step: int = 0
-
-    @property
-    def best(self) -> dict[str, Any] | None:
-        """The best evaluation of the run that goes on."""
-        return self.resumed.meta.get("best") if self.resumed else None
+    best: dict[str, Any] | None = None  # evaluation of the run that goes on
 
     def is_complete(self, config: TrainConfig, steps_per_epoch: int) -> bool:
         """Whether all steps are done already; says so."""
@@ -43,6 +40,22 @@ class Start:
         if done >= last:
             logger.info("nothing to do: %d of %d steps are done", done, last)
         return done >= last
+
+
+def agree(world: World, spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_classes: int) -> Start:
+    """`settle`, on rank 0 alone: the others start where it does and get its weights later.
+
+    Raises:
+        UserError: see `settle`.
+    """
+    here = settle(spec, loaded, data, num_classes) if world.rank == 0 or not world.connected else None
+    names = ("options", "epoch", "epoch_step", "best")
+    facts = ranks.first(world, lambda: {name: getattr(here, name) for name in names})
+    if here:
+        return here
+    kinds = {name: type(value) for name, value in spec.network_options(loaded.config).items()}
+    options = {name: kinds[name](value) for name, value in facts.pop("options").items()}
+    return Start(options, **facts)
 
 
 def settle(spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_classes: int) -> Start:
@@ -63,7 +76,7 @@ def settle(spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_classes
                 "leave begin_epoch out"
             )
         options, _ = _options(spec, loaded, found, num_classes)
-        return Start(options, resumed=found, epoch=epoch, epoch_step=epoch_step)
+        return Start(options, resumed=found, epoch=epoch, epoch_step=epoch_step, best=found.meta.get("best"))
     if not found and config.pretrained:
         found = checkpoint.read(Path(config.pretrained), spec)
     if found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -15,8 +16,9 @@ import mindspore as ms
 import numpy as np
 
 from mindzoo import __version__
-from mindzoo.utils import config, log
+from mindzoo.utils import config, log, ranks
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.runtime import World
 
 FACTS = "config.yaml"
 STAMP = "%Y-%m-%d_time_%H_%M_%S"
@@ -53,11 +55,11 @@ class RunFolder:
             path.write_text(text, encoding="utf-8")
 
 
-def create(output_dir: str, *, dated: bool, rank: int, go_on_in: Path | None = None) -> RunFolder:
+def create(output_dir: str, *, dated: bool, world: World, go_on_in: Path | None = None) -> RunFolder:
     """Make the folder: `output_dir` itself, or one inside it that was not there before.
 
     With `dated` it is named by the time; else it is there for the second run into one `output_dir`, which would
-    otherwise write its checkpoints over those of the first.
+    otherwise write its checkpoints over those of the first. Rank 0 chooses the name for all.
 
     Args:
         go_on_in: the folder of an earlier run that this one continues; it is used as it is.
@@ -65,16 +67,21 @@ def create(output_dir: str, *, dated: bool, rank: int, go_on_in: Path | None = N
     Raises:
         UserError: it cannot be made.
     """
-    path = go_on_in or Path(output_dir)
     try:
+        chosen = ranks.first(world, lambda: os.path.relpath(go_on_in or _choose(output_dir, dated, world), output_dir))
+        path = Path(output_dir) / chosen
         path.mkdir(parents=True, exist_ok=True)
-        if dated and not go_on_in:
-            path = _new_inside(path)
-        elif rank == 0 and not go_on_in and (path / FACTS).exists():
-            path = _numbered_inside(path)
-        return RunFolder(path, rank)
+        return RunFolder(path, world.rank)
     except OSError as error:
         raise UserError(f"cannot write into output_dir {output_dir}: {error.strerror}") from None
+
+
+def _choose(output_dir: str, dated: bool, world: World) -> Path:
+    path = Path(output_dir)
+    path.mkdir(parents=True, exist_ok=True)
+    if dated:
+        return _new_inside(path)
+    return _numbered_inside(path) if world.rank == 0 and (path / FACTS).exists() else path
 
 
 def environment(device: str) -> dict[str, Any]:

@@ -30,6 +30,11 @@ class World:
     size: int = 1
     launched: bool = False
 
+    @property
+    def connected(self) -> bool:
+        """Whether there are other ranks that this one can talk to."""
+        return self.launched and self.size > 1
+
 
 def start(device_target: str, *, seed: int = 1) -> str:
     """Choose the device, set graph mode and the seed; return the device's name.

@@ -14,7 +14,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
-from mindzoo.utils import checkpoint, freeze, loop, optimizers, resume, run_folder, runtime, schedules, thor
+from mindzoo.utils import checkpoint, freeze, loop, optimizers, ranks, resume, run_folder, runtime, schedules, thor
 from mindzoo.utils.callbacks import Callback
 from mindzoo.utils.callbacks.checkpoints import Checkpoints
 from mindzoo.utils.callbacks.evaluation import Evaluation
@@ -52,7 +52,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
     world = runtime.join(config.is_distributed, config.rank, config.group_size)
     data = open_data(config, world)
     num_classes = settle_classes(config.num_classes, data.classes)
-    start = resume.settle(spec, loaded, data, num_classes)
+    start = resume.agree(world, spec, loaded, data, num_classes)
     if start.is_complete(config, data.train.steps_per_epoch):
         return None
     config = dataclasses.replace(config, **start.options)
@@ -75,10 +75,11 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
     else:
         updates = start.epoch * data.train.steps_per_epoch // config.accumulation_steps
         optimizers.start_at(step.optimizer, updates)
+    ranks.copy_from_first(world, step.get_parameters())
 
     # 3. The run's folder, the first thing that is written.
     go_on_in = start.resumed.path.parent if start.resumed and config.resume == "auto" else None
-    folder = run_folder.create(config.output_dir, dated=spec.dated_runs, rank=world.rank, go_on_in=go_on_in)
+    folder = run_folder.create(config.output_dir, dated=spec.dated_runs, world=world, go_on_in=go_on_in)
     folder.write_facts(config, device, data.classes)
     show(config)
     logger.info("this run writes to %s", folder.path)
@@ -190,7 +191,7 @@ def build_step(
         "ema_decay": config.ema_decay,
         "loss_scale": config.loss_scale,
         "dynamic_loss_scale": config.is_dynamic_loss_scale,
-        "distributed": world.launched and world.size > 1,
+        "distributed": world.connected,
     }
     if isinstance(config, ThorConfig) and config.optimizer == "thor":
         step = thor_step(config, network, loss, optimizer, len(rates) // config.max_epoch, options)

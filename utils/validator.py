@@ -39,7 +39,7 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
     world = _whole_set(runtime.join(config.is_distributed, config.rank, config.group_size))
     session = _Session(spec, loaded, data_root, world)
     session.open(paths[0])  # what is wrong with it is said before anything is written
-    folder = run_folder.create(config.output_dir, dated=spec.dated_runs, rank=world.rank)
+    folder = run_folder.create(config.output_dir, dated=spec.dated_runs, world=world)
     folder.write_facts(config, device)
 
     results: dict[str, EvalResult] = {}
