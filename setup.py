@@ -45,6 +45,7 @@ setup(
     package_dir={"mindzoo": "."},
     packages=packages(),
     package_data={
+        "mindzoo": ["scripts/launchers.sh"],
         "mindzoo.models": ["*/config/*.yaml", "*/scripts/*.sh", "*/README*.md"],
         "mindzoo.utils": ["data/*.png"],
     },

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts of this folder: finds or makes a Python environment that has what they need.
 #
 #   ROOT                      the folder of the clone
@@ -52,7 +53,7 @@ use_environment() {
             say "using the active environment $active as it is"
             return
         fi
-        say "the active environment $active lacks $(echo $missing); using $ROOT/.venv"
+        say "the active environment $active lacks ${missing//$'\n'/ }; using $ROOT/.venv"
     fi
     make_environment "$ROOT/.venv"
     PYTHON=$ROOT/.venv/bin/python

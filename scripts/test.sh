@@ -4,7 +4,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
-full= demos=
+full='' demos=''
 case "${1:-}" in
 "") ;;
 --full) full=yes ;;
@@ -25,6 +25,9 @@ fi
 say "ruff: lint and format"
 "$PYTHON" -m ruff check .
 "$PYTHON" -m ruff format --check .
+
+say "shellcheck: shell scripts"
+"$(dirname "$(command -v "$PYTHON")")/shellcheck" -x -P SCRIPTDIR scripts/*.sh models/*/scripts/*.sh .ci/run
 
 say "mypy: types"
 # The root is the package, so the type checker sees it through a link of that name.

@@ -32,6 +32,7 @@ def test_wheel_holds_code_and_recipes_and_nothing_else(wheel: Path) -> None:
     assert "mindzoo/__init__.py" in names
     assert "mindzoo/models/densenet121/config/digits_cpu.yaml" in names
     assert "mindzoo/utils/data/sample.png" in names
+    assert {"mindzoo/scripts/launchers.sh", "mindzoo/models/hrnet_w48/scripts/run_eval.sh"} <= set(names)
     assert not [name for name in names if not name.startswith(("mindzoo/", "mindzoo-"))]
     assert not [name for name in names if "test" in name or name.endswith("setup.py")]
 

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from mindzoo.utils.errors import UserError
 
-LOG_DIR = "msrun_log"
-
 
 @dataclass(frozen=True)
 class Pattern:
@@ -50,10 +48,10 @@ def create(base: Path, pattern: Pattern, ranks: Sequence[int], *, go_on: bool) -
     raise AssertionError("there is always one more number")
 
 
-def create_log_dir(root: Path, name: str = LOG_DIR) -> Path:
-    """A new folder for msrun's logs."""
+def create_new(wanted: Path) -> Path:
+    """Make the folder `wanted`, or where it exists `wanted_2`, `wanted_3` and so on."""
     for number in itertools.count(1):
-        path = root / (name if number == 1 else f"{name}_{number}")
+        path = wanted if number == 1 else wanted.with_name(f"{wanted.name}_{number}")
         try:
             path.mkdir(parents=True)
             return path

@@ -71,15 +71,15 @@ def prepare(
         names = pattern.of(rank)
         folders.link(root, names)
         folder = root / names.folder
-        ranks.append(RankPlan(rank, str(folder), str(folder / names.log), str(folder / names.env)))
-    server = f"/server{placed.node_rank}" if placed.nodes > 1 else ""
+        env = str(folder / names.env) if names.env else ""
+        ranks.append(RankPlan(rank, str(folder), str(folder / names.log), env))
     device = ["--device_target", options.device_target] if options.device_target else []
     plan = Plan(
         entry=str(entry),
         flags=["--is_distributed", str(int(placed.size > 1)), *device, *flags, *absolute_paths(loaded)],
         size=placed.size,
         ranks=ranks,
-        log_dir=str(folders.create_log_dir(root, folders.LOG_DIR + server)),
+        log_dir=str(make_log_dir(root, ranks, placed)),
         nodes=placed.nodes,
         node_rank=placed.node_rank,
         master_addr=placed.master_addr,
@@ -88,10 +88,18 @@ def prepare(
         cluster_timeout=options.cluster_timeout or CLUSTER_SECONDS[placed.nodes > 1],
         bind_core=options.bind_core,
         follow=not options.background,
+        last_lines=(options.done_line, options.failed_line),
         environment=devices_environment(options, placed),
     )
     plan.write()
     return plan
+
+
+def make_log_dir(root: Path, ranks: Sequence[RankPlan], placed: Layout) -> Path:
+    """A new folder for the logs of msrun and of the supervisor; a rank without msrun has it in its own folder."""
+    if placed.size == 1:
+        return folders.create_new(Path(ranks[0].folder) / "launch_log")
+    return folders.create_new(root / "msrun_log" / (f"server{placed.node_rank}" if placed.nodes > 1 else ""))
 
 
 def absolute_paths(loaded: Loaded[Any]) -> list[str]:

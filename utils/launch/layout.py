@@ -40,18 +40,15 @@ def from_table(options: LaunchConfig) -> Layout:
     table = rank_table.load(Path(options.rank_table))
     server = rank_table.local_server(table, None if options.node_rank < 0 else options.node_rank)
     devices = tuple(device.device_id for device in table.devices_of(server))
-    for name, given, listed in (
-        ("ranks", options.ranks, table.world_size),
-        ("nodes", options.nodes, len(table.servers)),
-        ("devices", options.devices, devices),
-    ):
+    asked = {"ranks": (options.ranks, table.world_size), "servers": (options.nodes, len(table.servers))}
+    for what, (given, listed) in asked.items():
         if given and given != listed:
-            shown = ",".join(map(str, listed)) if isinstance(listed, tuple) else listed
-            wanted = ",".join(map(str, given)) if isinstance(given, tuple) else given
             raise UserError(
-                f"{name} is {wanted}, and the rank table {options.rank_table} lists {shown}; "
-                f"leave {name} out, or make the table again"
+                f"{given} {what} were asked for, and the rank table {options.rank_table} lists {listed}; "
+                "ask for as many, or make the table again"
             )
+    if options.devices and options.devices != devices:
+        raise UserError(f"devices has no place beside the rank table {options.rank_table}, which lists them")
     several = len(table.servers) > 1
     address = options.master_addr or (table.servers[0].address if several else "127.0.0.1")
     return Layout(table.world_size, table.ranks_of(server), devices, len(table.servers), server, address)

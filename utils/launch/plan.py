@@ -19,7 +19,7 @@ class RankPlan:
     rank: int
     folder: str  # absolute
     log: str  # absolute
-    env: str  # absolute
+    env: str  # absolute, or empty
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Plan:
     cluster_timeout: int = 120
     bind_core: bool = False
     follow: bool = True  # show the log of this server's first rank
+    last_lines: tuple[str, str] = ("", "")  # what to say at the end, of a job that did well and of one that did not
     environment: dict[str, str] = field(default_factory=dict)  # added to that of the ranks
 
     @property

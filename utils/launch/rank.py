@@ -48,8 +48,9 @@ def enter(plan: Plan, own: RankPlan, local: int) -> None:
     os.chdir(own.folder)
     if plan.bind_core:
         bind_core(local, len(plan.ranks))
-    with open(own.env, "a", encoding="utf-8") as file:
-        file.writelines(f"{name}={shown(name, value)}\n" for name, value in sorted(os.environ.items()))
+    if own.env:
+        with open(own.env, "a", encoding="utf-8") as file:
+            file.writelines(f"{name}={shown(name, value)}\n" for name, value in sorted(os.environ.items()))
     sys.stdout.flush()
     with open(own.log, "ab") as log:
         os.dup2(log.fileno(), 1)

@@ -15,7 +15,12 @@ TAIL_BYTES = 20_000
 
 def say(text: str) -> None:
     """A line of the supervisor's own."""
-    sys.stdout.write(f"launch: {text}\n")
+    show(f"launch: {text}")
+
+
+def show(text: str) -> None:
+    """A line on standard output, at once."""
+    sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
@@ -45,11 +50,13 @@ def failure(plan: Plan, failed: int | None, status: int) -> None:
     logs = {own.rank: Path(own.log) for own in plan.ranks}
     if failed is not None:
         say(f"rank {failed} failed first, {described(status)}; the last lines of {logs[failed]}:")
-        say_lines(last_lines(logs[failed]))
+        for line in last_lines(logs[failed]):
+            show(f"    {line}")
         return
     say(f"msrun ended before its ranks did; the last lines of its logs in {plan.log_dir}:")
     for name in ("msrun.log", "scheduler.log"):
-        say_lines(last_lines(Path(plan.log_dir) / name))
+        for line in last_lines(Path(plan.log_dir) / name):
+            show(f"    {line}")
 
 
 def described(status: int) -> str:
@@ -57,11 +64,6 @@ def described(status: int) -> str:
     if status > 128 and status - 128 in set(signal.Signals):
         return f"ended by {signal.Signals(status - 128).name}"
     return f"with status {status}"
-
-
-def say_lines(lines: list[str]) -> None:
-    sys.stdout.writelines(f"    {line}\n" for line in lines)
-    sys.stdout.flush()
 
 
 def last_lines(path: Path, count: int = LINES) -> list[str]:

@@ -47,10 +47,12 @@ class FolderKeys:
         "folder that a rank works in; by default train_parallel{rank} or eval_parallel{rank}; `.` for the current one",
     )
     log_name: str = key("log", "file in that folder with what the rank prints")
-    env_name: str = key("env.log", "file in that folder with the rank's environment")
+    env_name: str = key("env.log", "file in that folder with the rank's environment; empty for none")
     folder_link: str = key("", "another path that leads to the rank's folder")
     log_link: str = key("", "another path that leads to the rank's log")
     rank_line: str = key("", "a line to print for each rank of this server; {device} is replaced too")
+    done_line: str = key("", "a line to print when the job has ended well")
+    failed_line: str = key("", "a line to print when it has not")
     background: bool = key(False, "return once the job is started; its exit status is in msrun_log/status")
 
 

@@ -64,6 +64,8 @@ class Job:
         if status not in (0, *STOPPED):
             report.failure(self.plan, failed, status)
         report.say(f"the job ended with status {status} after {time.monotonic() - started:.0f} s")
+        if self.plan.last_lines[bool(status)]:
+            report.show(self.plan.last_lines[bool(status)])
         (Path(self.plan.log_dir) / "status").write_text(f"{status}\n")
         return status
 
