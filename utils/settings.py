@@ -170,6 +170,11 @@ class ScheduleKeys:
     end_epoch: int = key(0, "stop after so many epochs, with the schedule of max_epoch; 0: after max_epoch", minimum=0)
     max_steps: int = key(0, "stop after so many steps in all; 0: after max_epoch epochs", minimum=0)
     lr: float = key(0.1, "learning rate before any decay", minimum=0)
+    lr_base_batch: int = key(
+        0,
+        "images per update, over all ranks, that the learning rates are meant for: another number of images multiplies them by its share; 0: they are taken as they are",
+        minimum=0,
+    )
     warmup_epochs: int = key(0, "epochs in which the learning rate rises from 0, step by step", minimum=0)
 
 
@@ -189,6 +194,7 @@ class OptimizerKeys:
     accumulation_steps: int = key(1, "batches whose gradients are averaged into one update", minimum=1)
     clip_norm: float = key(0.0, "largest global norm of the gradients; 0: not clipped", minimum=0)
     ema_decay: float = key(0.0, "decay of the averaged weights; 0: none are kept", minimum=0, maximum=0.99999)
+    sync_batch_norm: bool = key(False, "batch norm over the images of all ranks, not of each by itself")
     amp_level: str = key(
         "auto",
         "mixed precision: O0 float32, O2 float16 but batch norm, O3 float16; auto: O2 on Ascend, else O0",

@@ -32,7 +32,10 @@ from mindzoo.utils.model_spec import ModelSpec
 from mindzoo.utils.run import Run
 from mindzoo.utils.runtime import World
 from mindzoo.utils.settings import ThorConfig, TrainConfig
+from mindzoo.utils.sync_batch_norm import synchronise
 from mindzoo.utils.train_step import TrainStep
+
+ALONE = World()
 
 
 def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> Run | None:
@@ -58,7 +61,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
     config = dataclasses.replace(config, **start.options)
 
     # 2. Network and training step.
-    for note in ineffective(loaded, device, evaluated=data.evaluation is not None):
+    for note in ineffective(loaded, device, world, evaluated=data.evaluation is not None):
         logger.info("note: %s", note)
     first_weights = {name: getattr(config, name) for name in spec.first_weights}
     network = spec.make(num_classes, {**start.options, **first_weights})
@@ -66,7 +69,9 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
         checkpoint.load(network, start.pretrained, without=start.kept)
     for line in freeze.freeze(network, config.freeze):
         logger.info(line)
-    rates = spec.learning_rates(config, data.train.steps_per_epoch)
+    if config.sync_batch_norm and world.connected:
+        logger.info("%d batch norms take the images of all ranks", synchronise(network, world.size))
+    rates = learning_rates(spec, config, data.train.steps_per_epoch, world)
     cross_entropy = build_loss(config, num_classes, data.train.folders.labels)
     forward, loss = spec.objective(config, network, cross_entropy, world.rank)
     step = build_step(config, forward, loss, rates, device, world)
@@ -142,9 +147,24 @@ def settle_classes(wanted: int, classes: Sequence[str]) -> int:
     return wanted or len(classes)
 
 
-def ineffective(loaded: Loaded[TrainConfig], device: str, *, evaluated: bool) -> list[str]:
-    """Lines on keys that were given and have no effect on this device or without evaluation data."""
+def learning_rates(spec: ModelSpec, config: TrainConfig, steps_per_epoch: int, world: World) -> np.ndarray:
+    """The rate of every step, float32; in proportion to the images per update where `lr_base_batch` asks for it.
+
+    Goyal et al. 2017, https://arxiv.org/abs/1706.02677, section 2.1.
+    """
+    rates = spec.learning_rates(config, steps_per_epoch)
+    if not config.lr_base_batch:
+        return rates
+    images = config.batch_size * world.size * config.accumulation_steps
+    logger.info("%d images per update: learning rates times %d / %d", images, images, config.lr_base_batch)
+    return np.asarray(rates * (images / config.lr_base_batch), np.float32)
+
+
+def ineffective(loaded: Loaded[TrainConfig], device: str, world: World = ALONE, *, evaluated: bool) -> list[str]:
+    """Lines on keys that were given and have no effect on this device, with one rank or without evaluation data."""
     config, lines = loaded.config, []
+    if config.sync_batch_norm and not world.connected:
+        lines.append("sync_batch_norm has no effect: there is one rank")
     if config.sink_mode and config.optimizer == "thor":
         lines.append("sink_mode has no effect: with the optimizer thor the steps run one by one")
     elif config.sink_mode and device != "Ascend":
