@@ -220,7 +220,7 @@ def test_the_page_holds_the_pictures_and_loads_nothing(collection: Collection, t
     images = [collection.images / "red" / "003.png", collection.images / "blue" / "001.png"]
     assert query(collection, *images, "--top_k", 3, "--html", tmp_path / "p.html") == 0
     found = parsed(tmp_path / "p.html")
-    assert {"Query: 003.png", "Query: 001.png", "red/003.png", "blue/001.png"} <= set(found.pictures)
+    assert {"Query: red/003.png", "Query: blue/001.png", "red/003.png", "blue/001.png"} <= set(found.pictures)
     assert found.stops == 6
     assert all(address.startswith(("data:image/jpeg;base64,", "#q")) for address in found.addresses)
     assert {address[1:] for address in found.addresses if address[0] == "#"} <= set(found.ids)

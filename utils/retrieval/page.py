@@ -141,7 +141,8 @@ def _description(facts: Mapping[str, Any]) -> str:
 
 
 def _name(path: str) -> str:
-    return readable(Path(path).name)
+    """File and folder: in class folders the file names repeat."""
+    return readable("/".join(part for part in Path(path).parts[-2:] if part != "/"))
 
 
 def _text(text: str) -> str:
