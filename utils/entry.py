@@ -68,16 +68,23 @@ def launch(spec: ModelSpec, argv: Sequence[str], prog: str) -> int:
                 f"{prog} {command}: wanted {prog} train or {prog} eval, flags, -- and the command's own flags"
             )
         own = rest[: rest.index("--")] if "--" in rest else rest
-        options = config.load(
-            LaunchConfig, ["--help"] if command not in commands else own, prog=f"{prog} {command}",
-            description="Start a command on several ranks and watch over them. Behind a -- follow the flags of the command.",
-        ).config  # fmt: skip
+        options = _launch_options(own if command in commands else ["--help"], f"{prog} {command}")
         config_class, common, aliases = commands[command]
         flags = rest[len(own) + 1 :]
         loaded = _read(spec, config_class, {**common, **aliases}, flags, f"{prog} {command} --", command.capitalize())
         launcher.launch(spec.folder / f"{command}.py", command, options, loaded, flags)
 
     return runtime.exit_status(run)
+
+
+def _launch_options(argv: Sequence[str], prog: str) -> LaunchConfig:
+    """The flags in front of the `--`; the error of an unknown one says where the others belong."""
+    behind = "the flags of train or eval itself stand behind a --"
+    try:
+        what = f"Start a command on several ranks and watch over them; {behind}."
+        return config.load(LaunchConfig, argv, prog=prog, description=what).config
+    except UserError as error:
+        raise UserError(f"{error}; {behind}") from None
 
 
 def export(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None = None) -> int:

@@ -88,7 +88,8 @@ def prepare(
         cluster_timeout=options.cluster_timeout or CLUSTER_SECONDS[placed.nodes > 1],
         bind_core=options.bind_core,
         follow=not options.background,
-        last_lines=(options.done_line, options.failed_line),
+        done_line=options.done_line,
+        failed_line=options.failed_line,
         environment=devices_environment(options, placed),
     )
     plan.write()

@@ -39,7 +39,8 @@ class Plan:
     cluster_timeout: int = 120
     bind_core: bool = False
     follow: bool = True  # show the log of this server's first rank
-    last_lines: tuple[str, str] = ("", "")  # what to say at the end, of a job that did well and of one that did not
+    done_line: str = ""  # what to say at the end
+    failed_line: str = ""
     environment: dict[str, str] = field(default_factory=dict)  # added to that of the ranks
 
     @property

@@ -64,8 +64,9 @@ class Job:
         if status not in (0, *STOPPED):
             report.failure(self.plan, failed, status)
         report.say(f"the job ended with status {status} after {time.monotonic() - started:.0f} s")
-        if self.plan.last_lines[bool(status)]:
-            report.show(self.plan.last_lines[bool(status)])
+        last_line = self.plan.failed_line if status else self.plan.done_line
+        if last_line:
+            report.show(last_line)
         (Path(self.plan.log_dir) / "status").write_text(f"{status}\n")
         return status
 
