@@ -76,7 +76,7 @@ def prepare(
     device = ["--device_target", options.device_target] if options.device_target else []
     plan = Plan(
         entry=str(entry),
-        flags=["--is_distributed", str(int(placed.size > 1)), *device, *flags, *absolute_paths(loaded)],
+        flags=[*device, *flags, *absolute_paths(loaded), "--is_distributed", str(int(placed.size > 1))],
         size=placed.size,
         ranks=ranks,
         log_dir=str(make_log_dir(root, ranks, placed)),
