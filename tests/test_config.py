@@ -37,6 +37,7 @@ class Sample(Base):
     name: str = key("", "any text")
     mode: str = key("fast", "how", choices=("fast", "slow"))
     depth: int = key(1, "used when slow", only_with=("mode", ("slow",)))
+    floor: int = key(0, "used when deep", only_with=("depth", (2, 3)))
     files: tuple[str, ...] = key((), "files to read", positional=True)
 
 
@@ -264,6 +265,15 @@ def test_a_key_without_effect_is_noted() -> None:
     assert load("--depth", "3").notes() == ["depth has no effect: mode is fast, and it is used with slow only"]
     assert load("--depth", "3", "--mode", "slow").notes() == []
     assert load("--mode", "fast").notes() == []
+
+
+def test_a_key_without_effect_takes_those_that_depend_on_it_along() -> None:
+    assert load("--floor", "1").notes() == ["floor has no effect: depth is 1, and it is used with 2 or 3 only"]
+    lines = load("--floor", "1", "--depth", "3").notes()
+    assert lines == [
+        f"{name} has no effect: mode is fast, and it is used with slow only" for name in ("depth", "floor")
+    ]
+    assert load("--floor", "1", "--depth", "3", "--mode", "slow").notes() == []
 
 
 def test_recipes_are_found_by_path_by_name_and_without_suffix(tmp_path: Path) -> None:

@@ -65,15 +65,23 @@ class Loaded(Generic[C]):
         """One line for each key that was given and can have no effect beside the other values."""
         lines = list(self.remarks)
         for spec in dataclasses.fields(self.config):  # type: ignore[arg-type]
-            condition = spec.metadata.get("only_with")
-            if spec.name not in self.given or not condition:
-                continue
-            other, wanted = condition
-            found = getattr(self.config, other)
-            if found not in wanted and getattr(self.config, spec.name) != spec.default:
-                words = " or ".join(show(value) for value in wanted)
-                lines.append(f"{spec.name} has no effect: {other} is {show(found)}, and it is used with {words} only")
+            if spec.name in self.given and getattr(self.config, spec.name) != spec.default:
+                reason = self._why_not(spec.name)
+                if reason:
+                    lines.append(f"{spec.name} has no effect: {reason}")
         return lines
+
+    def _why_not(self, name: str) -> str:
+        """Why a key has no effect, or the key that it depends on has none; empty where it has one."""
+        (spec,) = (spec for spec in dataclasses.fields(self.config) if spec.name == name)  # type: ignore[arg-type]
+        if not spec.metadata.get("only_with"):
+            return ""
+        other, wanted = spec.metadata["only_with"]
+        found = getattr(self.config, other)
+        if found in wanted:
+            return self._why_not(other)
+        words = " or ".join(show(value) for value in wanted)
+        return f"{other} is {show(found)}, and it is used with {words} only"
 
 
 def load(
