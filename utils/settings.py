@@ -294,6 +294,9 @@ class ThorConfig(TrainConfig):
         "update rule; thor: momentum, with gradients multiplied by the inverse of an approximate Fisher information",
         choices=("thor", "momentum", "nesterov", "rmsprop"),
     )
+    weight_decay: float = key(
+        1e-4, "L2 decay; thor: of all weights; else not of biases and batch norm's gamma and beta", minimum=0
+    )
     damping_init: float = key(
         0.02345, "first damping, added to the Fisher information before it is inverted", minimum=1e-12, only_with=THOR
     )
@@ -305,7 +308,10 @@ class ThorConfig(TrainConfig):
         only_with=THOR,
     )
     split_indices: tuple[int, ...] = key(
-        (26, 53), "layers at which another all-reduce of second-order matrices begins; Ascend only", only_with=THOR
+        (26, 53),
+        "with several ranks: the last layers, from 0, of the groups whose second-order matrices are averaged together",
+        minimum=0,
+        only_with=THOR,
     )
 
 
