@@ -202,7 +202,7 @@ def _layer(weight: Parameter, block_size: int) -> Layer:
 def _unit_blocks(length: int, block_size: int) -> Tensor:
     """As few blocks as cover `length` rows, all of one size; where they are too many the last rows stay empty."""
     blocks = -(-length // block_size)
-    size = -(-length // blocks)
+    size = max(-(-length // blocks), 2)  # MindSpore refuses to invert a single number
     return Tensor(np.tile(np.eye(size, dtype=np.float32), (blocks, 1, 1)))
 
 
