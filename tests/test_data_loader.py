@@ -267,3 +267,76 @@ def test_sampling_follows_the_probabilities_and_the_seed(numbered: ClassFolders,
     np.testing.assert_allclose(share, wanted, atol=0.04)
     np.testing.assert_array_equal(data.order(3), train_data(numbered, [], sampling=sampling).order(3))
     assert len(read(data, 0)[1]) == data.steps_per_epoch
+
+
+@pytest.mark.parametrize(
+    ("batch", "size", "repeats", "steps"), [(6, 1, 3, 2), (4, 1, 2, 3), (4, 2, 4, 1), (3, 2, 3, 2)]
+)
+def test_copies_of_an_image_follow_each_other_in_one_batch(
+    numbered: ClassFolders, batch: int, size: int, repeats: int, steps: int
+) -> None:
+    """And no image is in an epoch twice over: it has as many steps as without copies, and a share of the images."""
+    ranks = [
+        train_data(numbered, [vision.Decode()], batch_size=batch, world=World(rank, size), repeats=repeats)
+        for rank in range(size)
+    ]
+    assert [rank.steps_per_epoch for rank in ranks] == [14 // (batch * size)] * size == [steps] * size
+    groups = np.concatenate([rank.order(1) for rank in ranks]).reshape(-1, repeats)
+    assert (groups == groups[:, :1]).all()
+    assert len(set(groups[:, 0].tolist())) == len(groups) == steps * batch * size // repeats
+    for rank in ranks:
+        images, labels = read(rank, 1)
+        np.testing.assert_array_equal(indices(images), rank.order(1))
+        np.testing.assert_array_equal(labels, numbered.labels[rank.order(1)])
+
+
+def test_copies_are_changed_each_in_its_own_way(colors: Path) -> None:
+    operations = training_operations(TrainConfig(image_size=(32,)))
+    data = train_data(scan(colors / "train"), operations, batch_size=6, repeats=3)
+    images, labels = read(data, 0)
+    groups = images.reshape(-1, 3, *images.shape[2:])
+    assert (labels.reshape(-1, 3).std(1) == 0).all()
+    assert not any(np.array_equal(group[a], group[b]) for group in groups for a, b in [(0, 1), (0, 2), (1, 2)])
+    np.testing.assert_array_equal(read(data, 0)[0], images)
+
+
+def test_each_epoch_has_its_own_share_of_the_images(numbered: ClassFolders) -> None:
+    data = train_data(numbered, [], batch_size=6, repeats=3)
+    shares = [set(data.order(epoch).ravel().tolist()) for epoch in range(20)]
+    assert [len(share) for share in shares] == [4] * 20
+    assert len({frozenset(share) for share in shares}) > 10
+    assert set().union(*shares) == set(range(14))
+    np.testing.assert_array_equal(data.order(3), train_data(numbered, [], batch_size=6, repeats=3).order(3))
+    assert shares != [
+        set(train_data(numbered, [], batch_size=6, repeats=3, seed=2).order(e).ravel()) for e in range(20)
+    ]
+
+
+def test_two_ranks_see_the_copies_that_one_with_twice_the_batch_sees(numbered: ClassFolders) -> None:
+    alone = train_data(numbered, [vision.Decode()], batch_size=6, repeats=3)
+    ranks = [train_data(numbered, [vision.Decode()], batch_size=3, world=World(r, 2), repeats=3) for r in (0, 1)]
+    halves = [read(rank, 4)[0] for rank in ranks]
+    np.testing.assert_array_equal(np.concatenate(halves, 1), read(alone, 4)[0])
+
+
+def test_copies_go_on_in_the_middle_of_an_epoch(numbered: ClassFolders) -> None:
+    data = train_data(numbered, [vision.Decode()], batch_size=3, repeats=3)
+    np.testing.assert_array_equal(read(data, 2, first_step=2)[0], read(data, 2)[0][2:])
+
+
+def test_copies_of_images_that_are_drawn_by_class(numbered: ClassFolders) -> None:
+    data = train_data(numbered, [], batch_size=6, repeats=3, sampling="balanced")
+    groups = np.concatenate([data.order(epoch) for epoch in range(200)]).reshape(-1, 3)
+    assert (groups == groups[:, :1]).all()
+    share = np.bincount(numbered.labels[groups[:, 0]], minlength=5) / len(groups)
+    np.testing.assert_allclose(share, 1 / 5, atol=0.05)
+
+
+@pytest.mark.parametrize(("batch", "repeats", "near"), [(32, 3, 33), (31, 3, 30), (1, 4, 4), (5, 2, 4)])
+def test_a_batch_that_is_no_multiple_of_the_copies_is_refused(batch: int, repeats: int, near: int) -> None:
+    with pytest.raises(UserError) as caught:
+        TrainConfig(batch_size=batch, repeats=repeats)
+    assert str(caught.value) == (
+        f"batch_size is {batch}, and each image is in it {repeats} times (repeats); wanted a multiple of {repeats}: "
+        f"use {near}"
+    )

@@ -415,7 +415,7 @@ def test_metric_loss_and_the_keys_of_the_margin_loss() -> None:
 
 
 def test_ranks_and_seeds_draw_other_images() -> None:
-    """The lowest bits of the numbers that the drawing starts from."""
+    """The number that the drawing starts from."""
     margin = ["--metric_loss", "margin"]
     losses = [objective(*margin, *flags, rank=rank)[1] for flags in ([], ["--seed", "2"]) for rank in (0, 1)]
     assert len({int(loss.metric_loss.sampler.uniform.start) for loss in losses}) == 4
