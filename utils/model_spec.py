@@ -109,6 +109,16 @@ class ModelSpec:
     train_aliases: Aliases = field(default_factory=dict)
     eval_aliases: Aliases = field(default_factory=dict)
     export_aliases: Aliases = field(default_factory=dict)
+    # Where copies from buckets are kept where /cache can be written, see `storage.fetch`; here those of most networks
+    # of the original zoo.
+    cache_paths: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "data": "/cache/data",
+            "eval_data": "/cache/eval_data",
+            "checkpoint": "/cache/checkpoint_path",
+            "output": "/cache/train",
+        }
+    )
     # PyTorch's structure names -> ours, after batch norm's suffixes are translated; None: not one of this network.
     from_torch: Callable[[str], str | None] = lambda name: name
 

@@ -192,4 +192,10 @@ SPEC = ModelSpec(
     },
     eval_aliases={**CHECKPOINT_ALIASES, "is_modelarts": "modelarts"},
     export_aliases={**CHECKPOINT_ALIASES, "format_type": "file_format"},
+    cache_paths={
+        "data": "/cache/data",
+        "eval_data": "/cache/data",
+        "checkpoint": "/cache/pretrained",
+        "output": "/cache/ckpt",
+    },
 )

@@ -203,4 +203,10 @@ SPEC = ModelSpec(
     },
     eval_aliases={**CHECKPOINT_ALIASES, "is_modelarts": "modelarts", "run_distribute": "is_distributed"},
     export_aliases=CHECKPOINT_ALIASES,
+    cache_paths={
+        "data": "/cache/dataset",
+        "eval_data": "/cache/dataset",
+        "checkpoint": "/cache/checkpoint_path",
+        "output": "/cache/train_output",
+    },
 )

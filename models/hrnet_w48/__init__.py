@@ -232,4 +232,10 @@ SPEC = ModelSpec(
     },
     export_aliases={**CHECKPOINT_ALIASES, "batchsize": "batch_size"},
     from_torch=from_torch,
+    cache_paths={
+        "data": "/cache/train_data_path",
+        "eval_data": "/cache/eval_data_path",
+        "checkpoint": "/cache/checkpoint_path",
+        "output": "/cache/train_path",
+    },
 )

@@ -1,0 +1,96 @@
+"""Where this server keeps its copies, and that one process at a time works on a copy."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from mindzoo.utils.log import logger
+from mindzoo.utils.storage import urls
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+MARKER = ".mindzoo-copy"
+CLAIM = ".mindzoo-upload"
+
+
+def place(url: str, documented: str) -> Path:
+    """The folder for the copy of `url`: inside `documented` where its parent is a folder that can be written.
+
+    Elsewhere it is in the user's cache folder. Each URL has a folder of its own.
+    """
+    folder = Path(documented)
+    if not (folder.parent.is_dir() and os.access(folder.parent, os.W_OK)):
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        folder = Path(home, "mindzoo", folder.name)
+    return folder / urls.folder_name(url)
+
+
+class Marker:
+    """A file in the folder of a copy; it holds JSON once the copy is complete."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+
+    def read(self) -> dict[str, Any] | None:
+        """What was written with `finish`; None where the copy is not complete."""
+        self.file.seek(0)
+        try:
+            found = json.loads(self.file.read())
+        except ValueError:
+            return None
+        return found if isinstance(found, dict) else None
+
+    def finish(self, **facts: Any) -> None:
+        """The copy is complete."""
+        self.file.truncate(0)
+        self.file.write(json.dumps(facts) + "\n")
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+    @property
+    def written(self) -> float:
+        """When the copy was completed, in seconds since 1970."""
+        return os.fstat(self.file.fileno()).st_mtime
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[Marker]:
+    """The marker of `folder`, for this process alone: the ranks of a server wait for each other here.
+
+    The kernel releases the lock when the process ends, however it ends, so that nothing is left behind. Windows has
+    no such lock, and a job there has one rank.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / MARKER, "a+", encoding="utf-8") as file:
+        if fcntl is not None:
+            _lock(file, folder)
+        yield Marker(file)
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[bool]:
+    """Whether this process is the first of those on this server that claim `folder`, until it leaves the block."""
+    with open(folder / CLAIM, "a", encoding="utf-8") as file:
+        yield fcntl is None or _try(file)
+
+
+def _lock(file: TextIO, folder: Path) -> None:
+    if not _try(file):
+        logger.info("waiting for another process that copies into %s", folder)
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def _try(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
