@@ -93,7 +93,7 @@ def export(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None 
     def run() -> None:
         loaded = _load(spec, spec.export_config, {**CHECKPOINT_ALIASES, **spec.export_aliases}, argv, prog, "Export")
         log.start()
-        exporter.export(spec, loaded)
+        exporter.export(spec, storage.fetch(loaded, spec.cache_paths))
 
     return runtime.exit_status(run)
 
@@ -106,7 +106,7 @@ def predict(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None
             spec, PredictConfig, {**CHECKPOINT_ALIASES, **spec.eval_aliases}, argv, prog, "Classify images with"
         )
         log.start()
-        predictor.predict(spec, loaded)
+        predictor.predict(spec, storage.fetch(loaded, spec.cache_paths))
 
     return runtime.exit_status(run)
 
@@ -117,7 +117,8 @@ def embed(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None =
     def run() -> None:
         aliases = {**CHECKPOINT_ALIASES, **spec.eval_aliases}
         loaded = _load(spec, with_options(EmbedConfig, spec, spec.options), aliases, argv, prog, "Embed images with")
-        embedder.embed(spec, loaded, log.start())
+        progress = log.start()
+        embedder.embed(spec, storage.fetch(loaded, spec.cache_paths), progress)
 
     return runtime.exit_status(run)
 
@@ -129,7 +130,7 @@ def search(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None 
         aliases = {**CHECKPOINT_ALIASES, **spec.eval_aliases}
         loaded = _load(spec, with_options(QueryConfig, spec, spec.values), aliases, argv, prog, "Search an index with")
         log.start()
-        query.query(spec, loaded)
+        query.query(spec, storage.fetch(loaded, spec.cache_paths))
 
     return runtime.exit_status(run)
 

@@ -29,7 +29,8 @@ class RunFolder:
 
     def __init__(self, path: Path, rank: int) -> None:
         self.path, self.rank = path, rank
-        log.open_file(path / f"{path.resolve().name}_rank_{rank}.log")
+        self.log_name = f"{path.resolve().name}_rank_{rank}.log"
+        log.open_file(path / self.log_name)
 
     def write_facts(self, settings: Any, device: str, classes: Sequence[str] = ()) -> None:
         """config.yaml, environment.json and, where there are class names, classes.json."""

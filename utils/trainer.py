@@ -14,12 +14,25 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
-from mindzoo.utils import checkpoint, freeze, loop, optimizers, ranks, resume, run_folder, runtime, schedules, thor
+from mindzoo.utils import (
+    checkpoint,
+    freeze,
+    loop,
+    optimizers,
+    ranks,
+    resume,
+    run_folder,
+    runtime,
+    schedules,
+    storage,
+    thor,
+)
 from mindzoo.utils.callbacks import Callback
 from mindzoo.utils.callbacks.checkpoints import Checkpoints
 from mindzoo.utils.callbacks.evaluation import Evaluation
 from mindzoo.utils.callbacks.metrics import EpochLine
 from mindzoo.utils.callbacks.progress import ProgressLine
+from mindzoo.utils.callbacks.upload import Upload
 from mindzoo.utils.config import Loaded
 from mindzoo.utils.data import folder as folders
 from mindzoo.utils.data import transforms
@@ -53,6 +66,8 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
     device = runtime.start(config.device_target, seed=config.seed)
     spec.check_image_size(config.image_size)
     world = runtime.join(config.is_distributed, config.rank, config.group_size)
+    loaded = storage.fetch(loaded, spec.cache_paths)
+    config = loaded.config
     data = open_data(config, world)
     num_classes = settle_classes(config.num_classes, data.classes)
     start = resume.agree(world, spec, loaded, data, num_classes)
@@ -95,7 +110,8 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
     )  # fmt: skip
 
     # 4. The loop.
-    loop.train(run, data.train, callbacks(run, data, network, num_classes))
+    with storage.uploading(config, folder.path, [folder.log_name]) as uploader:
+        loop.train(run, data.train, callbacks(run, data, network, num_classes, uploader))
     return run
 
 
@@ -251,10 +267,13 @@ def checkpoint_meta(spec: ModelSpec, config: TrainConfig, num_classes: int, clas
     }
 
 
-def callbacks(run: Run, data: Data, network: nn.Cell, num_classes: int) -> list[Callback]:
+def callbacks(
+    run: Run, data: Data, network: nn.Cell, num_classes: int, uploader: storage.Uploader | None
+) -> list[Callback]:
     """In the order in which they are called."""
     checkpoints = Checkpoints()
     listed: list[Callback] = [ProgressLine(), EpochLine()]
     if data.evaluation and run.config.run_eval:
         listed.append(Evaluation(Evaluator(network, num_classes, run.world), data.evaluation, checkpoints))
-    return [*listed, checkpoints]
+    listed.append(checkpoints)
+    return [*listed, Upload(uploader)] if uploader else listed

@@ -8,7 +8,7 @@ from typing import Any
 
 from mindspore import nn
 
-from mindzoo.utils import checkpoint, restored, resume, run_folder, runtime
+from mindzoo.utils import checkpoint, restored, resume, run_folder, runtime, storage
 from mindzoo.utils.checkpoint import Plan
 from mindzoo.utils.config import Loaded
 from mindzoo.utils.data import folder as folders
@@ -29,9 +29,10 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
     Raises:
         UserError: anything the user can mend in data, checkpoint or device.
     """
-    config = loaded.config
     for note in loaded.notes():
         logger.info("note: %s", note)
+    loaded = storage.fetch(loaded, spec.cache_paths)
+    config = loaded.config
     key = "eval_data_dir" if config.eval_data_dir else "data_dir"
     data_root = folders.find_split(getattr(config, key), "val", key)
     paths = checkpoints_of(spec, restored.single_path(config))
@@ -43,12 +44,13 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
     folder.write_facts(config, device)
 
     results: dict[str, EvalResult] = {}
-    for path in paths:
-        result = results[str(path)] = session.run(path)
-        for line in spec.lines.evaluation(Evaluated(result, checkpoint=str(path))):
-            logger.info(line)
-        facts = {**dataclasses.asdict(result), "accuracy": result.accuracy}
-        folder.add_metrics(kind="evaluation", checkpoint=str(path), data=str(data_root), **facts)
+    with storage.uploading(config, folder.path, [folder.log_name]):
+        for path in paths:
+            result = results[str(path)] = session.run(path)
+            for line in spec.lines.evaluation(Evaluated(result, checkpoint=str(path))):
+                logger.info(line)
+            facts = {**dataclasses.asdict(result), "accuracy": result.accuracy}
+            folder.add_metrics(kind="evaluation", checkpoint=str(path), data=str(data_root), **facts)
     return results
 
 
