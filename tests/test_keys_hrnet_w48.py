@@ -173,8 +173,10 @@ def test_a_missing_checkpoint_of_a_cloud_job_is_asked_for(
 
 @shows("modelarts")
 def test_modelarts() -> None:
+    """What it does is shown where there is a module moxing."""
     (line,) = storage.settle(parsed("--modelarts", "True"), "resume").notes()
     assert line.startswith("modelarts has no effect")
+    assert storage.settle(parsed("--modelarts", "True", "--data_url", "obs://b/d"), "resume").notes() == []
 
 
 @shows("run_distribute")

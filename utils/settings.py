@@ -53,13 +53,16 @@ class DeviceKeys:
 
 @dataclass(frozen=True)
 class StorageKeys:
-    """Places of a cloud job: a folder or file that stands in where the key beside it is not given"""
+    """Places of a cloud job: paths, or buckets (obs://, s3://), for the key beside each where that one is not given"""
 
-    modelarts: bool = key(False, "this is a job of ModelArts; copying from and to its buckets is not there yet")
-    data_url: str = key("", "stands in for data_dir")
-    eval_data_url: str = key("", "stands in for eval_data_dir")
-    checkpoint_url: str = key("", "stands in for the checkpoint")
-    train_url: str = key("", "stands in for output_dir")
+    modelarts: bool = key(False, "this is a job of ModelArts: buckets are copied with its moxing")
+    data_url: str = key("", "stands in for data_dir; a bucket is copied to this server first")
+    eval_data_url: str = key("", "stands in for eval_data_dir; a bucket is copied to this server first")
+    checkpoint_url: str = key("", "stands in for the checkpoint; a bucket is copied to this server first")
+    train_url: str = key(
+        "",
+        "stands in for output_dir; a bucket gets the results at every checkpoint and at the end, and so does a folder that output_dir is given beside",
+    )
 
 
 @dataclass(frozen=True)
