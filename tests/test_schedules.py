@@ -19,6 +19,8 @@ from mindzoo.utils.schedules import (
     per_step,
     polynomial,
     stairs,
+    thor_damping,
+    thor_decay,
 )
 
 
@@ -102,3 +104,23 @@ def test_decays_over_ten_steps(decay: Decay, formula: Callable[[int], float]) ->
 def test_a_warmup_longer_than_the_training_does_not_reach_its_end() -> None:
     found = decaying(linear(1.0, 0.0), epochs=2, steps_per_epoch=2, lr=1.0, warmup_epochs=4)
     np.testing.assert_allclose(found, [0, 1 / 8, 2 / 8, 3 / 8])
+
+
+def test_thor_decay() -> None:
+    found = thor_decay(0.1, 2.0, 5, epochs=4, steps_per_epoch=2, halvings=(2, 3))
+    wanted = [0.081, 0.064, 0.049, 0.018, 0.0125, 0.004, 0.00225, 0.001]  # 0.1 (1 - e/5)^2 by 1, 1/2 from 2, 1/4 from 3
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_thor_decay_of_the_published_recipe() -> None:
+    found = thor_decay(0.05672, 4.9687, 70, epochs=71, steps_per_epoch=1)
+    # e = 1, 38, 39 (halved), 40 (halved again), 70 and past the end
+    wanted = [0.0528065, 0.00116048, 0.00049556, 0.000210528, 0.0, 0.0]
+    np.testing.assert_allclose(found[[0, 37, 38, 39, 69, 70]], wanted, rtol=2e-5)
+
+
+def test_thor_damping() -> None:
+    found = thor_damping(0.02, 0.25, epochs=20, steps_per_epoch=2)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found[[9, 19, 39]], [0.01, 0.005, 0.00125], rtol=1e-6)  # after 5, 10 and 20 epochs
