@@ -1,4 +1,4 @@
-"""The exponent with the lowest cross entropy: measured as evaluation would, one exponent at a time."""
+"""The exponent that goes with a size of images: each one measured as evaluation would, one exponent at a time."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from mindzoo.models import create_model
 from mindzoo.tests.retrieval_files import HOW, run, save_tiny_checkpoint
 from mindzoo.utils import checkpoint
 from mindzoo.utils.data.transforms import Preprocessing, load_image
+from mindzoo.utils.retrieval.exponent import best
 
 SIZE = (96, 96)
 OPTIONS: dict[str, Any] = {"layers": [1, 1, 1, 1], "base_width": 4, "gem_p": 2.5}
@@ -59,11 +60,11 @@ def test_every_exponent_is_measured_as_a_network_with_it(
         losses = np.log(np.exp(logits - right[:, None]).sum(axis=1))
         assert row["cross_entropy"] == pytest.approx(losses.mean(), rel=1e-4)
         assert row["accuracy"] == np.mean(logits.argmax(axis=1) == labels)
-    best = min(measured, key=lambda exponent: measured[exponent]["cross_entropy"])
-    assert found["exponent"] == best
+    lowest = min(measured, key=lambda exponent: measured[exponent]["cross_entropy"])
+    assert found["exponent"] == lowest
     assert len({row["cross_entropy"] for row in measured.values()}) == 4
-    assert f"use --image_size 96,96 --gem_p {best:g}" in out.splitlines()
-    assert re.search(rf"^ +{best:g} +{measured[best]['cross_entropy']:.5f} .*  lowest$", out, re.MULTILINE)
+    assert f"use --image_size 96,96 --gem_p {lowest:g}" in out.splitlines()
+    assert re.search(rf"^ +{lowest:g} +{measured[lowest]['cross_entropy']:.5f} .*  best$", out, re.MULTILINE)
     assert (found["images"], found["network"], found["options"]["base_width"]) == (13, "multigrain", 4)
     assert found["preprocessing"] == how.to_dict()
 
@@ -79,11 +80,16 @@ def test_evaluation_with_the_flags_gives_the_same(
     assert ast.literal_eval(shown)["top_1_accuracy"] == accuracy[5]
 
 
-def test_a_lowest_at_the_end_of_the_list_is_said(
-    weights: Path, colors: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize(("criterion", "wanted"), [("cross_entropy", 4), ("accuracy", 2)])
+def test_the_criterion_decides(criterion: str, wanted: float) -> None:
+    rows = [(1, 0.9, 0.5), (2, 0.8, 0.6), (3, 0.85, 0.6), (4, 0.7, 0.55)]
+    measured = [{"exponent": p, "cross_entropy": loss, "accuracy": accuracy} for p, loss, accuracy in rows]
+    assert best(measured, criterion)["exponent"] == wanted
+
+
+def test_a_best_at_the_end_of_the_list_is_said(weights: Path, colors: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert fit(weights, colors, "--exponents", "2.5") == 0
-    assert "the lowest is at an end of the list; --exponents P,P,... can go on" in capsys.readouterr().out
+    assert "the best is at an end of the list; --exponents P,P,... can go on" in capsys.readouterr().out
     assert list(Path().iterdir()) == []
 
 
