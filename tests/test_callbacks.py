@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -13,14 +14,14 @@ import pytest
 
 from mindzoo.models.densenet121 import SPEC, DenseNetTrainConfig
 from mindzoo.tests.conftest import Trained
-from mindzoo.utils import checkpoint, log, optimizers, run_folder
+from mindzoo.utils import checkpoint, log, optimizers, run_folder, trainer
 from mindzoo.utils.callbacks.checkpoints import Checkpoints
 from mindzoo.utils.callbacks.evaluation import Evaluation, averaged_weights
 from mindzoo.utils.callbacks.metrics import EpochLine
 from mindzoo.utils.callbacks.progress import ProgressLine, duration
 from mindzoo.utils.data import folder as folders
 from mindzoo.utils.data import transforms
-from mindzoo.utils.data.loader import EvalData
+from mindzoo.utils.data.loader import Data, EvalData, TrainData
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.evaluator import Evaluator
 from mindzoo.utils.log import Progress
@@ -234,17 +235,83 @@ def test_evaluation_uses_the_averaged_weights_and_keeps_the_best(tmp_path: Path,
     assert best[2] == {"accuracy": 1.0, "epoch": 2, "step": 8}
 
 
-def test_evaluation_by_interval_and_after_the_last_epoch(tmp_path: Path, trained: Trained) -> None:
-    run, saver = make_run(tmp_path / "out", eval_interval=2), Checkpoints()
+@pytest.fixture(scope="module")
+def colored(trained: Trained) -> EvalData:
+    """The images that the small network is evaluated on."""
     how = transforms.Preprocessing.from_dict(checkpoint.read(trained.checkpoint, SPEC).meta["preprocessing"])
     operations = transforms.evaluation_operations(how)
-    data = EvalData(folders.scan(trained.data / "val"), operations, batch_size=13, world=World(), workers=1)
-    callback = Evaluation(Evaluator(run.train_step.network, 3, World()), data, saver)
-    for epoch in range(3):
+    return EvalData(folders.scan(trained.data / "val"), operations, batch_size=13, world=World(), workers=1)
+
+
+@pytest.fixture(scope="module")
+def evaluator() -> Evaluator:
+    """Of a network that no training changes, so that it is compiled once."""
+    return Evaluator(SPEC.build(3, block_config=(1, 1), growth_rate=4, init_features=8), 3, World())
+
+
+def evaluated_epochs(run: Run, evaluator: Evaluator, data: EvalData) -> list[int]:
+    """The epochs, from 1, after which an evaluation is noted; each has the same result."""
+    callback = Evaluation(evaluator, data, Checkpoints())
+    for epoch in range(run.config.max_epoch):
         run.epoch, run.epoch_step = epoch, STEPS
         callback.on_epoch_end(run)
     rows = [json.loads(line) for line in (run.folder.path / "metrics.jsonl").read_text().splitlines()]
-    assert [(row["epoch"], row["step"], row["total"]) for row in rows] == [(1, 8, 13), (2, 12, 13)]
+    assert [(row["step"], row["total"]) for row in rows] == [(STEPS * (row["epoch"] + 1), 13) for row in rows]
+    return [row["epoch"] + 1 for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("start", "interval", "wanted"),
+    [(0, 1, [1, 2, 3]), (0, 2, [2, 3]), (1, 1, [2, 3]), (2, 2, [3]), (1, 2, [2, 3]), (9, 1, [3])],
+)
+def test_evaluation_by_interval_and_after_eval_start_epoch(
+    tmp_path: Path, evaluator: Evaluator, colored: EvalData, start: int, interval: int, wanted: list[int]
+) -> None:
+    """The last epoch is evaluated in any case."""
+    run = make_run(tmp_path / "out", eval_start_epoch=start, eval_interval=interval)
+    assert evaluated_epochs(run, evaluator, colored) == wanted
+
+
+@pytest.mark.parametrize(("settings", "wanted"), [({}, ["best.ckpt"]), ({"save_best_ckpt": False}, [])])
+def test_the_best_is_kept_unless_it_is_not_wanted(
+    tmp_path: Path, evaluator: Evaluator, colored: EvalData, settings: dict[str, Any], wanted: list[str]
+) -> None:
+    """What was best is known in either case, and so a run that goes on knows it."""
+    run = make_run(tmp_path / "out", **settings)
+    evaluated_epochs(run, evaluator, colored)
+    assert names(run.folder.path) == wanted
+    assert run.best is not None
+    assert run.best["epoch"] == 1
+
+
+@pytest.mark.parametrize(("run_eval", "wanted"), [(True, 1), (False, 0)])
+def test_run_eval_says_whether_a_training_is_evaluated(
+    tmp_path: Path, colored: EvalData, run_eval: bool, wanted: int
+) -> None:
+    run = make_run(tmp_path / "out", run_eval=run_eval)
+    training = TrainData(colored.folders, [], batch_size=6, world=World(), seed=1)
+    listed = trainer.callbacks(run, Data(training, colored, ("blue", "green", "red")), run.train_step.network, 3)
+    assert sum(isinstance(callback, Evaluation) for callback in listed) == wanted
+    assert len(listed) == 3 + wanted
+
+
+@pytest.mark.parametrize(("interval", "wanted"), [(0, []), (1, [1, 2, 3, 5, 6, 7]), (3, [3, 6]), (4, []), (5, [5, 10])])
+def test_epoch_lines_within_an_epoch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], interval: int, wanted: list[int]
+) -> None:
+    """Not at the epoch's end, where there is a line anyway; metrics.jsonl has those of epochs only."""
+    run = make_run(tmp_path / "out")
+    lines = dataclasses.replace(
+        SPEC.lines, epoch=lambda record: [f"step {record.step} loss {record.loss}"], step_interval=lambda _: interval
+    )
+    run.spec, line = dataclasses.replace(SPEC, lines=lines), EpochLine()
+    for step in range(1, 11 if interval == 5 else 9):
+        advance(run, float(step))
+        line.on_step(run)
+        if run.epoch_step == STEPS:
+            run.epoch, run.epoch_step = run.epoch + 1, 0
+    assert capsys.readouterr().out.splitlines() == [f"step {step} loss {float(step)}" for step in wanted]
+    assert not (run.folder.path / "metrics.jsonl").exists()
 
 
 def test_averaged_weights_are_swapped_in_and_back_also_on_an_error(tmp_path: Path) -> None:
