@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -14,10 +15,16 @@ import numpy as np
 import pytest
 import yaml
 
+from mindzoo.models import multigrain
 from mindzoo.models.densenet121 import SPEC, DenseNetTrainConfig
 from mindzoo.tests.conftest import ROOT, Trained, newest_run, run_train, training
-from mindzoo.utils import checkpoint, entry
-from mindzoo.utils.config import read_yaml
+from mindzoo.utils import checkpoint, entry, log, trainer
+from mindzoo.utils.config import Loaded, read_yaml
+from mindzoo.utils.losses import SmoothedCrossEntropy
+from mindzoo.utils.runtime import World
+from mindzoo.utils.settings import TrainConfig
+from mindzoo.utils.thor import ThorStep
+from mindzoo.utils.train_step import TrainStep
 
 
 def metrics(folder: Path, kind: str) -> list[dict[str, Any]]:
@@ -161,6 +168,33 @@ def test_sink_mode_gives_the_losses_of_the_own_loop(
 def test_sink_mode_stops_at_max_steps(colors: Path, tmp_path: Path) -> None:
     folder = run_train(colors / "train", tmp_path / "out", "--max_steps", "8", "--sink_mode", "1")
     assert [path.name for path in folder.glob("*.ckpt")] == ["0-2_2.ckpt"]
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_thor_makes_second_order_steps(capsys: pytest.CaptureFixture[str], accumulation: int) -> None:
+    """Four batches in each of three epochs; matrices and dampings count updates."""
+    log.start()
+    config = multigrain.MultiGrainTrainConfig(max_epoch=3, frequency=3, accumulation_steps=accumulation)
+    network = multigrain.SPEC.build(3, layers=(1, 1, 1, 1), base_width=2)
+    forward, loss = multigrain.SPEC.objective(config, network, SmoothedCrossEntropy(3), 0)
+    rates = np.full(12, 0.1)
+    step = trainer.build_step(config, forward, loss, rates, "CPU", World())
+    assert isinstance(step, ThorStep)
+    assert step.frequency == 2
+    assert "frequency 3 does not divide" in capsys.readouterr().out
+    done = np.arange(1, 13) / 4
+    wanted = (0.02345 * 0.5467 ** (done / 10))[accumulation - 1 :: accumulation]
+    np.testing.assert_allclose(step.dampings.asnumpy(), wanted, rtol=1e-6)
+    config = dataclasses.replace(config, optimizer="momentum")
+    assert type(trainer.build_step(config, forward, loss, rates, "CPU", World())) is TrainStep
+
+
+def test_thor_is_not_fed_by_a_data_sink() -> None:
+    config: TrainConfig = multigrain.MultiGrainTrainConfig(sink_mode=True)
+    loaded = Loaded(config, frozenset({"sink_mode"}))
+    for device in ("CPU", "Ascend"):
+        (line,) = trainer.ineffective(loaded, device, evaluated=True)
+        assert line == "sink_mode has no effect: with the optimizer thor the steps run one by one"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
