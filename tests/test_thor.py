@@ -23,7 +23,8 @@ from mindzoo.tests.thor_reference import Arrays, Batch, Settings
 from mindzoo.utils import checkpoint, optimizers, second_order
 from mindzoo.utils.buckets import split_at
 from mindzoo.utils.losses import SmoothedCrossEntropy
-from mindzoo.utils.thor import RESNET_SPLIT, ThorStep, rounded_frequency
+from mindzoo.utils.settings import ThorConfig
+from mindzoo.utils.thor import ThorStep, rounded_frequency
 
 CLASSES = 5
 RATES = [0.02, 0.01, 0.03, 0.02, 0.01, 0.02, 0.01, 0.02]
@@ -181,7 +182,7 @@ def plain() -> Trained:
 def test_the_split_of_a_resnet_50_makes_two_halves() -> None:
     network = multigrain(1001, base_width=4)
     layers = second_order.record(network, network.trainable_params(), block_size=128)
-    assert split_at(len(layers), RESNET_SPLIT) == [27, 27]
+    assert split_at(len(layers), ThorConfig().split_indices) == [27, 27]
 
 
 DYNAMIC: dict[str, Any] = {"dynamic_loss_scale": True, "loss_scale": 1024.0, "ema_decay": 0.5, "frequency": 3}

@@ -25,9 +25,6 @@ from mindzoo.utils import second_order
 from mindzoo.utils.buckets import BucketMean, split_at
 from mindzoo.utils.train_step import TrainStep
 
-# The original zoo's split of ResNet-50's 54 layers.
-RESNET_SPLIT = (26, 53)
-
 _unit = ops.Eye()
 
 

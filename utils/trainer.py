@@ -248,10 +248,13 @@ def thor_step(
     dampings = schedules.thor_damping(
         config.damping_init, config.damping_decay, epochs=config.max_epoch, steps_per_epoch=steps_per_epoch
     )
-    return thor.ThorStep(
-        network, loss, optimizer, dampings[accumulation - 1 :: accumulation], frequency=frequency,
-        split_indices=config.split_indices, **options,
-    )  # fmt: skip
+    try:
+        return thor.ThorStep(
+            network, loss, optimizer, dampings[accumulation - 1 :: accumulation], frequency=frequency,
+            split_indices=config.split_indices, **options,
+        )  # fmt: skip
+    except ValueError as error:
+        raise UserError(f"optimizer thor: {error}; freeze less, or use momentum") from None
 
 
 def checkpoint_meta(spec: ModelSpec, config: TrainConfig, num_classes: int, classes: Sequence[str]) -> dict[str, Any]:
