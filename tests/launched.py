@@ -35,22 +35,22 @@ class LaunchedJob:
 
     @property
     def log_dir(self) -> Path:
-        """The newest folder of msrun's logs."""
-        return max(self.cwd.glob("msrun_log*"), key=lambda path: path.stat().st_mtime)
+        """The newest folder with a plan."""
+        return max(self.cwd.rglob("plan.json"), key=lambda path: path.stat().st_mtime).parent
 
     @property
     def plan(self) -> dict[str, Any]:
         return json.loads((self.log_dir / "plan.json").read_text())
 
     def log(self, rank: int = 0) -> str:
-        """What the rank has printed so far."""
+        """What a rank of this server, counted from 0, has printed so far."""
         path = Path(self.plan["ranks"][rank]["log"])
         return path.read_text() if path.exists() else ""
 
     def wait_for(self, text: str, rank: int = 0) -> None:
         """Wait until the rank has printed the text."""
         end = time.monotonic() + PATIENCE
-        while not (list(self.cwd.glob("msrun_log*/plan.json")) and text in self.log(rank)):
+        while not (list(self.cwd.rglob("plan.json")) and text in self.log(rank)):
             assert self.process.poll() is None, self.process.communicate()
             assert time.monotonic() < end, self.log(rank)[-2000:]
             time.sleep(0.1)

@@ -135,7 +135,7 @@ def arguments(launcher: Launcher, data: Path, folder: Path, ranks: int = 2) -> d
         "TRAIN": str(data / "train"),
         "VAL": str(data / "val"),
         "OUTPUT": "output",
-        "CHECKPOINT": next((str(path) for path in folder.rglob("*-1_3.ckpt")), "no.ckpt"),
+        "CHECKPOINT": next((str(path) for path in folder.rglob("*[-_]1[-_]3.ckpt")), "no.ckpt"),
     }
     return {word: meaning.get(word, word) for word in dict.fromkeys(launcher.words.split())}
 
