@@ -1,4 +1,4 @@
-"""A data set that is one tar file in its bucket: one object is copied many times faster than a million."""
+"""A data set that is one tar file in its bucket, as large ones are: each object costs a request."""
 
 from __future__ import annotations
 
