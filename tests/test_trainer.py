@@ -20,6 +20,7 @@ from mindzoo.models.densenet121 import SPEC, DenseNetTrainConfig
 from mindzoo.tests.conftest import ROOT, Trained, newest_run, run_train, training
 from mindzoo.utils import checkpoint, entry, log, trainer
 from mindzoo.utils.config import Loaded, read_yaml
+from mindzoo.utils.errors import UserError
 from mindzoo.utils.losses import SmoothedCrossEntropy
 from mindzoo.utils.runtime import World
 from mindzoo.utils.settings import TrainConfig
@@ -168,6 +169,14 @@ def test_sink_mode_gives_the_losses_of_the_own_loop(
 def test_sink_mode_stops_at_max_steps(colors: Path, tmp_path: Path) -> None:
     folder = run_train(colors / "train", tmp_path / "out", "--max_steps", "8", "--sink_mode", "1")
     assert [path.name for path in folder.glob("*.ckpt")] == ["0-2_2.ckpt"]
+
+
+def test_a_single_class_cannot_have_smoothed_labels() -> None:
+    """But it can be trained, for instance with a loss on copies."""
+    labels = np.zeros(4, np.int32)
+    with pytest.raises(UserError, match=r"^there is one class, .*; give --label_smooth false$"):
+        trainer.build_loss(TrainConfig(label_smooth=True), 1, labels)
+    assert trainer.build_loss(TrainConfig(label_smooth=False), 1, labels).off == 0
 
 
 @pytest.mark.parametrize("accumulation", [1, 2])

@@ -204,7 +204,13 @@ def precision(config: TrainConfig, device: str) -> str:
 
 
 def build_loss(config: TrainConfig, num_classes: int, labels: np.ndarray) -> SmoothedCrossEntropy:
-    """The loss; `labels` (N,) int32 are those of all training images."""
+    """The loss; `labels` (N,) int32 are those of all training images.
+
+    Raises:
+        UserError: the labels of a single class are to be smoothed.
+    """
+    if config.smoothing and num_classes < 2:
+        raise UserError("there is one class, and no other to smooth its labels with; give --label_smooth false")
     weights = class_weights(config.class_weights, np.bincount(labels, minlength=num_classes))
     return SmoothedCrossEntropy(num_classes, config.smoothing, weights=weights)
 
