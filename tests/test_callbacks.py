@@ -290,7 +290,8 @@ def test_run_eval_says_whether_a_training_is_evaluated(
 ) -> None:
     run = make_run(tmp_path / "out", run_eval=run_eval)
     training = TrainData(colored.folders, [], batch_size=6, world=World(), seed=1)
-    listed = trainer.callbacks(run, Data(training, colored, ("blue", "green", "red")), run.train_step.network, 3)
+    data = Data(training, colored, ("blue", "green", "red"))
+    listed = trainer.callbacks(run, data, run.train_step.network, 3, uploader=None)
     assert sum(isinstance(callback, Evaluation) for callback in listed) == wanted
     assert len(listed) == 3 + wanted
 
