@@ -37,6 +37,11 @@ class Launcher:
         return self.script.split("/")[0]
 
     @property
+    def family(self) -> tuple[str, str]:
+        """The launchers that use each other's results."""
+        return self.network, "GPU" if "_gpu" in self.script else "Ascend"
+
+    @property
     def path(self) -> Path:
         return ROOT / "models" / self.script.replace("/", "/scripts/")
 
@@ -45,6 +50,7 @@ DENSENET = "epoch\\[0\\], iter\\[\\d\\], loss:[\\d.]+, mean_fps:"
 GENET = "epoch: 1 step: \\d, loss is [\\d.]+"
 HRNET = "epoch: \\[ 1/ 1\\], epoch time: [\\d.]+, steps: +\\d, per step time:"
 GLORE = "epoch:1 step:\\d, loss is [\\d.]+"
+MULTIGRAIN = "epoch: 1 step: \\d, loss is [\\d.]+"
 DISTRIBUTED = [
     Launcher(
         "densenet121/run_distribute_train.sh", "NUMBER TABLE TRAIN",
@@ -72,6 +78,18 @@ DISTRIBUTED = [
         (("TABLE", "RANK_TABLE_FILE={} is not a file."), ("TRAIN", "DATA_PATH={} is not a directory.")),
         "train_parallel{rank}/log", HRNET, "train_parallel{rank}/env.log", "", "Start training for rank 0, device 0.",
     ),
+    Launcher(
+        "multigrain/run_distribute_train.sh", "TABLE TRAIN NUMBER",
+        "bash run_distribute_train.sh [RANK_TABLE_FILE] [DATASET_PATH] [DEVICE_NUM]",
+        (("TABLE", "RANK_TABLE_FILE={} is not a file"), ("TRAIN", "DATASET_PATH={} is not a directory")),
+        "train_parallel{rank}/log", MULTIGRAIN, "train_parallel{rank}/env.log",
+    ),
+    Launcher(
+        "multigrain/run_distribute_train_gpu.sh", "TRAIN NUMBER",
+        "bash run_distribute_train_gpu.sh [DATASET_PATH] [DEVICE_NUM]", (("TRAIN", "DATASET_PATH={} is not a directory"),),
+        "train_parallel/rank{rank}/log", MULTIGRAIN, "train_parallel/rank{rank}/env.log",
+        "train_parallel/log_output/rank.{rank}/log",
+    ),
 ]  # fmt: skip
 ALONE = [
     Launcher(
@@ -89,6 +107,14 @@ ALONE = [
         "bash scripts/run_standalone_train.sh [DATASET_PATH] [TRAIN_OUTPUT_PATH] "
         "[CHECKPOINT_PATH](optional) [BEGIN_EPOCH](optional) [EVAL_DATASET_PATH](optional)",
         (("TRAIN", "DATA_PATH={} is not a directory."),), "log", HRNET,
+    ),
+    *(
+        Launcher(
+            f"multigrain/run_standalone_train{on}.sh", "TRAIN",
+            f"bash run_standalone_train{on}.sh [DATASET_PATH] [CONFIG_PATH](optional)",
+            (("TRAIN", "DATASET_PATH={} is not a directory"),), "train/log", MULTIGRAIN, "train/env.log",
+        )
+        for on in ("", "_gpu")
     ),
 ]  # fmt: skip
 EVALUATING = [
@@ -116,6 +142,15 @@ EVALUATING = [
         (("VAL", "DATA_PATH={} is not a directory."), ("CHECKPOINT", "CKPT_PATH={} is not a file.")),
         "eval_log", "{'Loss': [\\d.]+, 'Top_1_Acc': [\\d.]+, 'Top_5_Acc': 1.0}",
     ),
+    *(
+        Launcher(
+            f"multigrain/run_eval{on}.sh", "VAL CHECKPOINT",
+            f"bash run_eval{on}.sh [DATASET_PATH] [CHECKPOINT_PATH]",
+            (("VAL", "DATASET_PATH={} is not a directory"), ("CHECKPOINT", "CHECKPOINT_PATH={} is not a file")),
+            "eval/log", "result: {'top_1_accuracy': [\\d.]+, 'top_5_accuracy': 1.0} ckpt= /", "eval/env.log",
+        )
+        for on in ("", "_gpu")
+    ),
 ]  # fmt: skip
 LAUNCHERS = [*DISTRIBUTED, *ALONE, *EVALUATING]
 SHELLS = ("bash", "sh")
@@ -135,7 +170,7 @@ def arguments(launcher: Launcher, data: Path, folder: Path, ranks: int = 2) -> d
         "TRAIN": str(data / "train"),
         "VAL": str(data / "val"),
         "OUTPUT": "output",
-        "CHECKPOINT": next((str(path) for path in folder.rglob("*[-_]1[-_]3.ckpt")), "no.ckpt"),
+        "CHECKPOINT": next((str(path) for path in folder.rglob("*[-_]1[-_]*.ckpt")), "no.ckpt"),
     }
     return {word: meaning.get(word, word) for word in dict.fromkeys(launcher.words.split())}
 
@@ -257,11 +292,11 @@ def check_files(launcher: Launcher, root: Path, ranks: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", sorted({launcher.network for launcher in LAUNCHERS}))
-def test_every_launcher_runs(network: str, colors: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", sorted({launcher.family for launcher in LAUNCHERS}), ids="-".join)
+def test_every_launcher_runs(family: tuple[str, str], colors: Path, tmp_path: Path) -> None:
     """On two ranks with bash in the background, on one with sh, alone, and an evaluation of what was trained."""
-    flags = [*tiny(network), *TRAIN_FLAGS]
-    (distributed,) = (launcher for launcher in DISTRIBUTED if launcher.network == network)
+    flags = [*tiny(family[0]), *TRAIN_FLAGS]
+    (distributed,) = (launcher for launcher in DISTRIBUTED if launcher.family == family)
     words = words_of(distributed, arguments(distributed, colors, tmp_path))
     printed = launch(distributed, "bash", words, tmp_path, flags, background=True)
     assert distributed.printed in printed
@@ -273,7 +308,7 @@ def test_every_launcher_runs(network: str, colors: Path, tmp_path: Path) -> None
     assert re.search(distributed.line, printed)
     check_files(distributed, tmp_path / "run_2", 1)
 
-    for number, launcher in enumerate(one for one in [*ALONE, *EVALUATING] if one.network == network):
+    for number, launcher in enumerate(one for one in [*ALONE, *EVALUATING] if one.family == family):
         words = words_of(launcher, arguments(launcher, colors, tmp_path))
         shell, own = SHELLS[number % 2], flags if launcher in ALONE else ["--workers", "1"]
         printed = launch(launcher, shell, words, tmp_path, own, background=False)
