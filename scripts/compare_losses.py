@@ -2,7 +2,7 @@
 
     python scripts/compare_losses.py FOLDER [--seeds 1,2,3]
 
-Makes the photographs (scripts/prepare_photographs.py), trains a small MultiGrain on their training half with each loss and
+Makes the photographs (scripts/prepare_photographs.py), trains a small MultiGrain on the training tiles with each loss and
 seed, embeds the tiles that training never saw, and prints the mean average precision of each as a table. What is done
 already is not done again.
 """

@@ -1,14 +1,14 @@
 """Cut the photographs that scikit-image and scikit-learn ship into a small data set for the retrieval of instances.
 
-    python scripts/prepare_photographs.py FOLDER [--size 64] [--train_crops 12] [--test_crops 6] [--seed 1]
+    python scripts/prepare_photographs.py FOLDER [--size 64] [--crops 6] [--seed 1]
 
-Each photograph is cut into tiles that do not overlap, and each tile is an instance: its images are overlapping crops
-of it, some of them mirrored, brighter or darker. A third of the tiles of every photograph are held out:
+Each photograph is cut into tiles that do not overlap, and each tile is an instance. A third of the tiles of every
+photograph are held out, and cut into overlapping crops, some of them mirrored, brighter or darker:
 
-    FOLDER/train/PHOTOGRAPH/TILE-CROP.png       classes for training: the photographs
-    FOLDER/test/PHOTOGRAPH-TILE/CROP.png        instances for retrieval: the tiles that training never sees
+    FOLDER/train/KIND/PHOTOGRAPH-TILE.png       whole tiles, for training; the classes are kinds of photographs
+    FOLDER/test/PHOTOGRAPH-TILE/CROP.png        crops of tiles that training never sees, for retrieval
 
-With --classes tiles the folders of train/ are tiles too. The same seed gives the same images.
+So, as in ImageNet, a class has many instances. The same seed gives the same images.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ runpy.run_path(str(Path(__file__).resolve().parents[1] / "utils" / "importable.p
 from mindzoo.utils.errors import UserError  # noqa: E402
 from mindzoo.utils.new_folder import new_folder  # noqa: E402
 
-# What is no photograph, almost empty, or the other half of a stereo pair is left out.
-PHOTOGRAPHS = {
-    "skimage": (
-        "data",
-        "astronaut.png brick.png camera.png chelsea.png coffee.png coins.png grass.png gravel.png "
-        "hubble_deep_field.jpg ihc.png moon.png motorcycle_left.png page.png retina.jpg rocket.jpg text.png",
-    ),
-    "sklearn": ("datasets/images", "china.jpg flower.jpg"),
+# What is no photograph, almost empty, or the other half of a stereo pair is left out. Names without suffix are .png.
+FOLDERS = {"skimage": "data", "sklearn": "datasets/images"}
+KINDS = {
+    "people": {"skimage": "astronaut camera"},
+    "textures": {"skimage": "brick coins grass gravel"},
+    "space": {"skimage": "hubble_deep_field.jpg moon rocket.jpg"},
+    "print": {"skimage": "page text"},
+    "medicine": {"skimage": "ihc retina.jpg"},
+    "things": {"skimage": "chelsea coffee motorcycle_left", "sklearn": "china.jpg flower.jpg"},
 }
 LONGEST_SIDE = 640  # a photograph with more pixels is made smaller first
 TILE = 128  # about the side of a tile
@@ -51,14 +52,9 @@ BRIGHTNESS = (0.6, 1.4)
 class Tile:
     """An instance: a square part of a photograph."""
 
-    photograph: str
-    number: int
+    name: str
     image: Image.Image
     held_out: bool
-
-    @property
-    def name(self) -> str:
-        return f"{self.photograph}-{self.number:02d}"
 
 
 def main() -> int:
@@ -82,12 +78,8 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("folder", type=Path, help="where train/ and test/ are made")
-    parser.add_argument("--size", type=_at_least(8), default=64, help="pixels per side of the images (default 64)")
-    parser.add_argument("--train_crops", type=_at_least(1), default=12, help="images of a training tile (default 12)")
-    parser.add_argument("--test_crops", type=_at_least(2), default=6, help="images of a held-out tile (default 6)")
-    parser.add_argument(
-        "--classes", choices=("photographs", "tiles"), default="photographs", help="the folders of train/"
-    )
+    parser.add_argument("--size", type=_at_least(8), default=64, help="pixels per side of the crops (default 64)")
+    parser.add_argument("--crops", type=_at_least(2), default=6, help="crops of a held-out tile (default 6)")
     parser.add_argument("--seed", type=_at_least(0), default=1, help="(default 1)")
     return parser.parse_args()
 
@@ -99,40 +91,46 @@ def prepare(options: argparse.Namespace) -> None:
         UserError: a photograph is missing.
     """
     photographs = find()
-    tiles: list[Tile] = []
-    for number, path in enumerate(photographs):
-        tiles += cut(path, np.random.default_rng([options.seed, number]))
+    counts = {"train": 0, "test": 0}
     with new_folder(options.folder) as folder:
-        for number, tile in enumerate(tiles):
-            # A generator of its own: the crops of a tile do not depend on how many another has.
-            random = np.random.default_rng([options.seed, len(photographs) + number])
-            for crop in range(options.test_crops if tile.held_out else options.train_crops):
-                path = folder / place(tile, crop, options.classes)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                view(tile.image, options.size, random).save(path)
-    held_out = sum(tile.held_out for tile in tiles)
-    kept = len(tiles) - held_out
-    classes = len(photographs) if options.classes == "photographs" else kept
+        for number, (path, kind) in enumerate(photographs):
+            for tile in cut(path, np.random.default_rng([options.seed, number])):
+                counts["test" if tile.held_out else "train"] += 1
+                if not tile.held_out:
+                    save(tile.image, folder / "train" / kind / f"{tile.name}.png")
+                    continue
+                random = np.random.default_rng([options.seed, len(photographs) + number, *tile.name.encode()])
+                for crop in range(options.crops):
+                    save(view(tile.image, options.size, random), folder / "test" / tile.name / f"{crop:02d}.png")
     sys.stdout.write(
-        f"{options.folder}: images of {options.size}x{options.size} pixels from {len(photographs)} photographs\n"
-        f"  train: {kept * options.train_crops} images of {kept} tiles, {classes} classes\n"
-        f"  test: {held_out * options.test_crops} images of {held_out} other tiles, one folder for each\n"
+        f"{options.folder}: tiles of {len(photographs)} photographs\n"
+        f"  train: {counts['train']} images, {len(KINDS)} classes\n"
+        f"  test: {counts['test'] * options.crops} images of {options.size}x{options.size} pixels, crops of "
+        f"{counts['test']} other tiles, one folder for each\n"
     )
 
 
-def find() -> list[Path]:
-    """The files of the photographs.
+def save(image: Image.Image, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Some photographs have a colour profile that decoders complain about.
+    image.save(path, icc_profile=None)
+
+
+def find() -> list[tuple[Path, str]]:
+    """The files of the photographs, and their kinds.
 
     Raises:
         UserError: a package is not installed, or does not ship one of them.
     """
     found = []
-    for package, (folder, names) in PHOTOGRAPHS.items():
-        spec = importlib.util.find_spec(package)
-        if spec is None or not spec.submodule_search_locations:
-            raise UserError(f'the package {package} is not installed; pip install -e ".[demo]" brings it')
-        found += [Path(spec.submodule_search_locations[0]) / folder / name for name in names.split()]
-    missing = [path.name for path in found if not path.is_file()]
+    for kind, names in KINDS.items():
+        for package, text in names.items():
+            spec = importlib.util.find_spec(package)
+            if spec is None or not spec.submodule_search_locations:
+                raise UserError(f'the package {package} is not installed; pip install -e ".[demo]" brings it')
+            folder = Path(spec.submodule_search_locations[0]) / FOLDERS[package]
+            found += [(folder / (name if "." in name else f"{name}.png"), kind) for name in text.split()]
+    missing = [path.name for path, _ in found if not path.is_file()]
     if missing:
         raise UserError(
             f"scikit-image or scikit-learn as installed do not ship {', '.join(missing)}; "
@@ -154,7 +152,7 @@ def cut(path: Path, random: np.random.Generator) -> list[Tile]:
     images = [ImageOps.fit(photograph.crop(box), (min(box[2] - box[0], box[3] - box[1]),) * 2) for box in boxes]
     images = [image for image in images if np.asarray(image.convert("L")).std() >= LEAST_CONTRAST]
     held_out = set(random.permutation(len(images))[: max(len(images) // HELD_OUT, 1)].tolist())
-    return [Tile(path.stem, number, image, number in held_out) for number, image in enumerate(images)]
+    return [Tile(f"{path.stem}-{number:02d}", image, number in held_out) for number, image in enumerate(images)]
 
 
 def view(tile: Image.Image, size: int, random: np.random.Generator) -> Image.Image:
@@ -165,15 +163,6 @@ def view(tile: Image.Image, size: int, random: np.random.Generator) -> Image.Ima
     if random.random() < 0.5:
         image = ImageOps.mirror(image)
     return ImageEnhance.Brightness(image).enhance(random.uniform(*BRIGHTNESS))
-
-
-def place(tile: Tile, crop: int, classes: str) -> Path:
-    """Where an image goes, below the data set's folder."""
-    if tile.held_out:
-        return Path("test", tile.name, f"{crop:02d}.png")
-    if classes == "tiles":
-        return Path("train", tile.name, f"{crop:02d}.png")
-    return Path("train", tile.photograph, f"{tile.number:02d}-{crop:02d}.png")
 
 
 def _at_least(least: int) -> Callable[[str], int]:

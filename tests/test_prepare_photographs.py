@@ -17,7 +17,7 @@ from mindzoo.tests.conftest import ROOT
 from mindzoo.utils.data.folder import scan
 
 SCRIPT = ROOT / "scripts" / "prepare_photographs.py"
-SMALL = ("--train_crops", 1, "--test_crops", 2, "--size", 16)
+SMALL = ("--crops", 2, "--size", 16)
 
 
 def prepare(*words: object) -> subprocess.CompletedProcess[str]:
@@ -52,21 +52,13 @@ def test_the_same_seed_gives_the_same_images(tmp_path: Path) -> None:
     assert files[0] == files[1]
     assert files[0] != files[2]
     train, test = scan(tmp_path / "a" / "train"), scan(tmp_path / "a" / "test")
-    assert (len(train.classes), len(train), len(test.classes), len(test)) == (18, 151, 67, 134)
-    assert f"train: {len(train)} images of {len(train)} tiles, 18 classes" in done[0].stdout
-    assert f"test: {len(test)} images of 67 other tiles" in done[0].stdout
-    held_out = set(test.classes)
-    trained = {f"{Path(name).parent}-{Path(name).name[:2]}" for name in train.files}
-    assert not held_out & trained
+    assert (len(train.classes), len(train), len(test.classes), len(test)) == (6, 151, 67, 134)
+    assert f"train: {len(train)} images, 6 classes" in done[0].stdout
+    assert f"test: {len(test)} images of 16x16 pixels, crops of 67 other tiles" in done[0].stdout
+    assert not set(test.classes) & {Path(name).stem for name in train.files}
+    assert b"iCCP" not in (tmp_path / "a" / "train" / "things" / "china-00.png").read_bytes()
     with Image.open(tmp_path / "a" / "test" / test.files[0]) as image:
         assert (image.size, image.mode) == ((16, 16), "RGB")
-
-
-def test_a_tile_may_be_a_class(tmp_path: Path) -> None:
-    assert prepare(tmp_path / "a", *SMALL, "--classes", "tiles").returncode == 0
-    train, test = scan(tmp_path / "a" / "train"), scan(tmp_path / "a" / "test")
-    assert (len(train.classes), len(train)) == (151, 151)
-    assert not set(train.classes) & set(test.classes)
 
 
 def test_tiles_do_not_overlap_and_a_third_is_held_out(script: dict[str, Any], tmp_path: Path) -> None:
@@ -111,14 +103,14 @@ def test_a_folder_with_something_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "b" / "train").mkdir(parents=True)
     (tmp_path / "b" / "test").mkdir()
     assert prepare(tmp_path / "b").stdout == f"{tmp_path / 'b'} is there already\n"
-    assert prepare(tmp_path / "c", "--test_crops", 1).returncode == 2
+    assert prepare(tmp_path / "c", "--crops", 1).returncode == 2
 
 
 def test_a_photograph_that_is_not_shipped_is_named(script: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     names = script["find"].__globals__
-    monkeypatch.setitem(names, "PHOTOGRAPHS", {"sklearn": ("datasets/images", "china.jpg none.jpg")})
+    monkeypatch.setitem(names, "KINDS", {"things": {"sklearn": "china.jpg none.jpg"}})
     with pytest.raises(names["UserError"], match=r"do not ship none\.jpg"):
         script["find"]()
-    monkeypatch.setitem(names, "PHOTOGRAPHS", {"no_such_package": ("", "x.png")})
+    monkeypatch.setitem(names, "KINDS", {"things": {"no_such_package": "x"}})
     with pytest.raises(names["UserError"], match="the package no_such_package is not installed"):
         script["find"]()
