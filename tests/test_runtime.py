@@ -63,6 +63,31 @@ def test_limit_onednn(
     assert os.environ.get("ONEDNN_MAX_CPU_ISA") == wanted
 
 
+@pytest.mark.parametrize(
+    ("device", "named", "role", "wanted"),
+    [
+        ("Ascend", "5", "", 5),
+        ("GPU", "0", "", 0),
+        ("Ascend", "", "", None),
+        ("CPU", "5", "", None),
+        ("Ascend", "5", "MS_WORKER", None),
+    ],
+)
+def test_a_process_alone_takes_the_device_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, device: str, named: str, role: str, wanted: int | None
+) -> None:
+    monkeypatch.setenv("DEVICE_ID", named)
+    if role:
+        monkeypatch.setenv("MS_ROLE", role)
+    assert runtime.device_number(device) == wanted
+
+
+def test_a_device_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEVICE_ID", "first")
+    with pytest.raises(UserError, match="the variable DEVICE_ID is first; wanted the number of a device"):
+        runtime.device_number("Ascend")
+
+
 def test_without_a_launcher_the_process_runs_alone_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     log.start()
     assert runtime.join(True, 3, 8) == World(rank=0, size=1, launched=False)

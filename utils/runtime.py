@@ -45,10 +45,25 @@ def start(device_target: str, *, seed: int = 1) -> str:
     device = resolve_device(device_target)
     limit_onednn(device)
     ms.set_context(mode=ms.GRAPH_MODE)
-    ms.set_device(device)
+    number = device_number(device)
+    ms.set_device(device) if number is None else ms.set_device(device, number)
     ms.set_seed(seed)
     end_quietly()
     return device
+
+
+def device_number(device: str) -> int | None:
+    """The device that DEVICE_ID names, as the original launchers do; None where MindSpore is to choose it.
+
+    Raises:
+        UserError: DEVICE_ID is no number.
+    """
+    named = os.environ.get("DEVICE_ID", "")
+    if device == "CPU" or "MS_ROLE" in os.environ or not named:
+        return None
+    if not named.isdecimal():
+        raise UserError(f"the variable DEVICE_ID is {named}; wanted the number of a device, from 0")
+    return int(named)
 
 
 def resolve_device(target: str) -> str:
