@@ -8,7 +8,7 @@
 #   launch NETWORK COMMAND FLAGS... -- FLAGS...    FLAGS of launch, then of the command; takes this process's place
 #
 # DOT ends the sentences of file and folder, where the original's had one. DEVICE_TARGET is the device to compute on, by
-# default Ascend. PYTHON is the interpreter to use.
+# default Ascend. PYTHON is the interpreter to use. LAUNCH_FLAGS are more flags of launch, such as "--bind_core".
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
@@ -75,8 +75,9 @@ find_python() {
 }
 
 launch() {
-    local python
+    local python more
     python=$(find_python)
+    read -ra more <<<"${LAUNCH_FLAGS:-}"
     exec "$python" "$ROOT" launch "$1" "$2" --device_target "${DEVICE_TARGET:-Ascend}" ${MODE[@]+"${MODE[@]}"} \
-        "${@:3}" ${COMMAND_FLAGS[@]+"${COMMAND_FLAGS[@]}"}
+        ${more[@]+"${more[@]}"} "${@:3}" ${COMMAND_FLAGS[@]+"${COMMAND_FLAGS[@]}"}
 }

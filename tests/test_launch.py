@@ -287,6 +287,14 @@ def test_the_status_of_the_job_is_that_of_its_ranks(
     assert job.outcome(1) == status
 
 
+def test_what_an_earlier_job_exported_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MS_ROLE", "MS_SCHED")
+    monkeypatch.setenv("HCCL_IF_IP", "10.0.0.5")
+    environment = supervisor.environment(make_plan(tmp_path, environment={"DEVICE_ID": "5"}), "job")
+    assert "MS_ROLE" not in environment
+    assert (environment["HCCL_IF_IP"], environment["DEVICE_ID"]) == ("10.0.0.5", "5")
+
+
 def test_the_last_lines_of_a_log(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"\n".join(b"line %d" % n for n in range(50)) + b"\r\xff progress\n\n")

@@ -256,6 +256,13 @@ def test_glore_takes_a_table_from_the_environment_or_the_current_folder(
     assert f"error: the rank table {table} is not JSON" in done.stderr
 
 
+def test_more_flags_of_launch_come_from_the_environment(colors: Path, tmp_path: Path) -> None:
+    more = {"LAUNCH_FLAGS": "--nodes 2 --master_addr 127.0.0.1 --node_rank 0"}
+    done = launched.run(["sh", DISTRIBUTED[2].path, colors / "train", "2"], tmp_path, **CPU, **more)
+    assert done.returncode == 2
+    assert "master_addr is 127.0.0.1, which other servers cannot reach" in done.stderr
+
+
 def test_what_train_refuses_keeps_its_status_in_the_background_too(colors: Path, tmp_path: Path) -> None:
     launcher = ALONE[0]
     words = words_of(launcher, arguments(launcher, colors, tmp_path))

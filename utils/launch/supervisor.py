@@ -32,6 +32,8 @@ END_SECONDS = (10.0, 60.0)
 # After so many seconds without a sign of life a server is given up, where there are several; MindSpore's default is 30.
 NODE_TIMEOUT = "10"
 KILLED = 128 + signal.SIGKILL
+# What a job leaves in a shell that exported it, and what would lead the ranks of this one astray.
+STALE = ("MS_ROLE", "MS_NODE_ID", "MS_WORKER_NUM", "MS_SCHED_HOST", "MS_SCHED_PORT", "RANK_TABLE_FILE")
 
 
 @dataclass
@@ -170,7 +172,8 @@ def command(plan: Plan) -> list[str]:
 
 def environment(plan: Plan, job: str) -> dict[str, str]:
     """The environment of msrun, which it hands on to the ranks."""
-    changed = {**os.environ, **plan.environment, processes.JOB_VARIABLE: job}
+    kept = {name: value for name, value in os.environ.items() if name not in STALE}
+    changed = {**kept, **plan.environment, processes.JOB_VARIABLE: job}
     # msrun calls a bare `python`.
     changed["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), changed.get("PATH", os.defpath)])
     if plan.nodes > 1:
