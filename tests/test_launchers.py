@@ -147,7 +147,7 @@ EVALUATING = [
             f"multigrain/run_eval{on}.sh", "VAL CHECKPOINT",
             f"bash run_eval{on}.sh [DATASET_PATH] [CHECKPOINT_PATH]",
             (("VAL", "DATASET_PATH={} is not a directory"), ("CHECKPOINT", "CHECKPOINT_PATH={} is not a file")),
-            "eval/log", "result: {'top_1_accuracy': [\\d.]+, 'top_5_accuracy': 1.0} ckpt= /", "eval/env.log",
+            "eval/log", "result: {'top_1_accuracy': [\\d.]+, 'top_5_accuracy': [\\d.]+} ckpt= /", "eval/env.log",
         )
         for on in ("", "_gpu")
     ),
