@@ -344,6 +344,7 @@ def test_a_process_ends_with_the_one_that_started_it() -> None:
             "unknown flag --data_dir; mindzoo launch densenet121 train --help lists them all; the flags of train or eval itself",
         ),
         (("train", "--ranks", "2", "--", "--max_epohc", "3"), "unknown flag --max_epohc (did you mean --max_epoch?)"),
+        (("train", "--device_target", "Ascend", "--"), "device_target is Ascend, and MindSpore finds none here"),
         (("eval", "--rank_table", "none.json", "--"), "there is no rank table none.json"),
     ],
 )

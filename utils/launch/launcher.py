@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mindzoo.utils import log
+from mindzoo.utils import log, runtime
 from mindzoo.utils.config import Loaded
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.launch import folders, layout, ports
@@ -41,38 +41,14 @@ def launch(entry: Path, command: str, options: LaunchConfig, loaded: Loaded[Any]
     """
     if not sys.platform.startswith("linux"):
         raise UserError(f"several ranks can be launched on Linux only, and this is {sys.platform}")
+    if options.device_target not in ("", "auto"):
+        runtime.resolve_device(options.device_target)
     placed = layout.settle(options)
     port = 0
     if placed.size > 1:
         port = ports.settle(placed.master_addr, options.master_port, nodes=placed.nodes, node_rank=placed.node_rank)
-    plan = prepare(entry, command, options, loaded, flags, placed, port)
-    announce(plan, options, placed)
-    hand_over(plan, background=options.background)
-
-
-def prepare(
-    entry: Path,
-    command: str,
-    options: LaunchConfig,
-    loaded: Loaded[Any],
-    flags: Sequence[str],
-    placed: Layout,
-    port: int,
-) -> Plan:
-    """Make the folders and write the plan into msrun's log folder."""
-    pattern = Pattern(
-        options.rank_folder or f"{command}_parallel{{rank}}",
-        options.log_name, options.env_name, options.folder_link, options.log_link,
-    )  # fmt: skip
     go_on = getattr(loaded.config, "resume", "") == "auto" and not Path(loaded.config.output_dir).is_absolute()
-    root = folders.create(Path.cwd(), pattern, placed.ranks, go_on=go_on)
-    ranks = []
-    for rank in placed.ranks:
-        names = pattern.of(rank)
-        folders.link(root, names)
-        folder = root / names.folder
-        env = str(folder / names.env) if names.env else ""
-        ranks.append(RankPlan(rank, str(folder), str(folder / names.log), env))
+    root, ranks = make_folders(command, options, placed, go_on=go_on)
     device = ["--device_target", options.device_target] if options.device_target else []
     plan = Plan(
         entry=str(entry),
@@ -93,7 +69,25 @@ def prepare(
         environment=devices_environment(options, placed),
     )
     plan.write()
-    return plan
+    announce(plan, options, placed)
+    hand_over(plan, background=options.background)
+
+
+def make_folders(command: str, options: LaunchConfig, placed: Layout, *, go_on: bool) -> tuple[Path, list[RankPlan]]:
+    """The ranks with their folders, which exist then, and the folder that these are in."""
+    pattern = Pattern(
+        options.rank_folder or f"{command}_parallel{{rank}}",
+        options.log_name, options.env_name, options.folder_link, options.log_link,
+    )  # fmt: skip
+    root = folders.create(Path.cwd(), pattern, placed.ranks, go_on=go_on)
+    ranks = []
+    for rank in placed.ranks:
+        names = pattern.of(rank)
+        folders.link(root, names)
+        folder = root / names.folder
+        env = str(folder / names.env) if names.env else ""
+        ranks.append(RankPlan(rank, str(folder), str(folder / names.log), env))
+    return root, ranks
 
 
 def make_log_dir(root: Path, ranks: Sequence[RankPlan], placed: Layout) -> Path:

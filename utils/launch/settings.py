@@ -53,7 +53,10 @@ class FolderKeys:
     rank_line: str = key("", "a line to print for each rank of this server; {device} is replaced too")
     done_line: str = key("", "a line to print when the job has ended well")
     failed_line: str = key("", "a line to print when it has not")
-    background: bool = key(False, "return once the job is started; its exit status is in msrun_log/status")
+    background: bool = key(
+        False,
+        "return once the job is started; its exit status is in msrun_log/status, or launch_log/status of one rank alone",
+    )
 
 
 @dataclass(frozen=True)
