@@ -11,7 +11,7 @@ import pytest
 from mindzoo.models import SPECS, list_models
 from mindzoo.tests.conftest import ROOT
 
-DOCUMENTS = [*ROOT.glob("README*.md"), *ROOT.glob("models/*/README*.md")]
+DOCUMENTS = [*ROOT.glob("README*.md"), *ROOT.glob("models/*/README*.md"), *ROOT.glob("docs/*.md")]
 
 
 def headings(path: Path) -> list[str]:
