@@ -68,6 +68,17 @@ def stairs(lr: float, milestones: Sequence[float] = (0.3, 0.6, 0.8), gamma: floa
     return lambda done: lr * gamma ** np.searchsorted(np.asarray(milestones), done + 1e-9)
 
 
+def named(mode: str, lr: float, lr_end: float) -> Decay:
+    """The decay that the original zoo's ResNets call `mode`: Linear (to `lr_end`), poly, cosine or steps."""
+    decays = {
+        "Linear": linear(lr, lr_end),
+        "poly": polynomial(lr),
+        "cosine": linear_cosine(lr),
+        "steps": stairs(lr),
+    }
+    return decays[mode]
+
+
 def decaying(
     decay: Decay, *, epochs: int, steps_per_epoch: int, lr: float, lr_init: float = 0.0, warmup_epochs: int = 0
 ) -> np.ndarray:

@@ -149,14 +149,8 @@ def learning_rates(config: MultiGrainTrainConfig, steps_per_epoch: int) -> np.nd
             epochs=config.max_epoch,
             steps_per_epoch=steps_per_epoch,
         )
-    decays = {
-        "Linear": schedules.linear(config.lr, config.lr_end),
-        "poly": schedules.polynomial(config.lr),
-        "cosine": schedules.linear_cosine(config.lr),
-        "steps": schedules.stairs(config.lr),
-    }
     return schedules.decaying(
-        decays[config.lr_decay_mode],
+        schedules.named(config.lr_decay_mode, config.lr, config.lr_end),
         epochs=config.max_epoch,
         steps_per_epoch=steps_per_epoch,
         lr=config.lr,
