@@ -43,6 +43,6 @@ def test_a_new_head_on_frozen_features(trained: Trained, tmp_path: Path) -> None
     kept = [name for name in start if np.array_equal(start[name], end[name])]
     assert sorted(kept) == sorted(name for name in start if name.startswith("backbone."))
     assert (
-        "34 of 36 parameters loaded, 0 missing, 0 unexpected, 0 mismatched; 2 of head.fc start anew; "
+        "34 of 36 parameters loaded, 0 missing, 0 unexpected, 0 mismatched; 2 of head.fc as they are; "
         in next(run.glob("*.log")).read_text()
     )

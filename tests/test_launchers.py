@@ -182,7 +182,8 @@ def words_of(launcher: Launcher, meaning: dict[str, str]) -> list[str]:
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("launcher", LAUNCHERS, ids=by_script)
 def test_a_wrong_number_of_arguments_prints_the_usage(launcher: Launcher, shell: str, tmp_path: Path) -> None:
-    for words in (["--foreground"], ["x"], ["x"] * 9, ["x", "--", *"abcdef"]):
+    too_few = ["x"] * (launcher.usage.count("[") - launcher.usage.count("](optional)") - 1)
+    for words in ([], ["--foreground"], too_few, ["x"] * 9, [*too_few, "--", *"abcdef"]):
         done = launched.run([shell, launcher.path, *words], tmp_path, **CPU)
         assert (done.returncode, done.stdout, done.stderr) == (1, "", f"Usage: {launcher.usage}\n")
 
