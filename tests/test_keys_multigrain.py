@@ -205,9 +205,9 @@ def test_lines_and_names_are_the_original_readmes() -> None:
     record = EpochRecord(1, 45, 6333, 995, 5338, 995, 4.1976256370544434, 5.0, 0.05, 20.3, 1470.6)
     assert list(SPEC.lines.epoch(record)) == ["epoch: 2 step: 995, loss is 4.1976256"]
     result = EvalResult(top1=37_980, top5=46_220, total=49_800, loss=1.0)
-    assert list(SPEC.lines.evaluation(Evaluated(result, checkpoint="/home/work/user-job-dir/checkpoint.ckpt"))) == [
+    assert list(SPEC.lines.evaluation(Evaluated(result, checkpoint="/home/user-job-dir/checkpoint.ckpt"))) == [
         "result: {'top_1_accuracy': 0.7626506024096386, 'top_5_accuracy': 0.9281124497991968} "
-        "ckpt= /home/work/user-job-dir/checkpoint.ckpt"
+        "ckpt= /home/user-job-dir/checkpoint.ckpt"
     ]
     assert [SPEC.lines.checkpoint(parsed().config, rank, 42, 5004) for rank in (0, 3)] == [
         "resnet-42_5004.ckpt", "resnet_rank3-42_5004.ckpt"

@@ -42,6 +42,7 @@ from mindzoo.utils.evaluator import Evaluator
 from mindzoo.utils.log import Progress, logger
 from mindzoo.utils.losses import SmoothedCrossEntropy, class_weights
 from mindzoo.utils.model_spec import ModelSpec
+from mindzoo.utils.resume import Start
 from mindzoo.utils.run import Run
 from mindzoo.utils.runtime import World
 from mindzoo.utils.settings import ThorConfig, TrainConfig
@@ -78,14 +79,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
     # 2. Network and training step.
     for note in ineffective(loaded, device, world, evaluated=data.evaluation is not None):
         logger.info("note: %s", note)
-    first_weights = {name: getattr(config, name) for name in spec.first_weights}
-    network = spec.make(num_classes, {**start.options, **first_weights})
-    if start.pretrained:
-        checkpoint.load(network, start.pretrained, without=start.kept)
-    for line in freeze.freeze(network, config.freeze):
-        logger.info(line)
-    if config.sync_batch_norm and world.connected:
-        logger.info("%d batch norms take the images of all ranks", synchronise(network, world.size))
+    network = make_network(spec, config, start, num_classes, world)
     rates = learning_rates(spec, config, data.train.steps_per_epoch, world)
     cross_entropy = build_loss(config, num_classes, data.train.folders.labels)
     forward, loss = spec.objective(config, network, cross_entropy, world.rank)
@@ -113,6 +107,19 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
     with storage.uploading(config, folder.path, [folder.log_name]) as uploader:
         loop.train(run, data.train, callbacks(run, data, network, num_classes, uploader))
     return run
+
+
+def make_network(spec: ModelSpec, config: TrainConfig, start: Start, num_classes: int, world: World) -> nn.Cell:
+    """The network with the weights that it starts from, and with what the configuration freezes and synchronises."""
+    first_weights = {name: getattr(config, name) for name in spec.first_weights}
+    network = spec.make(num_classes, {**start.options, **first_weights})
+    if start.pretrained:
+        checkpoint.load(network, start.pretrained, without=start.kept)
+    for line in freeze.freeze(network, config.freeze):
+        logger.info(line)
+    if config.sync_batch_norm and world.connected:
+        logger.info("%d batch norms take the images of all ranks", synchronise(network, world.size))
+    return network
 
 
 def show(config: TrainConfig) -> None:
