@@ -24,7 +24,7 @@ def train(run: Run, data: TrainData, listed: Sequence[Callback]) -> None:
     Raises:
         Interrupted: after a checkpoint was saved.
     """
-    sink = run.config.sink_mode and run.config.optimizer != "thor"
+    sink = run.config.sink_mode and run.train_step.can_sink
     with runtime.stop_on_signals() as request, readable_errors():
         stop = Stop(run.world, request)
         compile_step(run, data)

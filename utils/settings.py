@@ -96,6 +96,17 @@ class PreprocessingKeys:
 
 
 @dataclass(frozen=True)
+class ShorterSideKeys(PreprocessingKeys):
+    """Preprocessing of evaluation images; the original resizes the shorter side"""
+
+    resize_mode: str = key(
+        "shorter",
+        "square: resize to exactly the size, not keeping the aspect ratio; shorter: resize the shorter side",
+        choices=("square", "shorter"),
+    )
+
+
+@dataclass(frozen=True)
 class TrainDataKeys:
     """Training data"""
 

@@ -52,6 +52,8 @@ class ThorStep(TrainStep):
         ValueError: `frequency` or `block_size` is below 1, or nothing in `network` has factors.
     """
 
+    can_sink = False
+
     def __init__(
         self,
         network: nn.Cell,

@@ -60,6 +60,8 @@ class TrainStep(nn.Cell):
     All state is in `get_parameters()`, so that one checkpoint holds it.
     """
 
+    can_sink = True  # whether a device may be fed from a queue, with no word of the host's between two steps
+
     def __init__(
         self,
         network: nn.Cell,

@@ -16,7 +16,7 @@ from mindzoo.models.genet_res50.network import GATHERS, MAP_REDUCTIONS, TOTAL_ST
 from mindzoo.utils import schedules
 from mindzoo.utils.config import key
 from mindzoo.utils.model_spec import EpochRecord, Evaluated, LogLines, ModelSpec
-from mindzoo.utils.settings import EvalConfig, ExportConfig, PreprocessingKeys, TrainConfig
+from mindzoo.utils.settings import EvalConfig, ExportConfig, ShorterSideKeys, TrainConfig
 
 LINEAR = ("decay_mode", ("linear",))
 
@@ -43,18 +43,13 @@ class GENetKeys:
 
 
 @dataclass(frozen=True)
-class GENetPreprocessingKeys(PreprocessingKeys):
+class GENetPreprocessingKeys(ShorterSideKeys):
     """Preprocessing of evaluation images; the original resizes the shorter side"""
 
     image_size: tuple[int, ...] = key(
         (224, 224),
         "height,width of the network's input; one number means both; with extra the network takes this size only, in multiples of 32",
         minimum=1,
-    )
-    resize_mode: str = key(
-        "shorter",
-        "square: resize to exactly the size, not keeping the aspect ratio; shorter: resize the shorter side",
-        choices=("square", "shorter"),
     )
 
 

@@ -19,7 +19,7 @@ from mindzoo.utils import schedules
 from mindzoo.utils.config import WORDS, Conversion, key
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.model_spec import EpochRecord, Evaluated, LogLines, ModelSpec
-from mindzoo.utils.settings import EvalConfig, ExportConfig, PreprocessingKeys, TrainConfig
+from mindzoo.utils.settings import EvalConfig, ExportConfig, ShorterSideKeys, TrainConfig
 
 LINEAR = ("lr_decay_mode", ("Linear",))
 
@@ -43,18 +43,7 @@ class GloReKeys:
 
 
 @dataclass(frozen=True)
-class GloRePreprocessingKeys(PreprocessingKeys):
-    """Preprocessing of evaluation images; the original resizes the shorter side"""
-
-    resize_mode: str = key(
-        "shorter",
-        "square: resize to exactly the size, not keeping the aspect ratio; shorter: resize the shorter side",
-        choices=("square", "shorter"),
-    )
-
-
-@dataclass(frozen=True)
-class GloReTrainConfig(GloRePreprocessingKeys, TrainConfig, GloReKeys):
+class GloReTrainConfig(ShorterSideKeys, TrainConfig, GloReKeys):
     """GloRe-ResNet-50's own keys and defaults"""
 
     batch_size: int = key(128, "images per rank and step", minimum=1)
@@ -84,14 +73,14 @@ class GloReTrainConfig(GloRePreprocessingKeys, TrainConfig, GloReKeys):
 
 
 @dataclass(frozen=True)
-class GloReEvalConfig(GloRePreprocessingKeys, EvalConfig, GloReKeys):
+class GloReEvalConfig(ShorterSideKeys, EvalConfig, GloReKeys):
     """Evaluation of GloRe-ResNet-50"""
 
     output_dir: str = key("eval", "where the folder with the log and the results is made")
 
 
 @dataclass(frozen=True)
-class GloReExportConfig(GloRePreprocessingKeys, ExportConfig, GloReKeys):
+class GloReExportConfig(ShorterSideKeys, ExportConfig, GloReKeys):
     """Export of GloRe-ResNet-50"""
 
 

@@ -19,7 +19,7 @@ from mindzoo.models.hrnet_w48.original_config import MODEL
 from mindzoo.utils import schedules
 from mindzoo.utils.config import Aliases, key
 from mindzoo.utils.model_spec import EpochRecord, Evaluated, LogLines, ModelSpec
-from mindzoo.utils.settings import EvalConfig, ExportConfig, LossKeys, PreprocessingKeys, TrainConfig
+from mindzoo.utils.settings import EvalConfig, ExportConfig, LossKeys, ShorterSideKeys, TrainConfig
 
 LINEAR = ("lr_scheme", ("linear",))
 
@@ -41,17 +41,6 @@ class HRNetKeys:
 
 
 @dataclass(frozen=True)
-class HRNetPreprocessingKeys(PreprocessingKeys):
-    """Preprocessing of evaluation images; the original resizes the shorter side"""
-
-    resize_mode: str = key(
-        "shorter",
-        "square: resize to exactly the size, not keeping the aspect ratio; shorter: resize the shorter side",
-        choices=("square", "shorter"),
-    )
-
-
-@dataclass(frozen=True)
 class HRNetLossKeys(LossKeys):
     """Loss; the original's evaluation smooths the labels too"""
 
@@ -59,7 +48,7 @@ class HRNetLossKeys(LossKeys):
 
 
 @dataclass(frozen=True)
-class HRNetTrainConfig(HRNetPreprocessingKeys, HRNetLossKeys, TrainConfig, HRNetKeys):
+class HRNetTrainConfig(ShorterSideKeys, HRNetLossKeys, TrainConfig, HRNetKeys):
     """HRNet-W48-C's own keys and defaults"""
 
     dataset: str = key("imagenet", "name of the data in the names of checkpoints")
@@ -92,14 +81,14 @@ class HRNetTrainConfig(HRNetPreprocessingKeys, HRNetLossKeys, TrainConfig, HRNet
 
 
 @dataclass(frozen=True)
-class HRNetEvalConfig(HRNetPreprocessingKeys, HRNetLossKeys, EvalConfig, HRNetKeys):
+class HRNetEvalConfig(ShorterSideKeys, HRNetLossKeys, EvalConfig, HRNetKeys):
     """Evaluation of HRNet-W48-C"""
 
     output_dir: str = key("eval", "where the folder with the log and the results is made")
 
 
 @dataclass(frozen=True)
-class HRNetExportConfig(HRNetPreprocessingKeys, ExportConfig, HRNetKeys):
+class HRNetExportConfig(ShorterSideKeys, ExportConfig, HRNetKeys):
     """Export of HRNet-W48-C"""
 
     file_name: str = key(

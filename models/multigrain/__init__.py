@@ -22,7 +22,7 @@ from mindzoo.utils.config import Aliases, Conversion, key
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.metric_losses import MarginLoss, MixedLoss, TripletLoss
 from mindzoo.utils.model_spec import EpochRecord, Evaluated, LogLines, ModelSpec
-from mindzoo.utils.settings import THOR, EvalConfig, ExportConfig, PreprocessingKeys, ThorConfig
+from mindzoo.utils.settings import THOR, EvalConfig, ExportConfig, ShorterSideKeys, ThorConfig
 
 FIRST_ORDER = ("optimizer", ("momentum", "nesterov", "rmsprop"))
 TRIPLET, MARGIN = ("metric_loss", ("triplet",)), ("metric_loss", ("margin",))
@@ -50,17 +50,6 @@ class MultiGrainKeys:
 
 
 @dataclass(frozen=True)
-class MultiGrainPreprocessingKeys(PreprocessingKeys):
-    """Preprocessing of evaluation images; the original resizes the shorter side"""
-
-    resize_mode: str = key(
-        "shorter",
-        "square: resize to exactly the size, not keeping the aspect ratio; shorter: resize the shorter side",
-        choices=("square", "shorter"),
-    )
-
-
-@dataclass(frozen=True)
 class ObjectiveKeys:
     """Loss on classes and on copies"""
 
@@ -84,7 +73,7 @@ class ObjectiveKeys:
 
 
 @dataclass(frozen=True)
-class MultiGrainTrainConfig(MultiGrainPreprocessingKeys, ThorConfig, ObjectiveKeys, MultiGrainKeys):
+class MultiGrainTrainConfig(ShorterSideKeys, ThorConfig, ObjectiveKeys, MultiGrainKeys):
     """MultiGrain's own keys and defaults"""
 
     batch_size: int = key(480, "images per rank and step, copies included; a multiple of repeats", minimum=1)
@@ -128,14 +117,14 @@ class MultiGrainTrainConfig(MultiGrainPreprocessingKeys, ThorConfig, ObjectiveKe
 
 
 @dataclass(frozen=True)
-class MultiGrainEvalConfig(MultiGrainPreprocessingKeys, EvalConfig, MultiGrainKeys):
+class MultiGrainEvalConfig(ShorterSideKeys, EvalConfig, MultiGrainKeys):
     """Evaluation of MultiGrain"""
 
     output_dir: str = key("eval", "where the folder with the log and the results is made")
 
 
 @dataclass(frozen=True)
-class MultiGrainExportConfig(MultiGrainPreprocessingKeys, ExportConfig, MultiGrainKeys):
+class MultiGrainExportConfig(ShorterSideKeys, ExportConfig, MultiGrainKeys):
     """Export of MultiGrain"""
 
 
