@@ -13,10 +13,10 @@ if __name__ == "__main__":
     runpy.run_path(str(importable), run_name="importable anywhere" if ill else "importable")
     if ill:
         try:
-            from mindzoo.utils.launch.doctor import main as doctor
+            from mindzoo.utils.doctor.examination import main as doctor
         except ModuleNotFoundError as error:
             raise SystemExit(f"problem: {error}; run pip install -e {importable.parents[1]}") from None
         raise SystemExit(doctor(sys.argv[2:]))
-    from mindzoo.utils.cli import main
+    from mindzoo.cli import main
 
     raise SystemExit(main())

@@ -32,7 +32,7 @@ class BuildPy(build_py):
 
     def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
         found = super().find_package_modules(package, package_dir)
-        return [m for m in found if package != "mindzoo" or m[1] in ("__init__", "__main__")]
+        return [m for m in found if package != "mindzoo" or m[1] in ("__init__", "__main__", "cli")]
 
 
 setup(
@@ -54,5 +54,5 @@ setup(
     python_requires=">=3.10,<3.13",
     install_requires=REQUIREMENTS["core"],
     extras_require={part: listed for part, listed in REQUIREMENTS.items() if part != "core"},
-    entry_points={"console_scripts": ["mindzoo=mindzoo.utils.cli:main"]},
+    entry_points={"console_scripts": ["mindzoo=mindzoo.cli:main"]},
 )

@@ -9,10 +9,10 @@ from typing import Any
 from mindspore import nn
 
 from mindzoo.models import densenet121, genet_res50, glore_res50, hrnet_w48, multigrain
-from mindzoo.utils import checkpoint as checkpoints
 from mindzoo.utils import runtime
+from mindzoo.utils.checkpoints import checkpoint as checkpoints
 from mindzoo.utils.errors import nearest
-from mindzoo.utils.model_spec import ModelSpec
+from mindzoo.utils.spec import ModelSpec
 
 SPECS: dict[str, ModelSpec] = {
     "densenet121": densenet121.SPEC,

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 runpy.run_path(str(ROOT / "utils" / "importable.py"), run_name="importable")
 
 from mindzoo.models import get_spec  # noqa: E402
-from mindzoo.utils import resume  # noqa: E402
+from mindzoo.utils.training import starting_point  # noqa: E402
 
 RECIPE = "digits_cpu.yaml"
 FORMATS = {"MINDIR": ".mindir", "ONNX": ".onnx"}
@@ -42,7 +42,7 @@ def main() -> int:
         data = ["--data_dir", demo / "digits" / "train"]
         run([model / "train.py", "--config_path", RECIPE, *data, "--output_dir", folder / "train", "--resume", "auto"])
         # The weights after the last step, not the best ones.
-        checkpoint = next(resume.newest_first(get_spec(network), folder / "train"))
+        checkpoint = next(starting_point.newest_first(get_spec(network), folder / "train"))
         val = ["--data_dir", demo / "digits" / "val", "--checkpoint", checkpoint]
         run([model / "eval.py", *val, "--output_dir", folder / "eval", "--is_distributed", "0"])
         files = [export(model, checkpoint, folder / network, name) for name in FORMATS]

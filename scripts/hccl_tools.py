@@ -5,7 +5,7 @@ from pathlib import Path
 
 runpy.run_path(str(Path(__file__).resolve().parents[1] / "utils" / "importable.py"), run_name="importable anywhere")
 
-from mindzoo.utils.launch import hccl  # noqa: E402
+from mindzoo.utils.cluster import hccl_tools  # noqa: E402
 
 if __name__ == "__main__":
-    raise SystemExit(hccl.hccl_tools())
+    raise SystemExit(hccl_tools.hccl_tools())

@@ -16,7 +16,7 @@ from PIL import Image
 
 runpy.run_path(str(Path(__file__).resolve().parents[1] / "utils" / "importable.py"), run_name="importable")
 
-from mindzoo.utils.new_folder import new_folder  # noqa: E402
+from mindzoo.utils.files import new_folder  # noqa: E402
 
 SIZE = 32  # pixels per side; the originals have 8
 VALIDATION_EVERY = 5

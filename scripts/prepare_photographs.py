@@ -28,7 +28,7 @@ from PIL import Image, ImageEnhance, ImageOps
 runpy.run_path(str(Path(__file__).resolve().parents[1] / "utils" / "importable.py"), run_name="importable")
 
 from mindzoo.utils.errors import UserError  # noqa: E402
-from mindzoo.utils.new_folder import new_folder  # noqa: E402
+from mindzoo.utils.files import new_folder  # noqa: E402
 
 # What is no photograph, almost empty, or the other half of a stereo pair is left out. Names without suffix are .png.
 FOLDERS = {"skimage": "data", "sklearn": "datasets/images"}

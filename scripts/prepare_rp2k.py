@@ -29,9 +29,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 runpy.run_path(str(Path(__file__).resolve().parents[1] / "utils" / "importable.py"), run_name="importable")
 
-from mindzoo.utils.data.folder import ClassFolders, scan  # noqa: E402
+from mindzoo.utils.data.class_folders import ClassFolders, scan  # noqa: E402
 from mindzoo.utils.errors import UserError, nearest  # noqa: E402
-from mindzoo.utils.new_folder import new_folder  # noqa: E402
+from mindzoo.utils.files import new_folder  # noqa: E402
 
 BAR, TITLE = 40, "images per class"  # characters of the longest bar; head of the column beside it
 PLOT, MARGIN = (560, 360), (70, 50)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import runpy
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import pytest
-from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 runpy.run_path(str(ROOT / "utils" / "importable.py"), run_name="importable")
 
-COLORS = {"blue": (40, 60, 220), "green": (40, 200, 60), "red": (220, 40, 50)}
+from mindzoo.tests.support.trainings import COLORS, KEPT, PLAIN_IMAGES, Trained, run_train, write_images  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,15 +28,6 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(folder)
 
 
-def write_images(folder: Path, color: tuple[int, int, int], count: int, seed: int = 0, size: int = 40) -> None:
-    """`count` noisy PNG files of one colour."""
-    folder.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(seed)
-    for number in range(count):
-        pixels = np.clip(np.array(color) + noise.normal(0, 25, (size, size, 3)), 0, 255)
-        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{number:03d}.png")
-
-
 @pytest.fixture(scope="session")
 def colors(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root with train/ (3 classes, 12 images each) and val/ (5, 5 and 3 images: no multiple of any batch size)."""
@@ -50,61 +36,6 @@ def colors(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_images(root / "train" / name, color, 12, seed=number)
         write_images(root / "val" / name, color, 3 if name == "red" else 5, seed=10 + number)
     return root
-
-
-def tiny(network: str = "densenet121") -> list[str]:
-    """Flags that make a network small enough to compile in a second or two, for 32-pixel images."""
-    flags = {
-        "densenet121": ["--block_config", "1,1", "--growth_rate", "4", "--init_features", "8"],
-        # With the zoo's gather one gamma has no gradient: the batch norm after it takes its scale out again.
-        "genet_res50": ["--layers", "1,1,1,1", "--base_width", "8", "--gather", "paper"],
-        "glore_res50": ["--layers", "1,1,1,1", "--base_width", "8"],
-        # A map of one pixel would leave the exponent of its pooling without a gradient.
-        "multigrain": ["--layers", "1,1,1,1", "--base_width", "4", "--learn_p", "1", "--image_size", "64"],
-        "hrnet_w48": ["--width", "4", "--modules", "1", "--blocks", "1", "--head_width", "2"],
-    }
-    common = ["--image_size", "32", "--crop_pct", "1", "--device_target", "CPU", "--is_distributed", "0"]
-    return common + flags[network]
-
-
-def training(data: Path, output: Path, *more: str) -> list[str]:
-    """Flags of a small training; later flags win, so `more` may replace any of them."""
-    small = ["--color_jitter", "", "--batch_size", "6", "--workers", "1", "--lr", "0.05", "--crop_scale", "0.5,1"]
-    return [*tiny(), *small, "--data_dir", str(data), "--output_dir", str(output), *more]
-
-
-def run_train(data: Path, output: Path, *more: str) -> Path:
-    """Train with these flags, which must succeed; return the folder of the newest run in `output`."""
-    from mindzoo.models.densenet121 import SPEC
-    from mindzoo.utils import entry
-
-    gc.collect()  # a cell that is collected after another was compiled makes MindSpore compile it again
-    before = Path.cwd()
-    output.mkdir(parents=True, exist_ok=True)
-    os.chdir(output)  # session fixtures run in the clone otherwise
-    try:
-        assert entry.train(SPEC, training(data, output, *more)) == 0
-    finally:
-        os.chdir(before)
-    return newest_run(output)
-
-
-def newest_run(output: Path) -> Path:
-    """The folder of the newest run in `output`."""
-    return max(entry for entry in output.iterdir() if entry.is_dir())
-
-
-# Without randomness in the images a run is a function of weights and order only, also in the middle of an epoch.
-PLAIN_IMAGES = ["--crop_scale", "1,1", "--crop_ratio", "1,1", "--flip_prob", "0"]
-
-
-class Trained(NamedTuple):
-    """A finished training: its data, output_dir, run folder and last checkpoint."""
-
-    data: Path
-    output: Path
-    folder: Path
-    checkpoint: Path
 
 
 @pytest.fixture(scope="session")
@@ -121,6 +52,3 @@ def stopped(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     output = tmp_path_factory.mktemp("stopped")
     folder = run_train(colors, output, "--max_epoch", "3", "--max_steps", "8", *KEPT, *PLAIN_IMAGES)
     return Trained(colors, output, folder, folder / "0-2_2.ckpt")
-
-
-KEPT = ["--ema_decay", "0.5", "--is_dynamic_loss_scale", "1", "--loss_scale", "64"]

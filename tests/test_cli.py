@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from mindzoo import __version__
+from mindzoo import __version__, cli
 from mindzoo.models import SPECS
-from mindzoo.tests.conftest import ROOT, Trained, newest_run, training
-from mindzoo.utils import cli
+from mindzoo.tests.support.paths import ROOT
+from mindzoo.tests.support.trainings import Trained, newest_run, training
 
 
 def test_list_shows_every_network(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mindzoo.models import SPECS, list_models
-from mindzoo.tests.conftest import ROOT
+from mindzoo.tests.support.paths import ROOT
 
 DOCUMENTS = [*ROOT.glob("README*.md"), *ROOT.glob("models/*/README*.md"), *ROOT.glob("docs/*.md")]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mindzoo.tests.conftest import ROOT, Trained, newest_run, tiny
+from mindzoo.tests.support.paths import ROOT
+from mindzoo.tests.support.trainings import Trained, newest_run, tiny
 
 MODEL = Path("models") / "densenet121"
 

@@ -22,7 +22,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     for name in ("utils", "models"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("__init__.py", "__main__.py"):
+    for name in ("__init__.py", "__main__.py", "cli.py"):
         shutil.copy(ROOT / name, folder / name)
     version = (folder / "__init__.py").read_text(encoding="utf-8").replace("__version__ = ", "__version__ = 'x y' or ")
     (folder / "__init__.py").write_text(version, encoding="utf-8")
@@ -48,14 +48,14 @@ def test_an_entry_point_prefers_its_clone_to_an_installed_package(clone: Path, t
     code = (
         "import runpy, sys\n"
         f"runpy.run_path({str(clone / 'models' / 'densenet121' / 'train.py')!r}, run_name='train')\n"
-        "import mindzoo.models.densenet121.network as network, mindzoo.utils.config as config\n"
+        "import mindzoo.models.densenet121.network as network, mindzoo.utils.config.reading as config\n"
         "print(network.__file__, config.__file__, sys.modules['mindzoo'].__version__, sep='\\n')\n"
     )
     done = run(["-c", code], tmp_path, tmp_path)
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
         str(clone / "models" / "densenet121" / "network.py"),
-        str(clone / "utils" / "config.py"),
+        str(clone / "utils" / "config" / "reading.py"),
         "x y",
     ]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mindzoo.tests.conftest import ROOT
+from mindzoo.tests.support.paths import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_wheel_holds_code_and_recipes_and_nothing_else(wheel: Path) -> None:
 def test_installed_command_and_entry_point_run(wheel: Path, tmp_path: Path) -> None:
     target = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(target)
-    code = "from mindzoo.utils.cli import main; raise SystemExit(main(['list']))"
+    code = "from mindzoo.cli import main; raise SystemExit(main(['list']))"
     listed = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(target)}
     )

@@ -10,10 +10,15 @@ from pathlib import Path
 import pytest
 
 from mindzoo.models.densenet121 import SPEC
-from mindzoo.tests.conftest import COLORS, Trained, training, write_images
-from mindzoo.utils import checkpoint, entry
+from mindzoo.tests.support.trainings import COLORS, Trained, training, write_images
+from mindzoo.utils import commands
+from mindzoo.utils.checkpoints import checkpoint
 
-COMMANDS: dict[str, Callable[..., int]] = {"train": entry.train, "eval": entry.evaluate, "export": entry.export}
+COMMANDS: dict[str, Callable[..., int]] = {
+    "train": commands.train,
+    "eval": commands.evaluate,
+    "export": commands.export,
+}
 
 
 @dataclasses.dataclass(frozen=True)

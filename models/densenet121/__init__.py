@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from mindzoo.models.densenet121.network import FLAVOURS, densenet121
-from mindzoo.utils import schedules
-from mindzoo.utils.config import key
-from mindzoo.utils.model_spec import EpochRecord, Evaluated, LogLines, ModelSpec
-from mindzoo.utils.settings import EvalConfig, ExportConfig, TrainConfig
+from mindzoo.utils.config.keys import EvalConfig, ExportConfig, TrainConfig
+from mindzoo.utils.config.reading import key
+from mindzoo.utils.learning import schedules
+from mindzoo.utils.spec import EpochRecord, Evaluated, LogLines, ModelSpec
 
 SCHEDULES = ("exponential", "cosine_annealing")
 COSINE, EXPONENTIAL = ("lr_scheduler", ("cosine_annealing",)), ("lr_scheduler", ("exponential",))

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from mindzoo.models.genet_res50.network import GATHERS, MAP_REDUCTIONS, TOTAL_STRIDE, genet_res50
-from mindzoo.utils import schedules
-from mindzoo.utils.config import key
-from mindzoo.utils.model_spec import EpochRecord, Evaluated, LogLines, ModelSpec
-from mindzoo.utils.settings import EvalConfig, ExportConfig, ShorterSideKeys, TrainConfig
+from mindzoo.utils.config.keys import EvalConfig, ExportConfig, ShorterSideKeys, TrainConfig
+from mindzoo.utils.config.reading import key
+from mindzoo.utils.learning import schedules
+from mindzoo.utils.spec import EpochRecord, Evaluated, LogLines, ModelSpec
 
 LINEAR = ("decay_mode", ("linear",))
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from mindzoo.models.glore_res50.network import UNITS, WEIGHT_INITS, glore_res50
-from mindzoo.utils import schedules
-from mindzoo.utils.config import WORDS, Conversion, key
+from mindzoo.utils.config.keys import EvalConfig, ExportConfig, ShorterSideKeys, TrainConfig
+from mindzoo.utils.config.reading import WORDS, Conversion, key
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.model_spec import EpochRecord, Evaluated, LogLines, ModelSpec
-from mindzoo.utils.settings import EvalConfig, ExportConfig, ShorterSideKeys, TrainConfig
+from mindzoo.utils.learning import schedules
+from mindzoo.utils.spec import EpochRecord, Evaluated, LogLines, ModelSpec
 
 LINEAR = ("lr_decay_mode", ("Linear",))
 

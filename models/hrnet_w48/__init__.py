@@ -16,10 +16,10 @@ import numpy as np
 
 from mindzoo.models.hrnet_w48.network import CONV_INITS, DENSE_INITS, hrnet_w48
 from mindzoo.models.hrnet_w48.original_config import MODEL
-from mindzoo.utils import schedules
-from mindzoo.utils.config import Aliases, key
-from mindzoo.utils.model_spec import EpochRecord, Evaluated, LogLines, ModelSpec
-from mindzoo.utils.settings import EvalConfig, ExportConfig, LossKeys, ShorterSideKeys, TrainConfig
+from mindzoo.utils.config.keys import EvalConfig, ExportConfig, LossKeys, ShorterSideKeys, TrainConfig
+from mindzoo.utils.config.reading import Aliases, key
+from mindzoo.utils.learning import schedules
+from mindzoo.utils.spec import EpochRecord, Evaluated, LogLines, ModelSpec
 
 LINEAR = ("lr_scheme", ("linear",))
 

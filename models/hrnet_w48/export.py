@@ -6,7 +6,7 @@ from pathlib import Path
 runpy.run_path(str(Path(__file__).resolve().parents[2] / "utils" / "importable.py"), run_name="importable")
 
 from mindzoo.models.hrnet_w48 import SPEC  # noqa: E402
-from mindzoo.utils.entry import export  # noqa: E402
+from mindzoo.utils.commands import export  # noqa: E402
 
 if __name__ == "__main__":
     raise SystemExit(export(SPEC))

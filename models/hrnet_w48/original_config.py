@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mindzoo.models.hrnet_w48.network import STEM_CHANNELS
-from mindzoo.utils.config import Conversion
+from mindzoo.utils.config.reading import Conversion
 from mindzoo.utils.errors import UserError
 
 NAME = r"(cls_)?(hrnet_)?w(?P<width>\d+)"

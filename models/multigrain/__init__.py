@@ -17,12 +17,12 @@ from mindspore import nn
 from mindzoo.models.multigrain.names import from_torch, options_of
 from mindzoo.models.multigrain.network import LogitsAndEmbedding, multigrain
 from mindzoo.models.multigrain.resnet import BACKBONES, FLAVOURS
-from mindzoo.utils import schedules
-from mindzoo.utils.config import Aliases, Conversion, key
+from mindzoo.utils.config.keys import THOR, EvalConfig, ExportConfig, ShorterSideKeys, ThorConfig
+from mindzoo.utils.config.reading import Aliases, Conversion, key
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.metric_losses import MarginLoss, MixedLoss, TripletLoss
-from mindzoo.utils.model_spec import EpochRecord, Evaluated, LogLines, ModelSpec
-from mindzoo.utils.settings import THOR, EvalConfig, ExportConfig, ShorterSideKeys, ThorConfig
+from mindzoo.utils.learning import schedules
+from mindzoo.utils.learning.metric_losses import MarginLoss, MixedLoss, TripletLoss
+from mindzoo.utils.spec import EpochRecord, Evaluated, LogLines, ModelSpec
 
 FIRST_ORDER = ("optimizer", ("momentum", "nesterov", "rmsprop"))
 TRIPLET, MARGIN = ("metric_loss", ("triplet",)), ("metric_loss", ("margin",))

@@ -17,7 +17,7 @@ import mindspore as ms
 import mindspore.dataset as ds
 import numpy as np
 
-from mindzoo.utils.data.folder import ClassFolders
+from mindzoo.utils.data.class_folders import ClassFolders
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.runtime import World
 

@@ -12,8 +12,8 @@ import numpy as np
 from mindspore.dataset import vision
 from PIL import Image
 
+from mindzoo.utils.config.keys import PreprocessingKeys, TrainConfig
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.settings import PreprocessingKeys, TrainConfig
 
 JPEG = b"\xff\xd8"  # how such a file begins
 

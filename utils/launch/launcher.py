@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mindzoo.utils import log, runtime
-from mindzoo.utils.config import Loaded
+from mindzoo.utils.cluster import ports
+from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.launch import folders, layout, ports
-from mindzoo.utils.launch.folders import Pattern
+from mindzoo.utils.launch import layout, rank_folders
+from mindzoo.utils.launch.job_plan import Plan, RankPlan
+from mindzoo.utils.launch.keys import LaunchConfig
 from mindzoo.utils.launch.layout import Layout
-from mindzoo.utils.launch.plan import Plan, RankPlan
-from mindzoo.utils.launch.settings import LaunchConfig
+from mindzoo.utils.launch.rank_folders import Pattern
 from mindzoo.utils.log import logger
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
@@ -79,11 +80,11 @@ def make_folders(command: str, options: LaunchConfig, placed: Layout, *, go_on: 
         options.rank_folder or f"{command}_parallel{{rank}}",
         options.log_name, options.env_name, options.folder_link, options.log_link,
     )  # fmt: skip
-    root = folders.create(Path.cwd(), pattern, placed.ranks, go_on=go_on)
+    root = rank_folders.create(Path.cwd(), pattern, placed.ranks, go_on=go_on)
     ranks = []
     for rank in placed.ranks:
         names = pattern.of(rank)
-        folders.link(root, names)
+        rank_folders.link(root, names)
         folder = root / names.folder
         env = str(folder / names.env) if names.env else ""
         ranks.append(RankPlan(rank, str(folder), str(folder / names.log), env))
@@ -93,8 +94,8 @@ def make_folders(command: str, options: LaunchConfig, placed: Layout, *, go_on: 
 def make_log_dir(root: Path, ranks: Sequence[RankPlan], placed: Layout) -> Path:
     """A new folder for the logs of msrun and of the supervisor; a rank without msrun has it in its own folder."""
     if placed.size == 1:
-        return folders.create_new(Path(ranks[0].folder) / "launch_log")
-    return folders.create_new(root / "msrun_log" / (f"server{placed.node_rank}" if placed.nodes > 1 else ""))
+        return rank_folders.create_new(Path(ranks[0].folder) / "launch_log")
+    return rank_folders.create_new(root / "msrun_log" / (f"server{placed.node_rank}" if placed.nodes > 1 else ""))
 
 
 def absolute_paths(loaded: Loaded[Any]) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mindzoo.utils.cluster import rank_table
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.launch import rank_table
-from mindzoo.utils.launch.settings import LaunchConfig
+from mindzoo.utils.launch.keys import LaunchConfig
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from pathlib import Path
 
 runpy.run_path(str(Path(__file__).resolve().parents[1] / "importable.py"), run_name="importable")
 
-from mindzoo.utils.launch import plan as plans  # noqa: E402
+from mindzoo.utils.launch import job_plan as plans  # noqa: E402
 from mindzoo.utils.launch import processes  # noqa: E402
-from mindzoo.utils.launch.plan import STOPPED, Plan, RankPlan  # noqa: E402
+from mindzoo.utils.launch.job_plan import STOPPED, Plan, RankPlan  # noqa: E402
 
 SECRETS = ("KEY", "SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL")
 

@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from mindzoo.utils.launch.plan import Plan
+from mindzoo.utils.launch.job_plan import Plan
 
 LINES = 20
 TAIL_BYTES = 20_000

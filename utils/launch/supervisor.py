@@ -20,9 +20,9 @@ from pathlib import Path
 
 runpy.run_path(str(Path(__file__).resolve().parents[1] / "importable.py"), run_name="importable")
 
-from mindzoo.utils.launch import plan as plans  # noqa: E402
+from mindzoo.utils.launch import job_plan as plans  # noqa: E402
 from mindzoo.utils.launch import processes, report  # noqa: E402
-from mindzoo.utils.launch.plan import STOPPED, Plan  # noqa: E402
+from mindzoo.utils.launch.job_plan import STOPPED, Plan  # noqa: E402
 
 POLL_SECONDS = 0.2
 # For the other ranks once one has failed: msrun looks once a second, and ends them.

@@ -10,17 +10,18 @@ from pathlib import Path
 import mindspore as ms
 
 from mindzoo import __version__
-from mindzoo.utils import restored, runtime
-from mindzoo.utils.config import Loaded
-from mindzoo.utils.data.folder import SUFFIXES, UNREADABLE_SUFFIXES
+from mindzoo.utils import runtime
+from mindzoo.utils.checkpoints import network_source
+from mindzoo.utils.config.reading import Loaded
+from mindzoo.utils.data.class_folders import SUFFIXES, UNREADABLE_SUFFIXES
 from mindzoo.utils.errors import Interrupted, UserError
 from mindzoo.utils.log import Progress, logger
-from mindzoo.utils.model_spec import ModelSpec
 from mindzoo.utils.retrieval import encoder
 from mindzoo.utils.retrieval.encoder import Encoder
-from mindzoo.utils.retrieval.settings import EmbedConfig
+from mindzoo.utils.retrieval.keys import EmbedConfig
 from mindzoo.utils.retrieval.vectors import Vectors, open_vectors, readable
 from mindzoo.utils.retrieval.writer import VectorWriter
+from mindzoo.utils.spec import ModelSpec
 
 SECONDS_BETWEEN_LINES = 10.0
 MOST_NAMED = 20
@@ -38,9 +39,9 @@ def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig], progress: Progress) -> V
     """
     config = loaded.config
     target, root = _target(config), _root(config)
-    made_from = restored.source(spec, restored.single_path(config), loaded)
+    made_from = network_source.source(spec, network_source.single_path(config), loaded)
     device = runtime.start(config.device_target)
-    network = restored.build(spec, made_from, config.weights)
+    network = network_source.build(spec, made_from, config.weights)
     facts = {
         **encoder.source_facts(spec, made_from, network, config.weights),
         "images": str(root),

@@ -13,13 +13,13 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-from mindzoo.utils import checkpoint
+from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.data.loader import worker_count
 from mindzoo.utils.data.transforms import Preprocessing, load_image
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
-from mindzoo.utils.model_spec import ModelSpec
-from mindzoo.utils.restored import Source
+from mindzoo.utils.spec import ModelSpec
 
 
 @dataclass(frozen=True)

@@ -16,19 +16,21 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-from mindzoo.utils import restored, runtime, validator
-from mindzoo.utils.config import Loaded, show
-from mindzoo.utils.data import folder as folders
+from mindzoo.utils import runtime
+from mindzoo.utils.checkpoints import network_source
+from mindzoo.utils.config.reading import Loaded, show
+from mindzoo.utils.data import class_folders as folders
 from mindzoo.utils.data import transforms
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.evaluator import MOST_TOP, EvalStep
+from mindzoo.utils.inference import evaluate_checkpoints
 from mindzoo.utils.log import logger
-from mindzoo.utils.model_spec import EvalResult, ModelSpec
 from mindzoo.utils.retrieval.encoder import source_facts
-from mindzoo.utils.retrieval.settings import FitExponentConfig
+from mindzoo.utils.retrieval.keys import FitExponentConfig
 from mindzoo.utils.retrieval.vectors import check_output, write_json
 from mindzoo.utils.runtime import World
+from mindzoo.utils.spec import EvalResult, ModelSpec
+from mindzoo.utils.training.hit_counter import MOST_TOP, EvalStep
 
 PARAMETER = "pool.p"
 EXPONENTS = tuple(round(2 ** (eighth / 8), 2) for eighth in range(33))  # 1 to 16, eight for each doubling
@@ -50,9 +52,9 @@ def fit(spec: ModelSpec, loaded: Loaded[FitExponentConfig]) -> dict[str, Any]:
     config, option = loaded.config, option_of(spec)
     check_output("output", config.output, ".json")
     root = folders.find_split(config.data_dir, "val", "data_dir")
-    made_from, data = validator.open_source(spec, restored.single_path(config), root, loaded)
+    made_from, data = evaluate_checkpoints.open_source(spec, network_source.single_path(config), root, loaded)
     runtime.start(config.device_target)
-    network = restored.build(spec, made_from, config.weights)
+    network = network_source.build(spec, made_from, config.weights)
     facts = source_facts(spec, made_from, network, config.weights)
     own = round(facts["options"].pop(option), 6)
     tried = sorted({*(config.exponents or EXPONENTS), own})

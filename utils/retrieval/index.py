@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import new_folder
 from mindzoo.utils.log import logger
-from mindzoo.utils.new_folder import new_folder
 from mindzoo.utils.retrieval import ann, search, whitening
 from mindzoo.utils.retrieval import vectors as files
-from mindzoo.utils.retrieval.settings import KINDS, IndexConfig
+from mindzoo.utils.retrieval.keys import KINDS, IndexConfig
 from mindzoo.utils.retrieval.whitening import Whitening
 
 ROWS = 8192

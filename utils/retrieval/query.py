@@ -9,17 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from mindzoo.utils import restored, runtime
-from mindzoo.utils.config import Loaded, show
+from mindzoo.utils import runtime
+from mindzoo.utils.checkpoints import network_source
+from mindzoo.utils.config.reading import Loaded, show
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.inference.classify_images import image_files
 from mindzoo.utils.log import logger
-from mindzoo.utils.model_spec import ModelSpec
-from mindzoo.utils.predictor import image_files
 from mindzoo.utils.retrieval import ann, encoder, page, whitening
 from mindzoo.utils.retrieval.encoder import Encoder
 from mindzoo.utils.retrieval.index import Index, open_index
-from mindzoo.utils.retrieval.settings import QueryConfig
+from mindzoo.utils.retrieval.keys import QueryConfig
 from mindzoo.utils.retrieval.vectors import check_output, readable, write_json
+from mindzoo.utils.spec import ModelSpec
 
 
 def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
@@ -59,9 +60,9 @@ def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
 def _embedded(spec: ModelSpec, config: QueryConfig, index: Index, paths: Sequence[Path]) -> np.ndarray:
     """The vectors of the query images, (Q, D) float32."""
     facts = index.facts["vectors"]
-    made_from = encoder.source_of(spec, restored.single_path(config), facts)
+    made_from = encoder.source_of(spec, network_source.single_path(config), facts)
     runtime.start(config.device_target)
-    network = restored.build(spec, made_from, facts["checkpoint"]["weights"])
+    network = network_source.build(spec, made_from, facts["checkpoint"]["weights"])
     batches = Encoder(network, made_from.preprocessing, min(config.batch_size, len(paths))).encode(paths)
     vectors = []
     for batch in batches:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mindzoo.utils.config import show
+from mindzoo.utils.config.reading import show
 from mindzoo.utils.errors import UserError
 
 HINT = "wanted a file that mindzoo embed wrote"

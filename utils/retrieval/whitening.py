@@ -23,8 +23,8 @@ import numpy as np
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
 from mindzoo.utils.pca import principal_components
+from mindzoo.utils.retrieval.keys import WhitenConfig
 from mindzoo.utils.retrieval.search import blocks, normalised
-from mindzoo.utils.retrieval.settings import WhitenConfig
 from mindzoo.utils.retrieval.vectors import Vectors, check_same_source, open_vectors
 
 ROWS = 4096

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mindzoo.utils.config import Loaded
+from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.storage import backends, cache, urls
 from mindzoo.utils.storage.download import download, restore

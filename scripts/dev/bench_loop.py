@@ -1,0 +1,122 @@
+"""How much of the compiled step's speed the training loop keeps.
+
+Both compute the same step at full width on this machine's CPU, in turn: the bare step on one batch that is in memory,
+and the loop that `train.py` runs, which reads, decodes, augments, counts and reports. Prints images/s of every run
+and the ratio of the medians.
+
+    python scripts/dev/bench_loop.py [--network densenet121] [--size 64] [--batch 32] [--steps 20] [--runs 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import runpy
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+runpy.run_path(str(ROOT / "utils" / "importable.py"), run_name="importable")
+
+from mindzoo.models import get_spec  # noqa: E402
+from mindzoo.utils import log, runtime  # noqa: E402
+from mindzoo.utils.config import reading as configuration  # noqa: E402
+from mindzoo.utils.ranks import Stop  # noqa: E402
+from mindzoo.utils.runtime import World  # noqa: E402
+from mindzoo.utils.training import loop, run_folder, trainer  # noqa: E402
+from mindzoo.utils.training.callbacks.progress_line import ProgressLine  # noqa: E402
+from mindzoo.utils.training.state import Run  # noqa: E402
+
+# The size of a typical ImageNet photograph.
+PHOTO = (500, 375)
+CLASSES = 10
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--network", default="densenet121")
+    for name, default in (("size", 64), ("batch", 32), ("steps", 20), ("runs", 5)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        write_photos(Path(folder) / "photos", options.steps * options.batch)
+        run, data = prepare(options, Path(folder))
+        rows = []
+        for number in range(options.runs):
+            rows.append((bare(run, options.steps), looped(run, data, number)))
+            sys.stdout.write(
+                f"run {number + 1}: bare step {rows[-1][0]:.2f} images/s, loop {rows[-1][1]:.2f} images/s\n"
+            )
+            sys.stdout.flush()
+    step, whole = (median(row[column] for row in rows) for column in (0, 1))
+    ratio = median(row[1] / row[0] for row in rows)
+    sys.stdout.write(f"median: bare step {step:.2f}, loop {whole:.2f} images/s; median ratio of the runs {ratio:.3f}\n")
+    return 0
+
+
+def prepare(options: argparse.Namespace, folder: Path) -> tuple[Run, Any]:
+    """A training that is ready to step, and its data."""
+    spec = get_spec(options.network)
+    log.start(console=False)
+    values = {"data_dir": str(folder / "photos"), "image_size": (options.size,), "batch_size": options.batch}
+    settings = configuration.make(spec.train_config, {**values, "is_distributed": False, "device_target": "CPU"})
+    runtime.start("CPU")
+    world = runtime.World()
+    data = trainer.open_data(settings, world)
+    rates = spec.learning_rates(settings, data.train.steps_per_epoch)
+    network = spec.build(CLASSES, **spec.network_options(settings))
+    loss = trainer.build_loss(settings, CLASSES, data.train.folders.labels)
+    step = trainer.build_step(settings, network, loss, rates, "CPU", world)
+    where = run_folder.create(str(folder / "run"), dated=False, world=World())
+    run = Run(spec, settings, world, where, step, rates, data.train.steps_per_epoch, {}, log.Progress(sys.stdout))
+    loop.compile_step(run, data.train)
+    bare(run, 3)  # the first steps allocate
+    return run, data.train
+
+
+def bare(run: Run, steps: int) -> float:
+    """Images/s of the compiled step alone; waits for each step, as one waits for the last one of a run."""
+    import mindspore as ms
+
+    height, width = run.config.image_size
+    batch = run.config.batch_size
+    images = ms.Tensor(np.random.default_rng(0).standard_normal((batch, 3, height, width)).astype(np.float32))
+    labels = ms.Tensor(np.arange(batch, dtype=np.int32) % CLASSES)
+    started = time.perf_counter()
+    for _ in range(steps):
+        run.train_step(images, labels).asnumpy()
+    return steps * batch / (time.perf_counter() - started)
+
+
+def looped(run: Run, data: Any, epoch: int) -> float:
+    """Images/s of the loop over one epoch, from the first batch asked for to the last loss read."""
+    run.epoch, run.epoch_step = epoch, 0
+    run.start_epoch()
+    started = time.perf_counter()
+    loop.stepped_epoch(run, data, [ProgressLine()], Stop(run.world, runtime.StopRequest()))
+    run.read_loss()
+    return run.epoch_clock.steps * run.config.batch_size / (time.perf_counter() - started)
+
+
+def write_photos(folder: Path, count: int) -> None:
+    """JPEG files that cost as much to decode as photographs: smooth shapes with some noise."""
+    noise = np.random.default_rng(0)
+    width, height = PHOTO
+    for number in range(count):
+        coarse = Image.fromarray(noise.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize(
+            PHOTO, Image.Resampling.BICUBIC
+        )
+        pixels = np.asarray(coarse, np.int16) + noise.integers(-12, 13, (height, width, 3))
+        target = folder / f"class{number % CLASSES}"
+        target.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(target / f"{number:05d}.jpg", quality=90)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,197 @@
+"""Class folders: what is read, and what is said where something is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from mindzoo.utils import log
+from mindzoo.utils.data.class_folders import SUFFIXES, compare_sibling, find_split, is_root, scan
+from mindzoo.utils.errors import UserError
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An empty folder."""
+    folder = tmp_path / "data set"
+    folder.mkdir()
+    return folder
+
+
+def touch(root: Path, *names: str) -> Path:
+    """Empty files: `scan` looks at names only."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def scan_error(root: Path, classes: Sequence[str] | None = None) -> str:
+    with pytest.raises(UserError) as caught:
+        scan(root, classes)
+    return str(caught.value).replace(str(root), "ROOT")
+
+
+def split_error(path: str) -> str:
+    with pytest.raises(UserError) as caught:
+        find_split(path, "train", "data_dir")
+    return str(caught.value)
+
+
+def test_a_folder_that_was_not_given() -> None:
+    assert split_error("") == (
+        "data_dir is not given; wanted a folder with one folder of images per class: --data_dir FOLDER"
+    )
+
+
+def test_a_folder_that_is_missing(root: Path) -> None:
+    assert split_error(str(root / "no")) == f"data_dir is {root / 'no'}, which is missing"
+
+
+def test_a_folder_that_is_a_file(root: Path) -> None:
+    touch(root, "data.zip")
+    assert split_error(str(root / "data.zip")) == f"data_dir is {root / 'data.zip'}, which is not a folder"
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_root_stands_for_its_split(root: Path, split: str) -> None:
+    touch(root, "train/a/1.png", "val/a/1.png", "README.txt")
+    assert is_root(root)
+    assert find_split(str(root), split, "data_dir") == root / split
+    assert find_split(str(root / split), split, "data_dir") == root / split
+
+
+@pytest.mark.parametrize("names", [["train/1.png"], ["train/1.png", "val/1.png", "test/1.png"], ["a/1.png"]])
+def test_other_folders_are_classes(root: Path, names: list[str]) -> None:
+    touch(root, *names)
+    assert not is_root(root)
+    assert find_split(str(root), "train", "data_dir") == root
+    assert scan(root).classes == tuple(sorted(Path(name).parent.name for name in names))
+
+
+def test_files_and_labels_are_sorted_by_class_then_name(root: Path) -> None:
+    touch(root, "b/2.png", "b/10.png", "a b/x.jpg", "a/y.jpeg", "a/x.bmp", "notes.txt")
+    found = scan(root)
+    assert found.root == root
+    assert found.classes == ("a", "a b", "b")
+    assert found.files == ("a/x.bmp", "a/y.jpeg", "a b/x.jpg", "b/10.png", "b/2.png")
+    assert found.labels.tolist() == [0, 0, 1, 2, 2]
+    assert str(found.labels.dtype) == "int32"
+    assert len(found) == 5
+    assert found.class_index == {"a": 0, "a b": 1, "b": 2}
+
+
+def test_no_class_folders(root: Path) -> None:
+    touch(root, "notes.txt")
+    assert scan_error(root) == (
+        "ROOT holds no class folders; wanted one folder per class with its images inside: sort them by class first"
+    )
+
+
+def test_images_without_class_folders(root: Path) -> None:
+    touch(root, "1.png", "2.JPG", "notes.txt")
+    assert scan_error(root) == (
+        "ROOT holds 2 images and no class folders; wanted one folder per class with its images inside: "
+        "sort them by class first"
+    )
+
+
+def test_an_empty_class(root: Path) -> None:
+    touch(root, "a/1.png")
+    (root / "b").mkdir()
+    assert scan_error(root) == (
+        f"class folder ROOT/b holds no images ({', '.join(SUFFIXES)}); add some or remove the folder"
+    )
+
+
+def test_a_class_of_unreadable_formats_only(root: Path) -> None:
+    touch(root, "a/1.webp", "a/2.GIF", "a/notes.txt")
+    assert scan_error(root) == (
+        f"class folder ROOT/a holds no images ({', '.join(SUFFIXES)}), only 1.webp, 2.GIF; add some or remove the folder"
+    )
+
+
+def test_a_folder_inside_a_class(root: Path) -> None:
+    touch(root, "a/1.png", "a/more/2.png")
+    assert (
+        scan_error(root)
+        == "the class folder ROOT/a holds the folder more; wanted images only: give the folder whose folders are the classes, or move this one away"
+    )
+
+
+def test_classes_that_training_lacks(root: Path) -> None:
+    touch(root, "a/1.png", "c/1.png", "d/1.png")
+    assert scan_error(root, ["a", "b"]) == (
+        "ROOT has 2 class folders that training lacks: c, d; the 2 classes of training are a, b"
+    )
+
+
+def test_a_class_that_validation_lacks_keeps_the_labels(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    touch(root, "a/1.png", "c/1.png")
+    log.start()
+    found = scan(root, ["a", "b", "c"])
+    log.stop()
+    assert capsys.readouterr().out == f"{root} lacks 1 of the 3 classes: b\n"
+    assert found.classes == ("a", "b", "c")
+    assert found.labels.tolist() == [0, 2]
+    assert found.class_index == {"a": 0, "c": 2}
+
+
+def test_labels_follow_the_order_of_training_not_of_names(root: Path) -> None:
+    touch(root, "a/1.png", "b/1.png", "b/2.png")
+    found = scan(root, ["b", "a"])
+    assert found.files == ("a/1.png", "b/1.png", "b/2.png")
+    assert found.labels.tolist() == [1, 0, 0]
+    assert found.class_index == {"b": 0, "a": 1}
+
+
+def test_unreadable_formats_are_left_out_with_a_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    touch(root, "a/1.png", "a/2.webp", "b/1.png", "b/3.HEIC", "b/notes.txt")
+    log.start()
+    found = scan(root)
+    log.stop()
+    assert found.files == ("a/1.png", "b/1.png")
+    assert capsys.readouterr().out == "left out 2 of a format that is not read: a/2.webp, b/3.HEIC\n"
+
+
+def test_unicode_names_and_upper_case_suffixes(root: Path) -> None:
+    touch(root, "犬/ü.JPG", "犬/é ñ.png", "猫 1/日本.JpEg", "猫 1/x.TIF")
+    found = scan(root)
+    assert found.classes == ("犬", "猫 1")
+    assert found.files == ("犬/é ñ.png", "犬/ü.JPG", "猫 1/x.TIF", "猫 1/日本.JpEg")
+    assert found.suffixes == [".JPG", ".JpEg", ".TIF", ".png"]
+
+
+def test_every_suffix_counts_in_any_case(root: Path) -> None:
+    names = [f"a/{number}{suffix}" for number, suffix in enumerate([*SUFFIXES, *(s.upper() for s in SUFFIXES)])]
+    assert len(scan(touch(root, *names))) == len(names) == 12
+
+
+def test_a_sibling_with_another_class_is_refused(root: Path) -> None:
+    touch(root, "train/a/1.png", "train/b/1.png", "val/a/1.png", "val/c/1.png")
+    with pytest.raises(UserError) as caught:
+        compare_sibling(scan(root / "train"))
+    assert str(caught.value) == (
+        f"{root / 'val'} has 1 class folders that training lacks: c; the 2 classes of training are a, b"
+    )
+
+
+def test_a_flat_sibling_is_refused(root: Path) -> None:
+    touch(root, "train/a/1.png", "val/1.png")
+    with pytest.raises(UserError, match=r"val holds 1 images and no class folders"):
+        compare_sibling(scan(root / "train"))
+
+
+@pytest.mark.parametrize("names", [["train/a/1.png"], ["train/a/1.png", "val/a/1.png"]])
+def test_a_sibling_that_fits_or_is_not_there(root: Path, names: list[str]) -> None:
+    touch(root, *names)
+    compare_sibling(scan(root / "train"))
+
+
+def test_a_training_folder_called_val_is_not_its_own_sibling(root: Path) -> None:
+    touch(root, "val/a/1.png")
+    link = root / "link"
+    link.symlink_to(root / "val", target_is_directory=True)
+    compare_sibling(scan(link))

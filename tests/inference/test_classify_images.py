@@ -1,0 +1,150 @@
+"""Prediction: the images it takes, the classes it names, the files it writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+import pytest
+from PIL import Image
+
+from mindzoo.models import create_model
+from mindzoo.models.densenet121 import SPEC
+from mindzoo.tests.support.trainings import COLORS, Trained
+from mindzoo.utils import commands
+from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.data.transforms import Preprocessing, load_image
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.inference import classify_images
+
+
+def predict(source: Path, *words: str) -> int:
+    return commands.predict(SPEC, ["--checkpoint", str(source), "--device_target", "CPU", *words])
+
+
+def plain(path: Path, color: str) -> Path:
+    """One image of one colour in the format that the suffix says."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (40, 40), COLORS[color]).save(path)
+    return path
+
+
+def as_json(trained: Trained, tmp_path: Path, *words: str) -> list[dict[str, Any]]:
+    assert predict(trained.checkpoint, *words, "--output", str(tmp_path / "rows.json")) == 0
+    rows: list[dict[str, Any]] = json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))
+    return rows
+
+
+def test_probabilities_are_those_of_the_network(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = next(trained.data.glob("val/green/*.png"))
+    (row,) = as_json(trained, tmp_path, str(path))
+    found = checkpoint.read(trained.checkpoint, SPEC)
+    image = load_image(path, Preprocessing.from_dict(found.meta["preprocessing"]))
+    network = create_model("densenet121", checkpoint=trained.checkpoint)
+    logits = network(ms.Tensor(image[None])).asnumpy()[0].astype(np.float64)
+    powers = np.exp(logits - logits.max())
+    wanted = dict(zip(found.classes, powers / powers.sum(), strict=True))
+    assert row["image"] == str(path)
+    assert [entry["name"] for entry in row["classes"]] == sorted(wanted, key=lambda name: -wanted[name])
+    for entry_ in row["classes"]:
+        assert entry_["probability"] == pytest.approx(wanted[entry_["name"]], abs=1e-5)
+    assert row["classes"][0]["name"] == "green"
+    assert f"{path}: green {row['classes'][0]['probability']:.1%}, " in capsys.readouterr().out
+
+
+def test_files_and_folders_of_several_formats(trained: Trained, tmp_path: Path) -> None:
+    single = plain(tmp_path / "single.webp", "red")
+    for name, color in (("a.jpg", "blue"), ("sub/b.PNG", "green"), ("sub/c.gif", "red"), ("d.bmp", "green")):
+        plain(tmp_path / "folder" / name, color)
+    (tmp_path / "folder" / "notes.txt").write_text("no image")
+    rows = as_json(trained, tmp_path, str(single), str(tmp_path / "folder"), "--top_k", "1")
+    found = {Path(row["image"]).name: row["classes"][0]["name"] for row in rows}
+    assert found == {"single.webp": "red", "a.jpg": "blue", "b.PNG": "green", "c.gif": "red", "d.bmp": "green"}
+    assert rows[0]["image"] == str(single)
+    assert all(len(row["classes"]) == 1 for row in rows)
+
+
+def test_csv(trained: Trained, tmp_path: Path) -> None:
+    path = plain(tmp_path / 'a, "b".png', "blue")
+    words = [str(path), "--top_k", "2", "--output", str(tmp_path / "rows.csv")]
+    assert predict(trained.checkpoint, *words) == 0
+    with open(tmp_path / "rows.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["image"], row["rank"]) for row in rows] == [(str(path), "1"), (str(path), "2")]
+    assert rows[0]["class"] == "blue"
+    assert float(rows[0]["probability"]) > float(rows[1]["probability"]) > 0
+
+
+def test_classes_without_names_are_numbers(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    averaged = checkpoint.read(trained.checkpoint, SPEC).averaged
+    rows = [{"name": name, "data": ms.Tensor(value)} for name, value in averaged.items()]
+    ms.save_checkpoint(rows, str(tmp_path / "zoo.ckpt"))
+    path = plain(tmp_path / "a.png", "red")
+    assert predict(tmp_path / "zoo.ckpt", str(path), "--image_size", "32", "--crop_pct", "1") == 0
+    assert f"{path}: 2 " in capsys.readouterr().out  # blue, green, red
+
+
+@pytest.mark.parametrize("name", ["broken.png", "broken.webp", "empty.jpg"])
+def test_a_broken_image_is_named(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"" if name.startswith("empty") else b"no image at all" * 9)
+    assert predict(trained.checkpoint, str(path), "--output", str(tmp_path / "rows.json")) == 2
+    assert capsys.readouterr().err == f"error: {path} is not a readable image\n"
+    assert not (tmp_path / "rows.json").exists()
+
+
+def test_a_truncated_image_is_named(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "cut.png"
+    path.write_bytes(next(trained.data.glob("val/red/*.png")).read_bytes()[:1000])
+    assert predict(trained.checkpoint, str(path)) == 2
+    assert str(path) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ([], "no image given"),
+        (["none.png"], "the image none.png is missing"),
+        (["."], "the folder . holds no images"),
+        (["IMAGE", "--output", "rows.txt"], "wanted a name that ends in .json or .csv"),
+        (["IMAGE", "--output", "none/rows.json"], "its folder is missing"),
+        (["IMAGE", "--top_k", "0"], "top_k is 0; wanted at least 1"),
+    ],
+)
+def test_wrong_inputs_are_said(
+    trained: Trained, capsys: pytest.CaptureFixture[str], words: list[str], wanted: str
+) -> None:
+    image = str(next(trained.data.glob("val/red/*.png")))
+    assert predict(trained.checkpoint, *(image if word == "IMAGE" else word for word in words)) == 2
+    error = capsys.readouterr().err
+    assert wanted in error
+    assert len(error.splitlines()) <= 2
+
+
+def test_no_checkpoint_is_said(capsys: pytest.CaptureFixture[str], trained: Trained) -> None:
+    assert commands.predict(SPEC, [str(next(trained.data.glob("val/red/*.png")))]) == 2
+    assert "checkpoint is not given" in capsys.readouterr().err
+
+
+def test_softmax_of_large_logits() -> None:
+    np.testing.assert_allclose(classify_images.softmax(np.array([1000.0, 1000.0, -1000.0])), [0.5, 0.5, 0.0])
+
+
+def test_images_are_found_at_any_depth_in_order(tmp_path: Path) -> None:
+    for name in ("b/2.png", "a/1.JPG", "a/sub/3.webp"):
+        (tmp_path / "x" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "x" / name).touch()
+    found = [path.relative_to(tmp_path / "x").as_posix() for path in classify_images.image_files([str(tmp_path / "x")])]
+    assert found == ["a/1.JPG", "a/sub/3.webp", "b/2.png"]
+    with pytest.raises(UserError, match="missing"):
+        list(classify_images.image_files([str(tmp_path / "none")]))

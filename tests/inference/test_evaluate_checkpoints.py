@@ -1,0 +1,177 @@
+"""Evaluation of checkpoints: which ones, with which classes and preprocessing, and what is said."""
+
+from __future__ import annotations
+
+import gc
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+import pytest
+
+from mindzoo.models.densenet121 import SPEC
+from mindzoo.tests.support.trainings import COLORS, Trained, newest_run, write_images
+from mindzoo.utils import commands
+from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.inference import evaluate_checkpoints
+
+
+def evaluate(data: Path, source: Path, output: Path, *more: str) -> list[dict[str, Any]]:
+    """Evaluate, which must succeed; the rows of metrics.jsonl."""
+    gc.collect()  # see run_train
+    flags = ["--data_dir", str(data), "--checkpoint", str(source), "--output_dir", str(output)]
+    assert commands.evaluate(SPEC, [*flags, "--device_target", "CPU", "--is_distributed", "0", *more]) == 0
+    return [json.loads(line) for line in (newest_run(output) / "metrics.jsonl").read_text().splitlines()]
+
+
+def zoo_file(path: Path, source: Path) -> Path:
+    """The averaged weights of `source` as the original zoo wrote them: names and values only."""
+    averaged = checkpoint.read(source, SPEC).averaged
+    ms.save_checkpoint([{"name": name, "data": ms.Tensor(value)} for name, value in averaged.items()], str(path))
+    return path
+
+
+def test_one_checkpoint(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (row,) = evaluate(trained.data, trained.checkpoint, tmp_path / "out", "--batch_size", "4")
+    text = capsys.readouterr().out
+    assert "after allreduce eval: top1_correct=13, tot=13, acc=100.00%" in text
+    assert "after allreduce eval: top5_correct=13, tot=13, acc=100.00%" in text
+    assert "averaged weights of origin mindzoo, flavour zoo" in text
+    assert (row["top1"], row["total"], row["checkpoint"]) == (13, 13, str(trained.checkpoint))
+    before = (trained.folder / "metrics.jsonl").read_text().splitlines()[-1]
+    assert row["loss"] == pytest.approx(json.loads(before)["loss"], rel=1e-5)
+    assert {path.suffix for path in newest_run(tmp_path / "out").iterdir()} == {".jsonl", ".yaml", ".json", ".log"}
+
+
+def test_a_folder_newest_first_then_the_others(trained: Trained, tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    for name in ("0-9_6.ckpt", "0-10_6.ckpt", "best.ckpt", ".0-11_6.99.tmp.ckpt", "notes.txt"):
+        shutil.copy(trained.checkpoint, folder / name)
+    assert [path.name for path in evaluate_checkpoints.checkpoints_of(SPEC, folder)] == [
+        "0-10_6.ckpt",
+        "0-9_6.ckpt",
+        "best.ckpt",
+    ]
+
+
+def test_every_checkpoint_of_a_folder_has_its_own_result(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = evaluate(trained.data, trained.folder, tmp_path / "out")
+    assert [Path(row["checkpoint"]).name for row in rows] == ["0-4_6.ckpt", "0-2_6.ckpt", "best.ckpt"]
+    lines = (trained.folder / "metrics.jsonl").read_text().splitlines()
+    wanted = [row["loss"] for row in map(json.loads, lines) if row["kind"] == "evaluation"]
+    assert rows[0]["loss"] == pytest.approx(wanted[3], rel=1e-5)
+    assert rows[1]["loss"] == pytest.approx(wanted[1], rel=1e-5)
+    assert capsys.readouterr().out.count("top1_correct=") == 3
+
+
+def test_raw_weights(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (averaged,) = evaluate(trained.data, trained.checkpoint, tmp_path / "a")
+    (raw,) = evaluate(trained.data, trained.checkpoint, tmp_path / "b", "--weights", "raw")
+    assert raw["loss"] != averaged["loss"]
+    assert "success: 32 averaged" not in capsys.readouterr().out.split("load model")[-1]
+
+
+def test_labels_are_those_of_the_training_where_val_lacks_a_class(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(trained.data / "val" / "green", tmp_path / "val" / "green")
+    shutil.copytree(trained.data / "val" / "red", tmp_path / "val" / "red")
+    (row,) = evaluate(tmp_path / "val", trained.checkpoint, tmp_path / "out")
+    assert (row["top1"], row["total"]) == (8, 8)
+    assert "lacks 1 of the 3 classes: blue" in capsys.readouterr().out
+
+
+def test_a_file_of_the_original_zoo(trained: Trained, tmp_path: Path) -> None:
+    source = zoo_file(tmp_path / "zoo.ckpt", trained.checkpoint)
+    small = [
+        "--block_config",
+        "1,1",
+        "--growth_rate",
+        "4",
+        "--init_features",
+        "8",
+        "--image_size",
+        "32",
+        "--crop_pct",
+        "1",
+    ]
+    (row,) = evaluate(trained.data, source, tmp_path / "out", *small)
+    assert (row["top1"], row["total"], row["k"]) == (13, 13, 3)
+    # Without class names the classes are the sorted folders, so a missing folder shifts the labels.
+    shutil.copytree(trained.data / "val" / "green", tmp_path / "val" / "green")
+    (row,) = evaluate(tmp_path / "val", source, tmp_path / "out2", *small)
+    assert row["top1"] == 0
+
+
+def test_preprocessing_is_the_checkpoints_unless_given(trained: Trained, tmp_path: Path) -> None:
+    (recorded,) = evaluate(trained.data, trained.checkpoint, tmp_path / "a")
+    (other,) = evaluate(trained.data, trained.checkpoint, tmp_path / "c", "--mean", "0,0,0")
+    (larger,) = evaluate(trained.data, trained.checkpoint, tmp_path / "d", "--image_size", "48,40")
+    assert other["loss"] != pytest.approx(recorded["loss"], rel=1e-3)
+    assert larger["loss"] != recorded["loss"]
+    assert larger["total"] == 13
+
+
+def test_the_flavour_can_be_given(trained: Trained, tmp_path: Path) -> None:
+    (zoo,) = evaluate(trained.data, trained.checkpoint, tmp_path / "a")
+    (paper,) = evaluate(trained.data, trained.checkpoint, tmp_path / "b", "--flavour", "paper")
+    assert zoo["loss"] != pytest.approx(paper["loss"], rel=1e-3)
+
+
+@pytest.mark.parametrize("key", ["--data_dir", "--eval_data_dir", "--eval_data_path", "--Data_dir"])
+def test_spellings_of_the_data_folder(trained: Trained, tmp_path: Path, key: str) -> None:
+    argv = [key, str(trained.data), "--pretrained", str(trained.checkpoint), "--output_dir", str(tmp_path / "out")]
+    assert commands.evaluate(SPEC, argv) == 0
+    assert '"total": 13' in (newest_run(tmp_path / "out") / "metrics.jsonl").read_text()
+
+
+def test_ranks_without_a_launcher_count_the_whole_set(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (row,) = evaluate(trained.data, trained.checkpoint, tmp_path / "out", "--rank", "1", "--group_size", "2")
+    assert row["total"] == 13
+    assert "no effect" in (newest_run(tmp_path / "out") / f"{newest_run(tmp_path / 'out').name}_rank_0.log").read_text()
+    assert capsys.readouterr().err == ""
+
+
+def refused(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str], data: Path, source: Path) -> str:
+    argv = ["--data_dir", str(data), "--checkpoint", str(source), "--output_dir", str(tmp_path / "out")]
+    assert commands.evaluate(SPEC, argv) == 2
+    assert not (tmp_path / "out").exists()
+    return capsys.readouterr().err
+
+
+def test_a_folder_without_checkpoints_is_refused(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "none").mkdir()
+    assert "holds no checkpoint" in refused(trained, tmp_path, capsys, trained.data, tmp_path / "none")
+
+
+def test_more_folders_than_outputs_are_refused(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = zoo_file(tmp_path / "zoo.ckpt", trained.checkpoint)
+    for name in (*COLORS, "yellow"):
+        write_images(tmp_path / "val" / name, (200, 200, 20), 1)
+    error = refused(trained, tmp_path, capsys, tmp_path / "val", source)
+    assert "4 class folders" in error
+    assert "3 classes" in error
+
+
+def test_a_damaged_file_of_a_folder_is_named(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    shutil.copy(trained.checkpoint, folder / "0-2_6.ckpt")
+    (folder / "0-1_6.ckpt").write_bytes(trained.checkpoint.read_bytes()[:3000])
+    argv = ["--data_dir", str(trained.data), "--checkpoint", str(folder), "--output_dir", str(tmp_path / "out")]
+    assert commands.evaluate(SPEC, argv) == 2
+    captured = capsys.readouterr()
+    assert f"{folder / '0-1_6.ckpt'} is damaged" in captured.err

@@ -1,0 +1,249 @@
+"""Export: the file computes what the network computes, the facts are right, and a failure leaves nothing."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import json
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Tensor, nn
+
+from mindzoo.models import create_model
+from mindzoo.models.densenet121 import SPEC
+from mindzoo.tests.support.trainings import Trained
+from mindzoo.utils import commands
+from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.data.transforms import Preprocessing, load_image
+from mindzoo.utils.inference import export_checkpoint
+
+
+def export(source: Path, name: str | Path, file_format: str, *more: str) -> int:
+    flags = ["--checkpoint", str(source), "--file_name", str(name), "--file_format", file_format]
+    return commands.export(SPEC, [*flags, "--device_target", "CPU", *more])
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def images(trained: Trained, count: int) -> np.ndarray:
+    how = Preprocessing.from_dict(checkpoint.read(trained.checkpoint, SPEC).meta["preprocessing"])
+    files = sorted(trained.data.glob("val/*/*.png"))[:count]
+    return np.stack([load_image(path, how) for path in files])
+
+
+def logits(trained: Trained, batch: np.ndarray) -> np.ndarray:
+    network: nn.Cell = create_model("densenet121", checkpoint=trained.checkpoint)
+    return network(Tensor(batch)).asnumpy()
+
+
+def assert_alike(found: np.ndarray, wanted: np.ndarray) -> None:
+    assert found.shape == wanted.shape
+    assert np.abs(found - wanted).max() <= 1e-4 * np.abs(wanted).max()
+
+
+def test_mindir_is_the_network(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert export(trained.checkpoint, tmp_path / "net", "MINDIR", "--batch_size", "4") == 0
+    out = capsys.readouterr().out
+    assert "formats that can be written on CPU: MINDIR, ONNX" in out
+    assert "largest difference to the network on " in out
+    batch = images(trained, 4)
+    graph = nn.GraphCell(ms.load(str(tmp_path / "net.mindir")))
+    assert_alike(graph(Tensor(batch)).asnumpy(), logits(trained, batch))
+    assert sorted(listing(tmp_path)) == ["net.mindir", "net.mindir.json"]
+    assert (tmp_path / "net.mindir").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.fixture(scope="module")
+def onnx_file(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("onnx")
+    assert export(trained.checkpoint, folder / "net.onnx", "ONNX") == 0
+    return folder / "net.onnx"
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_onnx_is_the_network_for_every_batch_size(trained: Trained, onnx_file: Path, count: int) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(str(onnx_file), providers=["CPUExecutionProvider"])
+    batch = images(trained, count)
+    assert_alike(session.run(None, {"images": batch})[0], logits(trained, batch))
+
+
+def test_onnx_is_valid_and_names_its_batch_axis(onnx_file: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(str(onnx_file))
+    onnx.checker.check_model(model, full_check=True)
+    (given,), (result,) = model.graph.input, model.graph.output
+    assert given.name == "images"
+    for value, rest in ((given, [3, 32, 32]), (result, [3])):
+        axes = value.type.tensor_type.shape.dim
+        assert axes[0].dim_param == "batch"
+        assert [axis.dim_value for axis in axes[1:]] == rest
+    assert sorted(path.name for path in onnx_file.parent.iterdir()) == ["net.onnx", "net.onnx.json"]
+
+
+def test_the_facts_beside_the_file(trained: Trained, onnx_file: Path) -> None:
+    facts = json.loads(Path(f"{onnx_file}.json").read_text(encoding="utf-8"))
+    assert (facts["network"], facts["format"]) == ("densenet121", "ONNX")
+    assert facts["options"] == {"flavour": "zoo", "block_config": [1, 1], "growth_rate": 4, "init_features": 8}
+    assert facts["classes"] == ["blue", "green", "red"]
+    assert facts["input"]["shape"] == ["any", 3, 32, 32]
+    assert facts["output"]["shape"] == ["any", 3]
+    assert (facts["input"]["name"], facts["input"]["layout"], facts["input"]["color"]) == ("images", "NCHW", "RGB")
+    assert facts["preprocessing"]["mean"] == [0.485, 0.456, 0.406]
+    assert facts["preprocessing"]["resized"] == [32, 32]
+    assert facts["checkpoint"]["sha256"] == checkpoint.sha256(trained.checkpoint)
+    assert facts["checkpoint"]["weights"] == "averaged"
+    assert facts["verification"]["verified"] is True
+    assert 0 <= facts["verification"]["largest_relative_difference"] <= 1e-4
+    assert Path(facts["verification"]["image"]).is_relative_to(trained.data)
+
+
+def test_raw_weights_and_no_verify(trained: Trained, tmp_path: Path) -> None:
+    assert export(trained.checkpoint, tmp_path / "raw", "MINDIR", "--weights", "raw", "--no_verify", "1") == 0
+    facts = json.loads((tmp_path / "raw.mindir.json").read_text())
+    assert facts["verification"] == {"verified": False, "reason": "--no_verify was given"}
+    assert facts["input"]["shape"] == [1, 3, 32, 32]
+    network = create_model("densenet121", checkpoint=trained.checkpoint)
+    checkpoint.load(network, checkpoint.read(trained.checkpoint, SPEC), which="raw")
+    batch = images(trained, 1)
+    graph = nn.GraphCell(ms.load(str(tmp_path / "raw.mindir")))
+    assert_alike(graph(Tensor(batch)).asnumpy(), network(Tensor(batch)).asnumpy())
+
+
+def test_the_default_name_is_in_the_current_folder(trained: Trained, tmp_path: Path) -> None:
+    argv = ["--ckpt_file", str(trained.checkpoint), "--device_target", "CPU"]
+    assert commands.export(SPEC, argv) == 0
+    assert sorted(listing(tmp_path)) == ["cwd/densenet121.mindir", "cwd/densenet121.mindir.json"]
+
+
+def test_relative_paths_are_those_of_the_current_folder(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained.folder)
+    image = str(next(trained.data.glob("val/red/*.png")))
+    assert export(Path(trained.checkpoint.name), tmp_path / "net", "MINDIR", "--image", image) == 0
+    facts = json.loads((tmp_path / "net.mindir.json").read_text())
+    assert facts["verification"]["image"] == image
+
+
+def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], status: int) -> str:
+    """The error of an export that failed and left nothing new."""
+    assert status == 2
+    assert [name for name in listing(tmp_path) if not name.startswith("kept")] == []
+    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("kept")) == ["cwd"]
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    return error
+
+
+def test_air_on_cpu_is_refused_before_any_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The checkpoint is missing, and that is not reached."""
+    error = refused(tmp_path, capsys, export(tmp_path / "none.ckpt", tmp_path / "net", "AIR"))
+    assert "file_format is AIR, which needs an Ascend device, and this is CPU; use MINDIR or ONNX" in error
+
+
+@pytest.mark.parametrize("file_format", ["MINDIR", "ONNX"])
+def test_a_difference_leaves_no_file_and_keeps_the_old_one(
+    trained: Trained,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    file_format: str,
+) -> None:
+    suffix = export_checkpoint.SUFFIX[file_format]
+    for name in (f"kept{suffix}", f"kept{suffix}.json"):
+        (tmp_path / name).write_text("of an earlier export")
+    monkeypatch.setattr(export_checkpoint, "TOLERANCE", -1.0)
+    error = refused(tmp_path, capsys, export(trained.checkpoint, tmp_path / "kept", file_format))
+    assert f"kept{suffix} differs from the network by" in error
+    assert set(listing(tmp_path).values()) == {b"of an earlier export"}
+
+
+def test_other_weights_in_the_file_are_found(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is compared with the network of the checkpoint, not with the one that was written."""
+    write = export_checkpoint._write
+
+    def corrupted(network: nn.Cell, batch: np.ndarray, file_format: str, scratch: Path) -> Path:
+        parameter = network.trainable_params()[-1]
+        parameter.set_data(parameter + Tensor(0.01, ms.float32))
+        return write(network, batch, file_format, scratch)
+
+    monkeypatch.setattr(export_checkpoint, "_write", corrupted)
+    assert "differs from the network" in refused(
+        tmp_path, capsys, export(trained.checkpoint, tmp_path / "net", "MINDIR")
+    )
+
+
+def test_missing_extra_is_refused_before_any_work_unless_not_verified(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+
+    def without(name: str, package: str | None = None) -> importlib.machinery.ModuleSpec | None:
+        return None if name in ("onnx", "onnxruntime") else find(name, package)
+
+    monkeypatch.setattr(importlib.util, "find_spec", without)
+    error = refused(tmp_path, capsys, export(tmp_path / "none.ckpt", tmp_path / "net", "ONNX"))
+    assert "needs onnx and onnxruntime: pip install onnx onnxruntime" in error
+    assert export(trained.checkpoint, tmp_path / "net", "ONNX", "--no_verify", "1") == 0
+    assert sorted(listing(tmp_path)) == ["net.onnx", "net.onnx.json"]
+
+
+def test_a_missing_folder_is_refused(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    error = refused(tmp_path, capsys, export(trained.checkpoint, tmp_path / "none" / "net", "MINDIR"))
+    assert f"the folder {tmp_path / 'none'} is missing" in error
+
+
+def test_a_missing_image_is_refused(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = export(trained.checkpoint, tmp_path / "net", "MINDIR", "--image", str(tmp_path / "none.png"))
+    assert "none.png, which is missing" in refused(tmp_path, capsys, status)
+
+
+def test_a_folder_in_the_place_of_the_file_is_an_error(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "kept.mindir").mkdir()
+    (tmp_path / "kept.mindir" / "old").write_text("old")
+    error = refused(tmp_path, capsys, export(trained.checkpoint, tmp_path / "kept", "MINDIR"))
+    assert "kept.mindir" in error
+    assert listing(tmp_path) == {"kept.mindir/old": b"old"}
+
+
+def test_without_the_training_data_the_shipped_image_is_used(trained: Trained, tmp_path: Path) -> None:
+    found = checkpoint.read(trained.checkpoint, SPEC)
+    rows = {name: ms.Parameter(Tensor(value)) for name, value in found.weights.items()}
+    meta = {**found.meta, "config": {**found.meta["config"], "data_dir": str(tmp_path / "gone")}}
+    checkpoint.save(tmp_path / "moved.ckpt", rows, meta)
+    assert export(tmp_path / "moved.ckpt", tmp_path / "net", "MINDIR") == 0
+    facts = json.loads((tmp_path / "net.mindir.json").read_text())
+    assert facts["verification"]["image"] == str(export_checkpoint.SAMPLE)
+
+
+def test_relative_difference() -> None:
+    assert export_checkpoint.relative_difference(np.array([[1.0, 4.0]]), np.array([[1.0, 5.0]])) == pytest.approx(0.2)
+    assert export_checkpoint.relative_difference(np.zeros((1, 2)), np.zeros((2, 2))) == float("inf")
+    assert not export_checkpoint.relative_difference(np.array([[np.nan]]), np.array([[1.0]])) <= 1
+
+
+@pytest.mark.parametrize("file_format", ["MINDIR", "ONNX"])
+def test_a_folder_with_blanks_and_umlauts_is_fine(trained: Trained, tmp_path: Path, file_format: str) -> None:
+    folder = tmp_path / "für x y"
+    folder.mkdir()
+    assert export(trained.checkpoint, folder / "net", file_format) == 0
+    suffix = export_checkpoint.SUFFIX[file_format]
+    assert sorted(listing(folder)) == [f"net{suffix}", f"net{suffix}.json"]
+
+
+def test_air_reaches_mindspore_which_needs_ascend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert export_checkpoint.writable_formats("Ascend") == ["MINDIR", "ONNX", "AIR"]
+    network = create_model("densenet121", 3, block_config=(1,), growth_rate=4, init_features=8)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="Ascend backend"):
+        export_checkpoint._write(network, np.zeros((1, 3, 32, 32), np.float32), "AIR", tmp_path)

@@ -1,0 +1,121 @@
+"""Optimizers against NumPy in float64."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Parameter, Tensor, nn
+
+from mindzoo.utils.learning import optimizers
+
+RATES = [0.1, 0.01, 0.001]
+NEVER_DECAYED = ("boundary",)  # a parameter of the loss
+NOT_DECAYED = (*optimizers.NO_DECAY, *NEVER_DECAYED)
+Arrays = dict[str, np.ndarray]
+Update = Callable[[Arrays, Arrays, Arrays, float, float, int], None]
+
+
+class Small(nn.Cell):
+    """A parameter of each kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 3, 1, has_bias=True)
+        self.norm = nn.BatchNorm2d(3)
+        self.fc = nn.Dense(3, 2)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.fc(self.norm(self.conv(x)).mean((2, 3)))
+
+
+def momentum(
+    weights: Arrays,
+    gradients: Arrays,
+    state: Arrays,
+    rate: float,
+    decay: float,
+    step: int,
+    kept: tuple[str, ...] = NOT_DECAYED,
+) -> None:
+    for name, gradient in gradients.items():
+        whole = gradient + decay * (0 if name.endswith(kept) else 1) * weights[name]
+        state[name] = 0.9 * state.get(name, np.zeros_like(gradient)) + whole
+        weights[name] = weights[name] - rate * state[name]
+
+
+thor = functools.partial(momentum, kept=NEVER_DECAYED)
+
+
+def nesterov(weights: Arrays, gradients: Arrays, state: Arrays, rate: float, decay: float, step: int) -> None:
+    for name, gradient in gradients.items():
+        whole = gradient + decay * (0 if name.endswith(NOT_DECAYED) else 1) * weights[name]
+        state[name] = 0.9 * state.get(name, np.zeros_like(gradient)) + whole
+        weights[name] = weights[name] - rate * (whole + 0.9 * state[name])
+
+
+def rmsprop(weights: Arrays, gradients: Arrays, state: Arrays, rate: float, decay: float, step: int) -> None:
+    for name, gradient in gradients.items():
+        whole = gradient + decay * (0 if name.endswith(NOT_DECAYED) else 1) * weights[name]
+        square = state[f"square {name}"] = 0.8 * state.get(f"square {name}", np.ones_like(gradient)) + 0.2 * whole**2
+        moment = state.get(name, np.zeros_like(gradient))
+        state[name] = 0.9 * moment + rate * whole / np.sqrt(square + 0.01)
+        weights[name] = weights[name] - state[name]
+
+
+def values(parameters: Sequence[Parameter]) -> Arrays:
+    return {parameter.name: parameter.asnumpy().astype(np.float64) for parameter in parameters}
+
+
+def names(parameters: list[Parameter]) -> list[str]:
+    return [parameter.name for parameter in parameters]
+
+
+def test_decay_groups() -> None:
+    groups = optimizers.decay_groups(Small().trainable_params(), 0.05)
+    assert [group["weight_decay"] for group in groups] == [0.0, 0.05]
+    assert names(groups[0]["params"]) == ["conv.bias", "norm.gamma", "norm.beta", "fc.bias"]
+    assert names(groups[1]["params"]) == ["conv.weight", "fc.weight"]
+
+
+@pytest.mark.parametrize(("network", "decay"), [(nn.Dense(2, 2, has_bias=False), 0.05), (nn.BatchNorm2d(2), 0.0)])
+def test_an_empty_group_is_left_out(network: nn.Cell, decay: float) -> None:
+    wrapped = nn.SequentialCell(network)
+    groups = optimizers.decay_groups(wrapped.trainable_params(), 0.05)
+    assert [group["weight_decay"] for group in groups] == [decay]
+    optimizers.create("momentum", wrapped, np.array(RATES), momentum=0.9, weight_decay=0.05)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.05])
+@pytest.mark.parametrize(
+    ("name", "update"), [("momentum", momentum), ("nesterov", nesterov), ("rmsprop", rmsprop), ("thor", thor)]
+)
+def test_updates(name: str, update: Update, decay: float) -> None:
+    boundary = Parameter(Tensor(1.2, ms.float32), name="boundary")
+    optimizer = optimizers.create(
+        name, Small(), np.array(RATES), momentum=0.9, weight_decay=decay, eps=0.01, rho=0.8, loss_parameters=[boundary]
+    )
+    assert optimizer.parameters[-1] is boundary
+    wanted, state, noise = values(optimizer.parameters), dict[str, np.ndarray](), np.random.default_rng(1)
+    for step, rate in enumerate(RATES):
+        gradients = {p.name: np.asarray(noise.standard_normal(p.shape), np.float32) for p in optimizer.parameters}
+        optimizer(tuple(Tensor(gradients[p.name]) for p in optimizer.parameters))
+        update(wanted, {k: v.astype(np.float64) for k, v in gradients.items()}, state, rate, decay, step + 1)
+        for parameter, found in values(optimizer.parameters).items():
+            np.testing.assert_allclose(found, wanted[parameter], rtol=1e-5, atol=1e-5, err_msg=f"{step} {parameter}")
+
+
+def test_the_global_step_counts_updates() -> None:
+    network = Small()
+    optimizer = optimizers.create("momentum", network, np.array(RATES), momentum=0.9, weight_decay=0.0)
+    for _ in range(2):
+        optimizer(tuple(Tensor(np.zeros(p.shape, np.float32)) for p in optimizer.parameters))
+    assert int(optimizer.global_step.asnumpy().item()) == 2
+
+
+def test_an_unknown_optimizer() -> None:
+    with pytest.raises(ValueError, match=r"^optimizer 'sgd'; wanted momentum, nesterov, rmsprop or thor$"):
+        optimizers.create("sgd", Small(), np.array(RATES), momentum=0.9, weight_decay=0.0)

@@ -1,0 +1,70 @@
+"""Two CPU ranks under MindSpore's launcher: what one process with the double batch computes."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mindzoo.tests.support.paths import ROOT
+from mindzoo.tests.support.trainings import PLAIN_IMAGES, tiny
+
+pytestmark = pytest.mark.slow
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def train(data: Path, output: Path, *flags: str, ranks: int = 1) -> str:
+    """Train in processes of their own; return what they print."""
+    python = Path(sys.executable)
+    launcher = [
+        str(python.parent / "msrun"), f"--worker_num={ranks}", f"--local_worker_num={ranks}", "--join=True",
+        f"--master_port={free_port()}", f"--log_dir={output / 'logs'}", "--cluster_time_out=120",
+    ]  # fmt: skip
+    command = [
+        *(launcher if ranks > 1 else [str(python)]), str(ROOT / "models" / "densenet121" / "train.py"), *tiny(),
+        "--is_distributed", str(int(ranks > 1)), "--data_dir", str(data), "--output_dir", str(output), *flags,
+    ]  # fmt: skip
+    environment = {**os.environ, "PATH": f"{python.parent}:{os.environ['PATH']}"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    return done.stdout
+
+
+def weights(output: Path, name: str) -> dict[str, np.ndarray]:
+    from mindzoo.models import get_spec
+    from mindzoo.utils.checkpoints import checkpoint
+
+    return checkpoint.read(next(output.glob(f"*/{name}")), get_spec("densenet121")).weights
+
+
+def test_two_ranks_train_one_model_and_count_every_image(colors: Path, tmp_path: Path) -> None:
+    flags = ["--batch_size", "3", "--max_epoch", "1", "--is_save_on_master", "0"]
+    printed = train(colors, tmp_path / "out", *flags, ranks=2)
+    assert printed.count("tot=13,") >= 2
+    first, second = (weights(tmp_path / "out", f"{rank}-1_6.ckpt") for rank in (0, 1))
+    trained = [name for name in first if "moving_" not in name]
+    assert len(trained) > 10
+    assert all(np.array_equal(first[name], second[name]) for name in trained)
+
+
+def test_two_ranks_give_the_weights_of_one_with_the_double_batch(colors: Path, tmp_path: Path) -> None:
+    """Batch norm synchronised, images unchanged: the difference is that of float32 sums in another order."""
+    flags = ["--max_epoch", "2", "--max_steps", "3", "--color_jitter", "", *PLAIN_IMAGES]
+    rates = ["--lr_base_batch", "12", "--lr", "0.1"]
+    train(colors, tmp_path / "one", *flags, "--batch_size", "6", "--lr", "0.05")
+    printed = train(colors, tmp_path / "two", *flags, *rates, "--batch_size", "3", "--sync_batch_norm", "1", ranks=2)
+    assert "batch norms take the images of all ranks" in printed
+    one, two = (weights(tmp_path / folder, "0-1_3.ckpt") for folder in ("one", "two"))
+    for name, wanted in one.items():
+        np.testing.assert_allclose(two[name], wanted, rtol=0, atol=5e-6, err_msg=name)
+    assert max(np.abs(value - 1).max() for name, value in one.items() if name.endswith(".gamma")) > 1e-3

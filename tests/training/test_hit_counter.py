@@ -1,0 +1,92 @@
+"""Evaluation counts every image once, and its numbers are those of NumPy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mindspore import Tensor, nn
+
+from mindzoo.models.densenet121 import SPEC
+from mindzoo.tests.support.trainings import Trained
+from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.data import class_folders as folders
+from mindzoo.utils.data import transforms
+from mindzoo.utils.data.loader import EvalData
+from mindzoo.utils.runtime import World
+from mindzoo.utils.training.hit_counter import Evaluator
+
+HOW = transforms.Preprocessing((32, 32), 1.0, "square", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def images_and_labels(root: Path) -> tuple[np.ndarray, np.ndarray]:
+    scanned = folders.scan(root)
+    return np.stack([transforms.load_image(root / name, HOW) for name in scanned.files]), scanned.labels
+
+
+def network_of(classes: int) -> nn.Cell:
+    """A network that is right sometimes."""
+    network = SPEC.build(classes, block_config=(1, 1), growth_rate=4, init_features=8)
+    random = np.random.default_rng(1)
+    for parameter in network.trainable_params():
+        parameter.set_data(Tensor(random.normal(0, 0.5, parameter.shape).astype(np.float32)))
+    network.set_train(False)
+    return network
+
+
+def reference(network: nn.Cell, root: Path, k: int) -> tuple[int, int, float]:
+    """Top-1 and top-k hits and mean loss, in float64."""
+    images, labels = images_and_labels(root)
+    logits = network(Tensor(images)).asnumpy().astype(np.float64)
+    shifted = logits - logits.max(1, keepdims=True)
+    losses = np.log(np.exp(shifted).sum(1)) - shifted[np.arange(len(labels)), labels]
+    order = np.argsort(-logits, axis=1)
+    hits = order == labels[:, None]
+    return int(hits[:, 0].sum()), int(hits[:, :k].sum()), float(losses.mean())
+
+
+def data_of(root: Path, batch_size: int, world: World | None = None) -> EvalData:
+    operations = transforms.evaluation_operations(HOW)
+    return EvalData(folders.scan(root), operations, batch_size=batch_size, world=world or World(), workers=1)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 5, 13])
+def test_every_image_counts_once(colors: Path, batch_size: int) -> None:
+    network = network_of(3)
+    result = Evaluator(network, 3, World()).run(data_of(colors / "val", batch_size))
+    top1, top3, loss = reference(network, colors / "val", 3)
+    assert (result.top1, result.top5, result.total, result.k) == (top1, top3, 13, 3)
+    assert 0 < top1 < 13
+    assert result.loss == pytest.approx(loss, rel=1e-5)
+    assert result.accuracy == top1 / 13
+
+
+@pytest.mark.parametrize(("classes", "k"), [(3, 3), (4, 4), (5, 5), (9, 5)])
+def test_top_k_with_few_and_many_classes(colors: Path, classes: int, k: int) -> None:
+    network = network_of(classes)
+    result = Evaluator(network, classes, World()).run(data_of(colors / "val", 7))
+    top1, top, loss = reference(network, colors / "val", k)
+    assert (result.top1, result.top5, result.k) == (top1, top, k)
+    assert result.loss == pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_ranks_share_the_images_without_overlap(colors: Path, size: int) -> None:
+    shares = [data_of(colors / "val", 4, World(rank, size)) for rank in range(size)]
+    counted = np.concatenate([share.indices[: share.valid] for share in shares])
+    assert sorted(counted.tolist()) == list(range(13))
+    assert len({share.batches for share in shares}) == 1
+    masks = [sum(float(mask.sum()) for _, _, mask in share) for share in shares]
+    assert sum(masks) == 13
+
+
+def test_the_same_evaluator_counts_again(colors: Path, trained: Trained) -> None:
+    found = checkpoint.read(trained.checkpoint, SPEC)
+    plan = checkpoint.plan(SPEC, found)
+    network = SPEC.build(plan.num_classes, **plan.options)
+    checkpoint.load(network, found)
+    evaluator, data = Evaluator(network, 3, World()), data_of(colors / "val", 5)
+    first = evaluator.run(data)
+    assert first.accuracy == 1.0
+    assert evaluator.run(data) == first

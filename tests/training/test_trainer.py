@@ -1,0 +1,241 @@
+"""Training as a whole: it learns, it says what it did, and it ends well however it ends."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from mindzoo.models import multigrain
+from mindzoo.models.densenet121 import SPEC, DenseNetTrainConfig
+from mindzoo.tests.support.paths import ROOT
+from mindzoo.tests.support.trainings import Trained, newest_run, run_train, training
+from mindzoo.utils import commands, log
+from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.config.keys import TrainConfig
+from mindzoo.utils.config.reading import Loaded, read_yaml
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.learning.losses import SmoothedCrossEntropy
+from mindzoo.utils.learning.thor import ThorStep
+from mindzoo.utils.learning.train_step import TrainStep
+from mindzoo.utils.runtime import World
+from mindzoo.utils.training import trainer
+
+
+def metrics(folder: Path, kind: str) -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [row for row in rows if row["kind"] == kind]
+
+
+def test_a_small_network_learns_the_colors(trained: Trained) -> None:
+    losses = [row["mean_loss"] for row in metrics(trained.folder, "epoch")]
+    assert losses[-1] < losses[0] / 2
+    assert metrics(trained.folder, "evaluation")[-1]["accuracy"] == 1.0
+
+
+def test_files_of_a_run(trained: Trained) -> None:
+    names = {path.name for path in trained.folder.iterdir()}
+    log = f"{trained.folder.name}_rank_0.log"
+    facts = {"classes.json", "config.yaml", "environment.json", "metrics.jsonl", log}
+    assert names == {*facts, "0-2_6.ckpt", "0-4_6.ckpt", "best.ckpt"}
+
+
+def test_metrics_of_a_run(trained: Trained) -> None:
+    epochs, evaluations = metrics(trained.folder, "epoch"), metrics(trained.folder, "evaluation")
+    assert [row["epoch"] for row in epochs] == [0, 1, 2, 3]
+    assert [row["step"] for row in epochs] == [6, 12, 18, 24]
+    rates = SPEC.learning_rates(DenseNetTrainConfig(lr=0.05, max_epoch=4), 6)
+    np.testing.assert_allclose([row["lr"] for row in epochs], rates[5::6], rtol=1e-6)
+    assert [(row["step"], row["total"], row["k"]) for row in evaluations] == [(s, 13, 3) for s in (6, 12, 18, 24)]
+    for row in evaluations:
+        assert row["accuracy"] == row["top1"] / 13
+        assert row["top5"] == 13
+    for row in epochs:
+        assert row["images_per_second"] > 0
+        assert 0 <= row["data_seconds"] <= row["seconds"]
+
+
+def test_the_best_checkpoint_is_the_first_of_the_best_epochs(trained: Trained) -> None:
+    accuracies = [row["accuracy"] for row in metrics(trained.folder, "evaluation")]
+    meta = checkpoint.read(trained.folder / "best.ckpt", SPEC).meta
+    first = accuracies.index(max(accuracies)) + 1
+    assert meta["best"] == {"accuracy": max(accuracies), "epoch": first, "step": 6 * first}
+    assert (meta["epoch"], meta["epoch_step"]) == (first - 1, 6)
+
+
+def test_configuration_environment_and_classes(trained: Trained) -> None:
+    folder = trained.folder
+    config = DenseNetTrainConfig(**read_yaml(DenseNetTrainConfig, folder / "config.yaml", {}))
+    assert (config.lr, config.block_config, config.image_size) == (0.05, (1, 1), (32, 32))
+    assert config.data_dir == str(trained.data)
+    assert json.loads((folder / "classes.json").read_text()) == ["blue", "green", "red"]
+    facts = json.loads((folder / "environment.json").read_text())
+    head = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    assert facts["commit"] == (head.stdout.strip() or None)
+    assert facts["device"] == "CPU"
+    meta = checkpoint.read(trained.checkpoint, SPEC).meta
+    assert meta["classes"] == ["blue", "green", "red"]
+    assert meta["options"] == {"flavour": "zoo", "block_config": [1, 1], "growth_rate": 4, "init_features": 8}
+    assert meta["preprocessing"]["image_size"] == [32, 32]
+    assert meta["config"]["lr"] == 0.05
+
+
+def test_the_log_file_holds_what_the_console_showed(
+    colors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run_train(colors / "train", tmp_path / "out", "--max_steps", "3", "--log_interval", "1")
+    out = capsys.readouterr().out
+    assert (folder / f"{folder.name}_rank_0.log").read_text() == out
+    assert "--> lr: 0.05" in out
+    assert "epoch 1/120 step 3/6" in out
+    assert [path.name for path in folder.glob("*.ckpt")] == ["0-1_3.ckpt"]
+    assert yaml.safe_load((folder / "config.yaml").read_text())["max_steps"] == 3
+
+
+def test_another_seed_gives_other_weights(colors: Path, tmp_path: Path) -> None:
+    """That the same seed gives the same ones is shown where runs are resumed."""
+    first, second = (
+        checkpoint.read(
+            run_train(colors / "train", tmp_path / seed, "--max_steps", "1", "--lr", "0", "--seed", seed)
+            / "0-1_1.ckpt",
+            SPEC,
+        ).weights
+        for seed in ("1", "2")
+    )
+    assert not np.array_equal(first["head.fc.weight"], second["head.fc.weight"])
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(
+    colors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--lr", "1e30", "--max_epoch", "2", "--ckpt_interval", "1"]
+    assert commands.train(SPEC, training(colors / "train", tmp_path / "out", *flags)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: the loss is ")
+    saved = list(newest_run(tmp_path / "out").glob("*.ckpt"))
+    step = int(error.split("at step ")[1].split()[0])
+    assert 2 <= step <= 4
+    assert f"at step {step} (epoch 1)" in error
+    assert len(error.splitlines()) == 1
+    assert "clip_norm" in error
+    # Every file that is there says nothing of the steps whose loss was not finite.
+    assert max(int(path.stem.split("_")[1]) for path in saved) == step - 1
+    assert str(max(saved)) in error
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--amp_level", "O2"],
+        ["--amp_level", "O3", "--is_dynamic_loss_scale", "1"],
+        ["--amp_level", "O2", "--ema_decay", "0.5", "--accumulation_steps", "2", "--clip_norm", "1"],
+    ],
+    ids=lambda flags: " ".join(flags),
+)
+def test_mixed_precision(colors: Path, tmp_path: Path, flags: list[str]) -> None:
+    folder = run_train(colors, tmp_path / "out", "--max_epoch", "1", *flags)
+    assert np.isfinite(metrics(folder, "epoch")[0]["loss"])
+    found = checkpoint.read(folder / "0-1_6.ckpt", SPEC)
+    assert all(np.isfinite(value.astype(np.float32)).all() for value in found.weights.values())
+    result = metrics(folder, "evaluation")[0]
+    assert np.isfinite(result["loss"])
+    if len(flags) > 2:
+        return
+    argv = ["--data_dir", str(colors), "--checkpoint", str(found.path), "--output_dir", str(tmp_path / "eval")]
+    assert commands.evaluate(SPEC, [*argv, "--device_target", "CPU"]) == 0
+    again = metrics(newest_run(tmp_path / "eval"), "evaluation")[0]
+    assert again["top1"] == result["top1"]
+    assert again["loss"] == pytest.approx(result["loss"], rel=0.02)
+
+
+def test_sink_mode_gives_the_losses_of_the_own_loop(
+    colors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = []
+    for name, flags in (("own", ["--sink_mode", "0"]), ("sink", ["--sink_mode", "1"])):
+        folder = run_train(colors / "train", tmp_path / name, "--max_epoch", "2", "--ckpt_interval", "4", *flags)
+        rows.append([(row["step"], row["loss"], row["mean_loss"]) for row in metrics(folder, "epoch")])
+        assert sorted(path.name for path in folder.glob("*.ckpt")) == ["0-1_4.ckpt", "0-2_2.ckpt", "0-2_6.ckpt"]
+    assert rows[0] == rows[1]
+    assert "sink_mode has no effect: CPU has no data sink" in capsys.readouterr().out
+
+
+def test_sink_mode_stops_at_max_steps(colors: Path, tmp_path: Path) -> None:
+    folder = run_train(colors / "train", tmp_path / "out", "--max_steps", "8", "--sink_mode", "1")
+    assert [path.name for path in folder.glob("*.ckpt")] == ["0-2_2.ckpt"]
+
+
+def test_a_single_class_cannot_have_smoothed_labels() -> None:
+    """But it can be trained, for instance with a loss on copies."""
+    labels = np.zeros(4, np.int32)
+    with pytest.raises(UserError, match=r"^there is one class, .*; give --label_smooth false$"):
+        trainer.build_loss(TrainConfig(label_smooth=True), 1, labels)
+    assert trainer.build_loss(TrainConfig(label_smooth=False), 1, labels).off == 0
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_thor_makes_second_order_steps(capsys: pytest.CaptureFixture[str], accumulation: int) -> None:
+    """Four batches in each of three epochs; matrices and dampings count updates."""
+    log.start()
+    config = multigrain.MultiGrainTrainConfig(max_epoch=3, frequency=3, accumulation_steps=accumulation)
+    network = multigrain.SPEC.build(3, layers=(1, 1, 1, 1), base_width=2)
+    forward, loss = multigrain.SPEC.objective(config, network, SmoothedCrossEntropy(3), 0)
+    rates = np.full(12, 0.1)
+    step = trainer.build_step(config, forward, loss, rates, "CPU", World())
+    assert isinstance(step, ThorStep)
+    assert step.frequency == 2
+    assert "frequency 3 does not divide" in capsys.readouterr().out
+    done = np.arange(1, 13) / 4
+    wanted = (0.02345 * 0.5467 ** (done / 10))[accumulation - 1 :: accumulation]
+    np.testing.assert_allclose(step.dampings.asnumpy(), wanted, rtol=1e-6)
+    config = dataclasses.replace(config, optimizer="momentum")
+    assert type(trainer.build_step(config, forward, loss, rates, "CPU", World())) is TrainStep
+
+
+def test_thor_is_not_fed_by_a_data_sink() -> None:
+    config: TrainConfig = multigrain.MultiGrainTrainConfig(sink_mode=True)
+    loaded = Loaded(config, frozenset({"sink_mode"}))
+    for device in ("CPU", "Ascend"):
+        (line,) = trainer.ineffective(loaded, device, evaluated=True)
+        assert line == "sink_mode has no effect: with the optimizer thor the steps run one by one"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_with_a_checkpoint_and_the_run_goes_on(
+    colors: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    data, output = colors / "train", tmp_path / "out"
+    flags = training(data, output, "--max_epoch", "5000", "--log_interval", "5")
+    command = [sys.executable, str(ROOT / "models/densenet121/train.py"), *flags]
+    environment = {**os.environ, "PYTHONPATH": ""}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "epoch 2/5000" in line:
+                break
+        process.send_signal(number)
+        out, error = process.communicate(timeout=60)
+    # While a graph runs MindSpore turns SIGINT into SIGTERM, so that it is seen as either.
+    assert process.returncode in {128 + number, 128 + signal.SIGTERM}
+    assert "Traceback" not in out + error
+    assert error == ""
+    assert "asked to stop: finishing this step" in out
+    folder = newest_run(output)
+    (saved,) = folder.glob("*.ckpt")
+    meta = checkpoint.read(saved, SPEC).meta
+    assert f"stopped at step {meta['step']}: saved {saved}; go on with --resume auto" in out
+    done = meta["step"] + 3
+    assert run_train(data, output, "--max_epoch", "5000", "--resume", "auto", "--max_steps", str(done)) == folder
+    steps = {checkpoint.read(path, SPEC).meta["step"] for path in folder.glob("*.ckpt")}
+    assert steps == {meta["step"], done}

@@ -1,0 +1,71 @@
+"""A network made from a checkpoint, as evaluation, export and prediction need it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mindspore import nn
+
+from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints.checkpoint import Checkpoint, Plan
+from mindzoo.utils.config.reading import Loaded
+from mindzoo.utils.data.transforms import Preprocessing
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint that has been read, with what to build for it and how to feed it."""
+
+    checkpoint: Checkpoint
+    plan: Plan
+    preprocessing: Preprocessing
+
+    def class_names(self) -> list[str]:
+        """One name per output; numbers where the checkpoint has no names."""
+        names = self.checkpoint.classes
+        return names + [str(number) for number in range(len(names), self.plan.num_classes)]
+
+
+def source(spec: ModelSpec, path: Path, loaded: Loaded[Any]) -> Source:
+    """Read a checkpoint; keys that were given win over what it says.
+
+    Raises:
+        UserError: see `mindzoo.utils.checkpoints.checkpoint`.
+    """
+    content = checkpoint.read(path, spec)
+    given = {name: value for name, value in dataclasses.asdict(loaded.config).items() if name in loaded.given}
+    options = {name: given[name] for name in spec.options if name in given}
+    recorded = content.meta.get("preprocessing") or Preprocessing.from_config(spec.eval_config()).to_dict()
+    wanted: dict[str, Any] = {name: given[name] for name in recorded if name in given}
+    if "image_size" in wanted:
+        wanted["image_size"] = loaded.config.image_size
+    plan = checkpoint.plan(spec, content, options=options)
+    if "image_size" in plan.options:
+        wanted["image_size"] = tuple(plan.options["image_size"])
+    preprocessing = Preprocessing.from_dict({**recorded, **wanted})
+    spec.check_image_size(preprocessing.image_size)
+    return Source(content, plan, preprocessing)
+
+
+def build(spec: ModelSpec, made_from: Source, which: str, *, say: bool = True) -> nn.Cell:
+    """The network with its weights, set to inference. `which`: "averaged" or "raw"; `say`: log it."""
+    network = spec.make(made_from.plan.num_classes, made_from.plan.options)
+    checkpoint.load(network, made_from.checkpoint, which=which, without=made_from.plan.kept, say=say)
+    network.set_train(False)
+    return network
+
+
+def single_path(config: Any) -> Path:
+    """The checkpoint that was asked for.
+
+    Raises:
+        UserError: none was.
+    """
+    if not config.checkpoint:
+        raise UserError("checkpoint is not given; wanted --checkpoint FILE")
+    return Path(config.checkpoint)

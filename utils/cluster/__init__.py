@@ -1,0 +1,1 @@
+"""Facts of a cluster: addresses, ports, rank tables."""

@@ -1,0 +1,323 @@
+"""Rank tables: the JSON file that tells Huawei's collective communication (HCCL) which device is which rank.
+
+`load` reads a table and refuses it with a sentence for each fault; `local_server` finds this machine in it. Nothing
+here needs MindSpore, or anything outside of the standard library. The format is that of `hccl_tools`, version 1.0::
+
+    {"version": "1.0", "server_count": "1", "status": "completed", "server_list": [
+        {"server_id": "10.0.0.5", "device": [{"device_id": "0", "device_ip": "192.168.100.101", "rank_id": "0"}]}]}
+
+Numbers may be written as numbers or as texts; `device_ip` may be absent from all devices. `server_id` may be any
+name where `host_ip`, `server_ip` or `pod_ip`, as schedulers of clusters write them, gives the address.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mindzoo.utils.cluster import addresses
+from mindzoo.utils.errors import UserError
+
+VERSIONS = ("1.0", "1.2")  # 1.2 is that of servers joined to a super pod
+MAKE_ONE = "make a table with scripts/hccl_tools.py on each server, and join them with scripts/merge_hccl.py"
+ADDRESS_KEYS = ("host_ip", "server_ip", "pod_ip")
+MOST_FAULTS = 10  # that are listed of one table
+
+
+@dataclass(frozen=True)
+class Device:
+    """One device of a server and the rank that computes on it."""
+
+    rank_id: int
+    device_id: int
+    device_ip: str = ""  # empty where the table gives none
+
+
+@dataclass(frozen=True)
+class Server:
+    """One machine: its name, its devices in the order of the file, and where it is reached."""
+
+    server_id: str
+    devices: tuple[Device, ...]
+    address: str  # server_id, unless the table gives another one
+
+
+@dataclass(frozen=True)
+class RankTable:
+    """A table without faults: the rank ids of all servers together are 0 to `world_size` - 1."""
+
+    path: Path
+    servers: tuple[Server, ...]
+
+    @property
+    def world_size(self) -> int:
+        """The number of ranks."""
+        return sum(len(server.devices) for server in self.servers)
+
+    @property
+    def rank_ids(self) -> tuple[int, ...]:
+        """All ranks in ascending order."""
+        return tuple(range(self.world_size))
+
+    def devices_of(self, server: int) -> tuple[Device, ...]:
+        """The devices of `servers[server]` by ascending rank."""
+        return tuple(sorted(self.servers[server].devices, key=lambda device: device.rank_id))
+
+    def ranks_of(self, server: int) -> tuple[int, ...]:
+        """The ranks of `servers[server]` in ascending order."""
+        return tuple(device.rank_id for device in self.devices_of(server))
+
+
+def load(path: str | Path) -> RankTable:
+    """Read the rank table at `path`.
+
+    Raises:
+        UserError: the file cannot be read, is not JSON, or has faults; each is a line with its place in the file.
+    """
+    path = Path(path)
+    servers, faults = parse(read_json(path))
+    if faults:
+        listed = [*faults[:MOST_FAULTS], *([f"and {len(faults) - MOST_FAULTS} more"] if faults[MOST_FAULTS:] else [])]
+        count = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise UserError("\n  ".join([f"the rank table {path} has {count}:", *listed]))
+    return RankTable(path, servers)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a rank table that is not checked yet.
+
+    Raises:
+        UserError: the file cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise UserError(f"there is no rank table {path}; {MAKE_ONE}") from None
+    except OSError as error:
+        raise UserError(f"cannot read the rank table {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"the rank table {path} is not text; {MAKE_ONE}") from None
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"the rank table {path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}; {MAKE_ONE}"
+        ) from None
+
+
+def check(content: Any) -> list[str]:
+    """The faults of a table, the parsed JSON; each is a sentence that begins with its place in the file."""
+    return parse(content)[1]
+
+
+def local_server(table: RankTable, node_rank: int | None = None, hccn_conf: Path = addresses.HCCN_CONF) -> int:
+    """Which of `table.servers` this machine is.
+
+    `node_rank`, or else the variable SERVER_ID, says so: the number of the server in the table, from 0, or its
+    name there. Otherwise it is the server whose address this machine has, or else the one with a device that `hccn_conf`
+    lists: a container may have an address of its own. A table of one server that gives no address is this machine's.
+
+    Raises:
+        UserError: none of the servers is this machine, or several are.
+    """
+    if node_rank is not None:
+        return _numbered(table, node_rank, f"node_rank is {node_rank}")
+    named = os.environ.get("SERVER_ID", "")
+    if named.isdecimal():
+        return _numbered(table, int(named), f"SERVER_ID is {named}")
+    if not named and len(table.servers) == 1 and not addresses.is_ip(table.servers[0].address):
+        return 0
+    found = _servers_here(table, named, hccn_conf)
+    if len(found) == 1:
+        return found[0]
+    what = (
+        f"SERVER_ID is {named}" if named else f"this machine is {' or '.join([socket.gethostname(), *addresses.own()])}"
+    )
+    listed = ", ".join(server.address for server in table.servers)
+    which = "several servers" if found else "no server"
+    raise UserError(
+        f"{what}, which is {which} of the rank table {table.path} ({listed}); "
+        "say which one it is with SERVER_ID or --node_rank, from 0, or make the table again"
+    )
+
+
+def _servers_here(table: RankTable, named: str, hccn_conf: Path) -> list[int]:
+    """The servers of this name; without one those with an address of this machine, or else of one of its devices."""
+    servers = list(enumerate(table.servers))
+    if named:
+        return [number for number, server in servers if named in (server.server_id, server.address)]
+    own_devices = set(addresses.read_hccn_conf(hccn_conf).values())
+    return [number for number, server in servers if addresses.is_own(server.address)] or [
+        number for number, server in servers if own_devices & {device.device_ip for device in server.devices}
+    ]
+
+
+def _numbered(table: RankTable, number: int, found: str) -> int:
+    if 0 <= number < len(table.servers):
+        return number
+    count = len(table.servers)
+    wanted = f"{count} servers; wanted 0 to {count - 1}" if count > 1 else "1 server; wanted 0"
+    raise UserError(f"{found}, and the rank table {table.path} has {wanted}")
+
+
+def parse(content: Any) -> tuple[tuple[Server, ...], list[str]]:
+    """The servers of a table, the parsed JSON, and its faults; the servers are whole only where there are none."""
+    faults: list[str] = []
+    if not isinstance(content, dict):
+        return (), [f"the file holds {_kind(content)}; wanted an object with server_list; {MAKE_ONE}"]
+    if "group_list" in content:
+        return (), [f"group_list is of the old format; wanted server_list; {MAKE_ONE}"]
+    if "server_list" not in content:
+        return (), [f"server_list is missing; is this another kind of file? {MAKE_ONE}"]
+    _check_head(content, faults)
+    servers = tuple(_servers(content["server_list"], faults))
+    if not faults:
+        faults += [*_count_faults(content, servers), *_address_faults(servers), *_rank_faults(servers)]
+    return servers, faults
+
+
+def _check_head(content: dict[str, Any], faults: list[str]) -> None:
+    version, status = content.get("version", VERSIONS[0]), content.get("status", "completed")
+    if str(version) not in VERSIONS:
+        faults.append(f"version is {_shown(version)}; wanted {' or '.join(VERSIONS)}; {MAKE_ONE}")
+    if status != "completed":
+        faults.append(
+            f"status is {_shown(status)}; wanted completed; whatever writes this file has not finished: "
+            "wait for it, or make the table again"
+        )
+
+
+def _servers(listed: Any, faults: list[str]) -> Iterator[Server]:
+    for place, server in _items(listed, "server_list", "server", faults):
+        name = server.get("server_id")
+        if not isinstance(name, str) or not name.strip():
+            faults.append(f"{place}.server_id is {_shown(name)}; wanted the address of the server, such as 10.0.0.5")
+            name = ""
+        devices = tuple(_devices(server.get("device"), f"{place}.device", faults))
+        address = next((server[key] for key in ADDRESS_KEYS if addresses.is_ip(server.get(key))), name)
+        yield Server(name.strip(), devices, address.strip())
+
+
+def _devices(listed: Any, place: str, faults: list[str]) -> Iterator[Device]:
+    for where, device in _items(listed, place, "device", faults):
+        rank_id, device_id = (_number(device, name, where, faults) for name in ("rank_id", "device_id"))
+        address = device.get("device_ip") or ""
+        if address and not addresses.is_ip(address):
+            faults.append(
+                f"{where}.device_ip is {_shown(address)}, which is no IP address; "
+                f"wanted the one that hccn_tool -i {device_id} -ip -g prints"
+            )
+        yield Device(rank_id, device_id, str(address))
+
+
+def _items(listed: Any, place: str, what: str, faults: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each object of a list with its place in the file."""
+    if not isinstance(listed, list) or not listed:
+        found = "empty" if listed == [] else _shown(listed) if listed is None else _kind(listed)
+        faults.append(f"{place} is {found}; wanted a list with an object for each {what}; {MAKE_ONE}")
+        return
+    for number, item in enumerate(listed):
+        if isinstance(item, dict):
+            yield f"{place}[{number}]", item
+        else:
+            faults.append(f"{place}[{number}] is {_kind(item)}; wanted the object of a {what}; {MAKE_ONE}")
+
+
+def _number(device: dict[str, Any], name: str, place: str, faults: list[str]) -> int:
+    value = _whole(device.get(name))
+    if value is None:
+        faults.append(f"{place}.{name} is {_shown(device.get(name))}; wanted a whole number from 0")
+        return -1
+    return value
+
+
+def _count_faults(content: dict[str, Any], servers: tuple[Server, ...]) -> Iterator[str]:
+    if "server_count" in content and _whole(content["server_count"]) != len(servers):
+        yield (
+            f"server_count is {_shown(content['server_count'])}, and server_list has {len(servers)}; "
+            "wanted the same number: add the servers that are missing, or correct server_count"
+        )
+
+
+def _address_faults(servers: tuple[Server, ...]) -> Iterator[str]:
+    by_id: dict[str, int] = {}
+    for number, server in enumerate(servers):
+        first = by_id.setdefault(server.server_id, number)
+        if first != number:
+            yield (
+                f"server_list[{number}].server_id is {server.server_id}, as server_list[{first}].server_id is; wanted each "
+                "server once: give each its own address, or list its devices together"
+            )
+        elif len(servers) > 1 and addresses.is_loopback(server.address):
+            yield (
+                f"server_list[{number}].server_id is {server.address}, which the other servers cannot reach; "
+                "wanted its address in the network: run scripts/hccl_tools.py --server_ip there"
+            )
+    yield from _device_faults(servers)
+
+
+def _device_faults(servers: tuple[Server, ...]) -> Iterator[str]:
+    by_ip: dict[str, str] = {}
+    some_have_one = any(device.device_ip for _, _, device in _places(servers))
+    by_id: dict[tuple[int, int], str] = {}
+    for place, server, device in _places(servers):
+        first = by_id.setdefault((server, device.device_id), place)
+        if first != place:
+            yield (
+                f"{place}.device_id is {device.device_id}, as {first}.device_id is; wanted each device of a server once"
+            )
+        if not device.device_ip and some_have_one:
+            yield f"{place}.device_ip is missing, and others have one; wanted it for all devices or for none"
+        first = by_ip.setdefault(device.device_ip, place)
+        if device.device_ip and first != place:
+            yield (
+                f"{place}.device_ip is {device.device_ip}, as {first}.device_ip is; wanted an address of its own for each "
+                "device: set it with hccn_tool on that server, and make the table again"
+            )
+
+
+def _rank_faults(servers: tuple[Server, ...]) -> Iterator[str]:
+    size = sum(len(server.devices) for server in servers)
+    by_rank: dict[int, str] = {}
+    for place, _, device in _places(servers):
+        first = by_rank.setdefault(device.rank_id, place)
+        if first != place:
+            found = f"as {first}.rank_id is"
+        elif device.rank_id >= size:
+            found = f"and the table lists {size} devices"
+        else:
+            continue
+        yield (
+            f"{place}.rank_id is {device.rank_id}, {found}; wanted each of 0 to {size - 1} once: "
+            "number the ranks through all servers, as scripts/merge_hccl.py does"
+        )
+
+
+def _places(servers: tuple[Server, ...]) -> Iterator[tuple[str, int, Device]]:
+    """Each device with its place in the file and the number of its server."""
+    for number, server in enumerate(servers):
+        for index, device in enumerate(server.devices):
+            yield f"server_list[{number}].device[{index}]", number, device
+
+
+def _whole(value: Any) -> int | None:
+    """The number from 0 that an int or a text is; None for anything else."""
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _kind(value: Any) -> str:
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "a truth value", type(None): "null"}
+    return kinds.get(type(value), "a number")
+
+
+def _shown(value: Any) -> str:
+    """A value as the sentence names it; a long one is cut."""
+    if value is None:
+        return "missing"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else text[:37] + "..."

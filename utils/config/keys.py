@@ -1,0 +1,387 @@
+"""The configuration keys that all networks share. A network's own class inherits them, changes defaults, adds keys.
+
+Names are those of the field (timm, mindcv) or of the original zoo; each network declares the other spellings of its
+README as aliases.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mindzoo.utils.config.reading import key
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.runtime import DEVICES
+
+# Spellings that every network takes; a network adds those of its own README.
+TRAIN_ALIASES = {"eval_data_path": "eval_data_dir", "config": "config_path", "checkpoint": "pretrained"}
+CHECKPOINT_ALIASES = {"eval_data_path": "eval_data_dir", "config": "config_path", "pretrained": "checkpoint"}
+# Keys that have no effect beside another value of this one.
+RMSPROP = ("optimizer", ("rmsprop",))
+THOR = ("optimizer", ("thor",))
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class RecipeKeys:
+    """The recipe"""
+
+    config_path: str = key("", "YAML file with values for any of these keys; flags win over it")
+
+
+@dataclass(frozen=True)
+class DeviceKeys:
+    """Device and ranks"""
+
+    device_target: str = key("auto", "where to compute; auto is Ascend where there is one, else CPU", choices=DEVICES)
+    is_distributed: bool = key(
+        False, "join the ranks of the launcher that started this process; without one it runs alone"
+    )
+    rank: int = key(
+        0,
+        "rank of this process; with is_distributed the launcher's counts",
+        minimum=0,
+        only_with=("is_distributed", (False,)),
+    )
+    group_size: int = key(
+        1,
+        "number of ranks; with is_distributed the launcher's counts",
+        minimum=1,
+        only_with=("is_distributed", (False,)),
+    )
+
+
+@dataclass(frozen=True)
+class StorageKeys:
+    """Places of a cloud job: paths, or buckets (obs://, s3://), for the key beside each where that one is not given"""
+
+    modelarts: bool = key(False, "this is a job of ModelArts: buckets are copied with its moxing")
+    data_url: str = key("", "stands in for data_dir; a bucket is copied to this server first")
+    eval_data_url: str = key("", "stands in for eval_data_dir; a bucket is copied to this server first")
+    checkpoint_url: str = key("", "stands in for the checkpoint; a bucket is copied to this server first")
+    train_url: str = key(
+        "",
+        "stands in for output_dir; a bucket gets the results at every checkpoint and at the end, and so does a folder that output_dir is given beside",
+    )
+
+
+@dataclass(frozen=True)
+class PreprocessingKeys:
+    """Preprocessing of evaluation images; where a checkpoint is given, what it records, unless a key is given"""
+
+    image_size: tuple[int, ...] = key(
+        (224, 224), "height,width of the network's input; one number means both", minimum=1
+    )
+    crop_pct: float = key(
+        0.875, "the centre crop's share of the resized image: 224 of 256 by default", minimum=0.01, maximum=1
+    )
+    resize_mode: str = key(
+        "square",
+        "square: resize to exactly the size, not keeping the aspect ratio; shorter: resize the shorter side",
+        choices=("square", "shorter"),
+    )
+    mean: tuple[float, ...] = key(IMAGENET_MEAN, "mean of the three channels, of values in 0..1")
+    std: tuple[float, ...] = key(
+        IMAGENET_STD, "standard deviation of the three channels, of values in 0..1", minimum=1e-6
+    )
+
+    def __post_init__(self) -> None:
+        if len(self.image_size) == 1:
+            object.__setattr__(self, "image_size", self.image_size * 2)
+        if len(self.image_size) != 2:
+            raise UserError(f"image_size has {len(self.image_size)} numbers; wanted height,width")
+        for name in ("mean", "std"):
+            if len(getattr(self, name)) != 3:
+                raise UserError(f"{name} has {len(getattr(self, name))} numbers; wanted three, for red, green, blue")
+
+
+@dataclass(frozen=True)
+class ShorterSideKeys(PreprocessingKeys):
+    """Preprocessing of evaluation images; the original resizes the shorter side"""
+
+    resize_mode: str = key(
+        "shorter",
+        "square: resize to exactly the size, not keeping the aspect ratio; shorter: resize the shorter side",
+        choices=("square", "shorter"),
+    )
+
+
+@dataclass(frozen=True)
+class TrainDataKeys:
+    """Training data"""
+
+    data_dir: str = key("", "folder with one folder of images per class; or a folder that holds only train/ and val/")
+    eval_data_dir: str = key(
+        "", "class folders to evaluate on while training; a folder val/ beside the training folder is compared anyway"
+    )
+    num_classes: int = key(0, "outputs of the classifier; 0: as many as there are class folders", minimum=0)
+    batch_size: int = key(32, "images per rank and step", minimum=1)
+    workers: int = key(0, "threads that read images; 0: chosen from the number of cores", minimum=0)
+    crop_scale: tuple[float, ...] = key(
+        (0.08, 1.0), "smallest,largest share of the image's area in a random crop", minimum=0, maximum=1
+    )
+    crop_ratio: tuple[float, ...] = key((0.75, 1.333), "smallest,largest width:height of a random crop", minimum=0.01)
+    flip_prob: float = key(0.5, "probability of a horizontal flip", minimum=0, maximum=1)
+    color_jitter: tuple[float, ...] = key(
+        (),
+        "random change of brightness,contrast,saturation, each up to that share; empty for none",
+        minimum=0,
+        maximum=1,
+    )
+    repeats: int = key(
+        1,
+        "times each image is in a batch, every time with other random changes; batch_size must be a multiple of it, and an epoch has as many batches as without",
+        minimum=1,
+    )
+    auto_augment: bool = key(False, "one random policy of AutoAugment's for ImageNet per image")
+    sampling: str = key(
+        "uniform",
+        "which images an epoch draws; uniform: each once; balanced: as many of each class; square_root: halfway between",
+        choices=("uniform", "balanced", "square_root"),
+    )
+
+
+@dataclass(frozen=True)
+class LossKeys:
+    """Loss"""
+
+    label_smooth: bool = key(False, "smooth the labels of the cross entropy")
+    label_smooth_factor: float = key(
+        0.1,
+        "what is taken from the true class and spread over the others",
+        minimum=0,
+        maximum=0.999,
+        only_with=("label_smooth", (True,)),
+    )
+
+    @property
+    def smoothing(self) -> float:
+        """The label smoothing that takes effect."""
+        return self.label_smooth_factor if self.label_smooth else 0.0
+
+
+@dataclass(frozen=True)
+class ClassWeightKeys:
+    """Weight of the classes in the loss"""
+
+    class_weights: str = key(
+        "none",
+        "weight of an image's loss; balanced: one over the size of its class; square_root: one over the root of it",
+        choices=("none", "balanced", "square_root"),
+    )
+
+
+@dataclass(frozen=True)
+class ScheduleKeys:
+    """Learning rate"""
+
+    max_epoch: int = key(120, "epochs to train", minimum=1)
+    begin_epoch: int = key(
+        0,
+        "epochs that the checkpoint was trained already, where the schedule goes on; not given: what the checkpoint says, where it is resumed",
+        minimum=0,
+    )
+    end_epoch: int = key(0, "stop after so many epochs, with the schedule of max_epoch; 0: after max_epoch", minimum=0)
+    max_steps: int = key(0, "stop after so many steps in all; 0: after max_epoch epochs", minimum=0)
+    lr: float = key(0.1, "learning rate before any decay", minimum=0)
+    lr_base_batch: int = key(
+        0,
+        "images per update, over all ranks, that the learning rates are meant for: another number of images multiplies them by its share; 0: they are taken as they are",
+        minimum=0,
+    )
+    warmup_epochs: int = key(0, "epochs in which the learning rate rises from 0, step by step", minimum=0)
+
+
+@dataclass(frozen=True)
+class OptimizerKeys:
+    """Optimizer and step"""
+
+    optimizer: str = key("momentum", "update rule", choices=("momentum", "nesterov", "rmsprop"))
+    momentum: float = key(0.9, "momentum of the update", minimum=0, maximum=1)
+    weight_decay: float = key(
+        1e-4, "L2 decay of weights; biases and batch norm's gamma and beta are left out", minimum=0
+    )
+    eps: float = key(
+        0.001, "added to the mean square of the gradients, under the root", minimum=1e-12, only_with=RMSPROP
+    )
+    rho: float = key(0.9, "decay of the mean square of the gradients", minimum=0, maximum=1, only_with=RMSPROP)
+    accumulation_steps: int = key(1, "batches whose gradients are averaged into one update", minimum=1)
+    clip_norm: float = key(0.0, "largest global norm of the gradients; 0: not clipped", minimum=0)
+    ema_decay: float = key(0.0, "decay of the averaged weights; 0: none are kept", minimum=0, maximum=0.99999)
+    sync_batch_norm: bool = key(False, "batch norm over the images of all ranks, not of each by itself")
+    amp_level: str = key(
+        "auto",
+        "mixed precision: O0 float32, O2 float16 but batch norm, O3 float16; auto: O2 on Ascend, else O0",
+        choices=("auto", "O0", "O2", "O3"),
+    )
+    loss_scale: float = key(
+        1024.0, "factor on the loss against underflow in float16; the start value with a dynamic one", minimum=1
+    )
+    is_dynamic_loss_scale: bool = key(
+        False, "halve the loss scale and skip the update on overflow, double it after 2000 good steps"
+    )
+
+
+@dataclass(frozen=True)
+class RunKeys:
+    """The run, its output and its checkpoints"""
+
+    output_dir: str = key("output", "where the run's folder is made")
+    pretrained: str = key("", "checkpoint whose weights the training starts from")
+    replace_head: bool = key(
+        False,
+        "start with a new classifier, for num_classes of its own; the other weights are those of pretrained",
+    )
+    freeze: tuple[str, ...] = key(
+        (), "parameters that are not trained: names, with * for any characters; batch norm in them keeps its statistics"
+    )
+    resume: str = key(
+        "",
+        "auto: go on from the newest checkpoint in output_dir; or a checkpoint to go on from; one that is not of a run of mindzoo gives its weights only",
+    )
+    seed: int = key(1, "seed of initial weights, of the order of images and of augmentation", minimum=0)
+    log_interval: int = key(100, "steps between two progress lines", minimum=1)
+    run_eval: bool = key(True, "evaluate while training, where there are images for it")
+    eval_start_epoch: int = key(0, "epochs before the first evaluation while training", minimum=0)
+    eval_interval: int = key(
+        1,
+        "epochs between two evaluations on eval_data_dir; the last epoch is evaluated in any case, unless max_steps ends within it",
+        minimum=1,
+    )
+    save_checkpoint: bool = key(True, "write checkpoints; false: none at all")
+    save_best_ckpt: bool = key(True, "keep the checkpoint of the best evaluation as best.ckpt")
+    ckpt_interval: int = key(
+        0, "steps between two checkpoints; 0: none by steps; the last step is always saved", minimum=0
+    )
+    save_checkpoint_epochs: int = key(0, "epochs between two checkpoints; 0: none by epochs", minimum=0)
+    keep_checkpoint_max: int = key(
+        10, "checkpoints to keep; the oldest that this run wrote goes first; 0: all", minimum=0
+    )
+    is_save_on_master: bool = key(True, "only rank 0 writes checkpoints; false: every rank writes its own")
+    sink_mode: bool = key(
+        False, "feed the device through MindSpore's data sink, an epoch at a time; Ascend only, elsewhere ignored"
+    )
+
+
+@dataclass(frozen=True)
+class TrainConfig(
+    RunKeys,
+    OptimizerKeys,
+    ScheduleKeys,
+    ClassWeightKeys,
+    LossKeys,
+    PreprocessingKeys,
+    TrainDataKeys,
+    StorageKeys,
+    DeviceKeys,
+    RecipeKeys,
+):
+    """All keys of a training"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("crop_scale", "crop_ratio"):
+            value = getattr(self, name)
+            if len(value) != 2 or value[0] > value[1]:
+                raise UserError(f"{name} is {','.join(map(str, value))}; wanted smallest,largest")
+        if len(self.color_jitter) not in (0, 3):
+            raise UserError(f"color_jitter has {len(self.color_jitter)} numbers; wanted brightness,contrast,saturation")
+        if self.batch_size % self.repeats:
+            near = max(round(self.batch_size / self.repeats), 1) * self.repeats
+            raise UserError(
+                f"batch_size is {self.batch_size}, and each image is in it {self.repeats} times (repeats); wanted a "
+                f"multiple of {self.repeats}: use {near}"
+            )
+
+    @property
+    def last_epoch(self) -> int:
+        """Where the run ends, in epochs."""
+        return min(self.end_epoch or self.max_epoch, self.max_epoch)
+
+
+@dataclass(frozen=True)
+class ThorConfig(TrainConfig):
+    """Second-order updates"""
+
+    optimizer: str = key(
+        "thor",
+        "update rule; thor: momentum, with gradients multiplied by the inverse of an approximate Fisher information",
+        choices=("thor", "momentum", "nesterov", "rmsprop"),
+    )
+    weight_decay: float = key(
+        1e-4, "L2 decay; thor: of all weights; else not of biases and batch norm's gamma and beta", minimum=0
+    )
+    damping_init: float = key(
+        0.02345, "first damping, added to the Fisher information before it is inverted", minimum=1e-12, only_with=THOR
+    )
+    damping_decay: float = key(0.5467, "what 10 epochs multiply the damping by", minimum=0, maximum=1, only_with=THOR)
+    frequency: int = key(
+        834,
+        "updates between two inversions; the nearest divisor of the updates of an epoch is taken",
+        minimum=1,
+        only_with=THOR,
+    )
+    split_indices: tuple[int, ...] = key(
+        (26, 53),
+        "with several ranks: the last layers, from 0, of the groups whose second-order matrices are averaged together",
+        minimum=0,
+        only_with=THOR,
+    )
+
+
+@dataclass(frozen=True)
+class CheckpointKeys:
+    """The checkpoint"""
+
+    checkpoint: str = key("", "checkpoint file")
+    weights: str = key("averaged", "which weights of a checkpoint that holds both", choices=("averaged", "raw"))
+
+
+@dataclass(frozen=True)
+class EvalConfig(CheckpointKeys, PreprocessingKeys, StorageKeys, DeviceKeys, RecipeKeys):
+    """Evaluation"""
+
+    checkpoint: str = key("", "checkpoint file, or a folder of which every checkpoint is evaluated, newest first")
+    data_dir: str = key("", "folder with one folder of images per class; or a folder that holds only train/ and val/")
+    eval_data_dir: str = key("", "as data_dir, for those who give the flags of a training; wins over it")
+    batch_size: int = key(32, "images per rank and step", minimum=1)
+    workers: int = key(0, "threads that read images; 0: chosen from the number of cores", minimum=0)
+    output_dir: str = key("output", "where the folder with the log and the results is made")
+
+
+@dataclass(frozen=True)
+class ExportConfig(CheckpointKeys, PreprocessingKeys, RecipeKeys):
+    """Export"""
+
+    file_name: str = key(
+        "", "file to write, with or without suffix; by default the network's name, in the current folder"
+    )
+    file_format: str = key("MINDIR", "format to write", choices=("MINDIR", "ONNX", "AIR"))
+    batch_size: int = key(1, "batch size of the file's input, where the format fixes it", minimum=1)
+    image: str = key(
+        "",
+        "image on which file and network are compared; by default one of the data the checkpoint was trained on, or the one mindzoo ships",
+    )
+    no_verify: bool = key(False, "do not load the file again and compare")
+    device_target: str = key("auto", "where to compute; auto is Ascend where there is one, else CPU", choices=DEVICES)
+
+
+@dataclass(frozen=True)
+class PredictConfig(CheckpointKeys, PreprocessingKeys, RecipeKeys):
+    """Prediction"""
+
+    images: tuple[str, ...] = key((), "image files, or folders of them", positional=True)
+    top_k: int = key(5, "how many classes to name per image", minimum=1)
+    output: str = key("", "file to write as well, .json or .csv")
+    device_target: str = key("auto", "where to compute; auto is Ascend where there is one, else CPU", choices=DEVICES)
+
+
+@dataclass(frozen=True)
+class ConvertConfig:
+    """Conversion"""
+
+    files: tuple[str, ...] = key(
+        (), "IN: any checkpoint that can be read; OUT: the file to write, .ckpt", positional=True
+    )
+    weights: str = key("averaged", "which weights of a checkpoint that holds both", choices=("averaged", "raw"))
+    overwrite: bool = key(False, "write OUT also where it exists")

@@ -1,0 +1,100 @@
+"""Names the classes of images: files or folders, one image at a time, with one compiled graph."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+
+from mindzoo.utils import runtime
+from mindzoo.utils.checkpoints import network_source
+from mindzoo.utils.config.keys import PredictConfig
+from mindzoo.utils.config.reading import Loaded
+from mindzoo.utils.data.class_folders import SUFFIXES, UNREADABLE_SUFFIXES
+from mindzoo.utils.data.transforms import load_image
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.log import logger
+from mindzoo.utils.spec import ModelSpec
+
+
+def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, Any]]:
+    """Log a line per image and return the rows: {"image": …, "classes": [{"name", "probability"}, …]}.
+
+    Raises:
+        UserError: no image given, one that cannot be read, or an output file that cannot be written.
+    """
+    config = loaded.config
+    paths = list(image_files(config.images))
+    writer = _writer(config.output)
+    made_from = network_source.source(spec, network_source.single_path(config), loaded)
+    runtime.start(config.device_target)
+    network, names = network_source.build(spec, made_from, config.weights), made_from.class_names()
+    rows = []
+    for path in paths:
+        image = load_image(path, made_from.preprocessing)
+        probabilities = softmax(network(ms.Tensor(image[None])).asnumpy()[0])
+        best = np.argsort(-probabilities, kind="stable")[: config.top_k]
+        found = [{"name": names[i], "probability": float(probabilities[i])} for i in best]
+        rows.append({"image": str(path), "classes": found})
+        logger.info("%s: %s", path, ", ".join(f"{row['name']} {row['probability']:.1%}" for row in found))
+    if writer:
+        writer(Path(config.output), rows)
+        logger.info("wrote %s", config.output)
+    return rows
+
+
+def image_files(given: Iterable[str]) -> Iterable[Path]:
+    """The files given, and the images of the folders given, at any depth.
+
+    Raises:
+        UserError: nothing given, something missing, or a folder without images.
+    """
+    given = list(given)
+    if not given:
+        raise UserError("no image given; wanted image files, or folders of them, behind the network's name")
+    for name in given:
+        path = Path(name)
+        if path.is_file():
+            yield path
+        elif path.is_dir():
+            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES + UNREADABLE_SUFFIXES)
+            if not found:
+                raise UserError(f"the folder {path} holds no images")
+            yield from found
+        else:
+            raise UserError(f"the image {path} is missing")
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of logits (K,)."""
+    powers = np.exp(logits - logits.max())
+    return powers / powers.sum()
+
+
+def _writer(output: str) -> Any:
+    if not output:
+        return None
+    writers = {".json": _write_json, ".csv": _write_csv}
+    if Path(output).suffix not in writers:
+        raise UserError(f"output is {output}; wanted a name that ends in .json or .csv")
+    if not Path(output).resolve().parent.is_dir():
+        raise UserError(f"output is {output}, and its folder is missing; make it first")
+    return writers[Path(output).suffix]
+
+
+def _write_json(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "rank", "class", "probability"])
+        for row in rows:
+            for rank, found in enumerate(row["classes"], 1):
+                writer.writerow([row["image"], rank, found["name"], found["probability"]])

@@ -1,0 +1,65 @@
+"""Any checkpoint that can be read -> a checkpoint of this zoo, which says what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+
+from mindzoo.utils import runtime
+from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.config.keys import ConvertConfig
+from mindzoo.utils.data.transforms import Preprocessing
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.log import logger
+from mindzoo.utils.spec import ModelSpec
+
+
+def convert(specs: Collection[ModelSpec], config: ConvertConfig) -> Path:
+    """Read IN, recognise network, variant and flavour from its names, and write OUT with the weights alone.
+
+    Raises:
+        UserError: wrong names, a file that cannot be read or is of no network of the zoo.
+    """
+    source, target = _names(config)
+    runtime.start("CPU")
+    spec, found = checkpoint.recognise(source, specs)
+    plan = checkpoint.plan(spec, found)
+    network = spec.make(plan.num_classes, plan.options)
+    logger.info("%s: %s with %s", source, spec.name, _described(plan.options))
+    checkpoint.load(network, found, which=config.weights, without=plan.kept)
+    settings = spec.eval_config(**({"image_size": plan.options["image_size"]} if "image_size" in plan.options else {}))
+    meta = {
+        "network": spec.name,
+        "options": plan.options,
+        "num_classes": plan.num_classes,
+        "classes": found.classes,
+        "preprocessing": found.meta.get("preprocessing") or Preprocessing.from_config(settings).to_dict(),
+        "mindspore": ms.__version__,
+        "converted_from": {"file": source.name, "sha256": checkpoint.sha256(source)},
+    }
+    checkpoint.save(target, network.parameters_dict(), meta)
+    size = sum(int(np.prod(parameter.shape)) for parameter in network.get_parameters())
+    logger.info("wrote %s: %s numbers in %d parameters", target, f"{size:,}", len(network.parameters_dict()))
+    return target
+
+
+def _names(config: ConvertConfig) -> tuple[Path, Path]:
+    if len(config.files) != 2:
+        raise UserError(f"{len(config.files)} files are given; wanted two: mindzoo convert IN OUT.ckpt")
+    source, target = (Path(name) for name in config.files)
+    if target.suffix != ".ckpt":
+        raise UserError(f"OUT is {target}; wanted a name that ends in .ckpt")
+    if target.exists() and not config.overwrite:
+        raise UserError(f"{target} exists; give another name, or --overwrite")
+    if target.exists() and source.exists() and target.samefile(source):
+        raise UserError(f"IN and OUT are both {source}; wanted two files")
+    if not target.resolve().parent.is_dir():
+        raise UserError(f"OUT is {target}, and its folder is missing; make it first")
+    return source, target
+
+
+def _described(options: dict[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in options.items()) or "no options"

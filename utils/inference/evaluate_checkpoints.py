@@ -1,0 +1,130 @@
+"""Evaluation of one checkpoint, or of every checkpoint in a folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from mindspore import nn
+
+from mindzoo.utils import runtime, storage
+from mindzoo.utils.checkpoints import checkpoint, network_source
+from mindzoo.utils.checkpoints.checkpoint import Plan
+from mindzoo.utils.checkpoints.network_source import Source
+from mindzoo.utils.config.keys import EvalConfig
+from mindzoo.utils.config.reading import Loaded
+from mindzoo.utils.data import class_folders as folders
+from mindzoo.utils.data import transforms
+from mindzoo.utils.data.loader import EvalData
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.log import logger
+from mindzoo.utils.runtime import World
+from mindzoo.utils.spec import EvalResult, Evaluated, ModelSpec
+from mindzoo.utils.training import run_folder, starting_point
+from mindzoo.utils.training.hit_counter import Evaluator
+
+
+def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResult]:
+    """Evaluate, log the model's result lines and write them into a folder; results by checkpoint.
+
+    Raises:
+        UserError: anything the user can mend in data, checkpoint or device.
+    """
+    for note in loaded.notes():
+        logger.info("note: %s", note)
+    loaded = storage.fetch(loaded, spec.cache_paths)
+    config = loaded.config
+    key = "eval_data_dir" if config.eval_data_dir else "data_dir"
+    data_root = folders.find_split(getattr(config, key), "val", key)
+    paths = checkpoints_of(spec, network_source.single_path(config))
+    device = runtime.start(config.device_target)
+    world = _whole_set(runtime.join(config.is_distributed, config.rank, config.group_size))
+    session = _Session(spec, loaded, data_root, world)
+    session.open(paths[0])  # what is wrong with it is said before anything is written
+    folder = run_folder.create(config.output_dir, dated=spec.dated_runs, world=world)
+    folder.write_facts(config, device)
+
+    results: dict[str, EvalResult] = {}
+    with storage.uploading(config, folder.path, [folder.log_name]):
+        for path in paths:
+            result = results[str(path)] = session.run(path)
+            for line in spec.lines.evaluation(Evaluated(result, checkpoint=str(path))):
+                logger.info(line)
+            facts = {**dataclasses.asdict(result), "accuracy": result.accuracy}
+            folder.add_metrics(kind="evaluation", checkpoint=str(path), data=str(data_root), **facts)
+    return results
+
+
+class _Session:
+    """Evaluates checkpoint after checkpoint; those of one network share a compiled graph."""
+
+    def __init__(self, spec: ModelSpec, loaded: Loaded[EvalConfig], data_root: Path, world: World) -> None:
+        self.spec, self.loaded, self.data_root, self.world = spec, loaded, data_root, world
+        self.opened: Path | None = None
+        self.plan: Plan | None = None
+        self.network: nn.Cell
+
+    def open(self, path: Path) -> None:
+        """Read a checkpoint and put its weights into the network."""
+        if path == self.opened:
+            return
+        config = self.loaded.config
+        made_from, data = open_source(self.spec, path, self.data_root, self.loaded)
+        if made_from.plan == self.plan:
+            checkpoint.load(self.network, made_from.checkpoint, which=config.weights, without=made_from.plan.kept)
+        else:
+            self.network, self.plan = network_source.build(self.spec, made_from, config.weights), made_from.plan
+            self.evaluator = Evaluator(
+                self.network, self.plan.num_classes, self.world, getattr(config, "smoothing", 0.0)
+            )
+        how = transforms.evaluation_operations(made_from.preprocessing)
+        size = min(config.batch_size, len(data))
+        self.data = EvalData(data, how, batch_size=size, world=self.world, workers=config.workers)
+        self.opened = path
+
+    def run(self, path: Path) -> EvalResult:
+        """Count the hits of a checkpoint."""
+        self.open(path)
+        return self.evaluator.run(self.data)
+
+
+def checkpoints_of(spec: ModelSpec, path: Path) -> list[Path]:
+    """`path` itself, or the checkpoints of the folder `path`: the numbered ones newest first, then the others.
+
+    Raises:
+        UserError: a folder without checkpoints.
+    """
+    if not path.is_dir():
+        return [path]
+    numbered = [found for found in starting_point.newest_first(spec, path) if found.parent == path]
+    found = numbered + sorted(other for other in path.glob("[!.]*.ckpt") if other not in numbered)
+    if not found:
+        raise UserError(f"the folder {path} holds no checkpoint; wanted *.ckpt files in it")
+    return found
+
+
+def open_source(
+    spec: ModelSpec, path: Path, data_root: Path, loaded: Loaded[Any]
+) -> tuple[Source, folders.ClassFolders]:
+    """A checkpoint and the images to evaluate it on, labelled as in its training.
+
+    Raises:
+        UserError: see `network_source.source` and `folder.scan`; or more class folders than the network has outputs.
+    """
+    made_from = network_source.source(spec, path, loaded)
+    data = folders.scan(data_root, made_from.checkpoint.classes or None)
+    outputs = made_from.plan.num_classes
+    if len(data.classes) > outputs:
+        raise UserError(f"{data_root} has {len(data.classes)} class folders, and {path} has {outputs} classes")
+    if len(data.classes) < outputs:
+        logger.warning("%s has %d classes for %d class folders, taken in their order", path, outputs, len(data.classes))
+    return made_from, data
+
+
+def _whole_set(world: World) -> World:
+    """Ranks that no launcher connects cannot add their counts up, so each counts the whole set."""
+    if world.size > 1 and not world.launched:
+        logger.info("rank and group_size have no effect on an evaluation without a launcher: it covers every image")
+        return World()
+    return world

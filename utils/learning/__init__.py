@@ -1,0 +1,1 @@
+"""What a step computes: losses, schedules, update rules."""

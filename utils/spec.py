@@ -1,0 +1,156 @@
+"""What the machinery needs to know of a network: its description, written once in the network's `__init__.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mindspore import nn
+
+from mindzoo.utils.config.keys import EvalConfig, ExportConfig, TrainConfig
+from mindzoo.utils.config.reading import Aliases
+from mindzoo.utils.errors import UserError
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What is known when an epoch ends; the model's epoch line is made from it."""
+
+    epoch: int  # from 0
+    epochs: int  # where the run ends
+    step: int  # steps done in all
+    epoch_step: int  # steps done in this epoch
+    steps_per_epoch: int
+    steps_in_epoch: int  # steps this epoch did in this run
+    loss: float  # of the last step
+    mean_loss: float  # over the epoch
+    lr: float  # of the last step
+    seconds: float
+    images_per_second: float  # over all ranks
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """Counts over a whole evaluation set."""
+
+    top1: int
+    top5: int
+    total: int
+    loss: float  # mean per image, without label smoothing
+    k: int = 5  # what top5 counts: 5, or fewer where there are fewer classes
+
+    @property
+    def accuracy(self) -> float:
+        """Top-1 in 0..1."""
+        return self.top1 / self.total
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation, and of what: an epoch of a training, or a checkpoint."""
+
+    result: EvalResult
+    epoch: int | None = None  # from 0; None outside of a training
+    checkpoint: str = ""
+    is_best: bool = False  # of this training so far
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class LogLines:
+    """The lines and file names that the model's original README shows."""
+
+    epoch: Callable[[EpochRecord], Sequence[str]]
+    evaluation: Callable[[Evaluated], Sequence[str]]
+    checkpoint: Callable[[Any, int, int, int], str]  # config, rank, epoch from 1, step in the epoch -> file name
+    checkpoint_pattern: str  # regular expression with groups `epoch` and `step`
+    final: Callable[[Any], str] | None = None  # config -> name of a file with the weights alone, after the last step
+    # config -> steps between two of the epoch's lines within an epoch; 0: none
+    step_interval: Callable[[Any], int] = lambda config: 0
+    format: str = "%(message)s"  # of logging.Formatter
+
+
+def plain_objective(config: Any, network: nn.Cell, cross_entropy: nn.Cell, rank: int) -> tuple[nn.Cell, nn.Cell]:
+    """The network as it is, and the cross entropy of its logits."""
+    return network, cross_entropy
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One network of the zoo."""
+
+    name: str
+    title: str
+    paper: str
+    build: Callable[..., nn.Cell]  # (num_classes, **options)
+    options: tuple[str, ...]  # configuration keys that are arguments of the network
+    train_config: type[TrainConfig]
+    eval_config: type[EvalConfig]
+    export_config: type[ExportConfig]
+    learning_rates: Callable[[Any, int], np.ndarray]  # (config, steps per epoch) -> rate of every step
+    lines: LogLines
+    published: Mapping[str, float]  # {"top1": …, "top5": …} in percent, as the original README claims
+    folder: Path
+    classifier: str  # the layer whose outputs are the classes
+    # The arguments of the network that its weights (by our names) show, such as its width; None: not its weights.
+    options_of: Callable[[Mapping[str, np.ndarray]], dict[str, Any] | None]
+    # Options that are the value of a parameter: {option: parameter}. A file of weights may lack it, and an option that
+    # is given wins over the file's value.
+    values: Mapping[str, str] = field(default_factory=dict)
+    # (config, network, cross entropy, rank) -> what a training computes of the images, and its loss with the labels.
+    objective: Callable[[Any, nn.Cell, nn.Cell, int], tuple[nn.Cell, nn.Cell]] = plain_objective
+    first_weights: tuple[str, ...] = ()  # configuration keys of a training that are arguments of a new network
+    least_size: int = 32  # pixels per side of the smallest image the network can take
+    size_multiple: int = 1  # what the sides of an image must be multiples of
+    dated_runs: bool = False  # a run's folder is made inside output_dir and named by date and time
+    train_aliases: Aliases = field(default_factory=dict)
+    eval_aliases: Aliases = field(default_factory=dict)
+    export_aliases: Aliases = field(default_factory=dict)
+    # Where copies from buckets are kept where /cache can be written, see `storage.fetch`; here those of most networks
+    # of the original zoo.
+    cache_paths: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "data": "/cache/data",
+            "eval_data": "/cache/eval_data",
+            "checkpoint": "/cache/checkpoint_path",
+            "output": "/cache/train",
+        }
+    )
+    # PyTorch's structure names -> ours, after batch norm's suffixes are translated; None: not one of this network.
+    from_torch: Callable[[str], str | None] = lambda name: name
+
+    @property
+    def recipes(self) -> Path:
+        """The folder of its YAML recipes."""
+        return self.folder / "config"
+
+    def check_image_size(self, image_size: Sequence[int]) -> None:
+        """Refuse images that the network would pool away, or that do not fit its grid.
+
+        Raises:
+            UserError: a side is too small, or no multiple of `size_multiple`.
+        """
+        size = ",".join(map(str, image_size))
+        if min(image_size) < self.least_size:
+            raise UserError(f"image_size is {size}; {self.name} needs at least {self.least_size} pixels per side")
+        if any(side % self.size_multiple for side in image_size):
+            near = ",".join(str(max(round(side / self.size_multiple), 1) * self.size_multiple) for side in image_size)
+            raise UserError(f"image_size is {size}; {self.name} needs multiples of {self.size_multiple}: use {near}")
+
+    def make(self, num_classes: int, options: Mapping[str, Any]) -> nn.Cell:
+        """Build the network from values that a user gave.
+
+        Raises:
+            UserError: the network refuses them.
+        """
+        try:
+            return self.build(num_classes, **options)
+        except ValueError as error:
+            raise UserError(f"{self.name}: {error}") from None
+
+    def network_options(self, config: Any) -> dict[str, Any]:
+        """The arguments of the network that `config` holds."""
+        return {name: getattr(config, name) for name in self.options}

@@ -1,0 +1,1 @@
+"""A training, from its first check to its last checkpoint."""

@@ -1,0 +1,62 @@
+"""Evaluation while training: the averaged weights where there are any, and the best checkpoint kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mindspore import Tensor
+
+from mindzoo.utils.data.loader import EvalData
+from mindzoo.utils.learning.train_step import TrainStep
+from mindzoo.utils.log import logger
+from mindzoo.utils.spec import Evaluated
+from mindzoo.utils.training.callbacks import Callback
+from mindzoo.utils.training.callbacks.saving import Checkpoints
+from mindzoo.utils.training.hit_counter import Evaluator
+from mindzoo.utils.training.state import Run
+
+
+class Evaluation(Callback):
+    """Evaluates every `eval_interval` epochs and after the last one; the best so far is saved as best.ckpt."""
+
+    def __init__(self, evaluator: Evaluator, data: EvalData, checkpoints: Checkpoints) -> None:
+        self.evaluator, self.data, self.checkpoints = evaluator, data, checkpoints
+
+    def on_epoch_end(self, run: Run) -> None:
+        last = run.step >= run.last_step
+        done = run.epoch + 1
+        if not last and (done % run.config.eval_interval or done <= run.config.eval_start_epoch):
+            return
+        started = time.perf_counter()
+        with averaged_weights(run.train_step):
+            result = self.evaluator.run(self.data)
+        run.train_step.set_train(True)
+        is_best = run.best is None or result.accuracy > run.best["accuracy"]
+        evaluated = Evaluated(result, epoch=run.epoch, is_best=is_best, seconds=time.perf_counter() - started)
+        for line in run.spec.lines.evaluation(evaluated):
+            logger.info(line)
+        facts = dataclasses.asdict(result)
+        run.folder.add_metrics(kind="evaluation", epoch=run.epoch, step=run.step, **facts, accuracy=result.accuracy)
+        if is_best:
+            run.best = {"accuracy": result.accuracy, "epoch": run.epoch + 1, "step": run.step}
+            if run.config.save_best_ckpt:
+                self.checkpoints.save(run, "best.ckpt")
+
+
+@contextmanager
+def averaged_weights(step: TrainStep) -> Iterator[None]:
+    """The network has the averaged weights inside the block, where the step keeps any."""
+    if not step.averages:
+        yield
+        return
+    raw = [weight.asnumpy() for weight in step.weights]
+    for weight, average in zip(step.weights, step.shadow, strict=True):
+        weight.set_data(Tensor(average.asnumpy()))
+    try:
+        yield
+    finally:
+        for weight, value in zip(step.weights, raw, strict=True):
+            weight.set_data(Tensor(value))

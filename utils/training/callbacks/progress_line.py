@@ -1,0 +1,47 @@
+"""The progress line: step, loss, learning rate, speed, time spent waiting for data, time to go."""
+
+from __future__ import annotations
+
+import time
+
+from mindzoo.utils.training.callbacks import Callback
+from mindzoo.utils.training.state import Run
+
+# Seconds between two updates on a terminal; more often is flicker.
+REFRESH = 0.2
+
+
+class ProgressLine(Callback):
+    """A line at the first step and every `log_interval` steps; on a terminal one that is updated in place."""
+
+    def __init__(self) -> None:
+        self.shown_at = 0.0
+
+    def on_step(self, run: Run) -> None:
+        if run.progress.in_place:
+            due = time.perf_counter() - self.shown_at >= REFRESH
+        else:
+            due = not self.shown_at or run.reached_multiple(run.config.log_interval)
+        if due:
+            run.read_loss()
+            run.progress.show(self.text(run))
+            self.shown_at = time.perf_counter()
+
+    def on_epoch_end(self, run: Run) -> None:
+        run.progress.clear()
+
+    def text(self, run: Run) -> str:
+        clock = run.epoch_clock
+        left = (run.last_step - run.step) * clock.seconds / max(clock.steps, 1)
+        return (
+            f"epoch {run.epoch + 1}/{run.config.last_epoch} step {run.epoch_step}/{run.steps_per_epoch} "
+            f"loss {run.losses[-1]:.4f} lr {run.lr:.3g} {run.images_per_second(clock):.1f} img/s "
+            f"data {clock.waited:.1f}s ({clock.waited / clock.seconds:.0%}) ETA {duration(left)}"
+        )
+
+
+def duration(seconds: float) -> str:
+    """1:02:03 for 3723."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"

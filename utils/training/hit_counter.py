@@ -1,0 +1,65 @@
+"""Accuracy over a whole validation set, every image counted once."""
+
+from __future__ import annotations
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn, ops
+
+from mindzoo.utils.data.loader import EvalData
+from mindzoo.utils.learning.losses import SmoothedCrossEntropy
+from mindzoo.utils.log import logger
+from mindzoo.utils.ranks import Sum
+from mindzoo.utils.runtime import World
+from mindzoo.utils.spec import EvalResult
+
+MOST_TOP = 5
+
+
+class EvalStep(nn.Cell):
+    """Images, labels and mask of a batch -> float32 (4,): sum of losses, top-1 hits, top-k hits, images counted."""
+
+    def __init__(self, network: nn.Cell, num_classes: int, k: int, smoothing: float) -> None:
+        super().__init__(auto_prefix=False)
+        self.network, self.k = network, k
+        self.cross_entropy = SmoothedCrossEntropy(num_classes, smoothing, reduction="none")
+
+    def construct(self, images: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+        logits = self.network(images).astype(ms.float32)
+        losses = self.cross_entropy(logits, labels) * mask
+        _, best = ops.topk(logits, self.k)
+        hits = (best.astype(ms.int32) == labels.reshape(-1, 1)).astype(ms.float32) * mask.reshape(-1, 1)
+        return ops.stack((losses.sum(), hits[:, 0].sum(), hits.sum(), mask.sum()))
+
+
+class Evaluator:
+    """Evaluates one network again and again with one compiled graph. `smoothing` is that of the loss."""
+
+    def __init__(self, network: nn.Cell, num_classes: int, world: World, smoothing: float = 0.0) -> None:
+        self.k = min(MOST_TOP, num_classes)
+        self.step, self.compiled = EvalStep(network, num_classes, self.k, smoothing), False
+        self.sum = Sum() if world.connected else None
+
+    def run(self, data: EvalData) -> EvalResult:
+        """Count hits over `data`.
+
+        Raises:
+            UserError: an image cannot be decoded.
+            RuntimeError: not every image was counted once.
+        """
+        self.step.set_train(False)
+        if not self.compiled:
+            logger.info("compiling the evaluation graph, once per network ...")
+            self.compiled = True
+        loss, counts = 0.0, np.zeros(3, np.int64)
+        for images, labels, mask in data:
+            sums = self._sum_over_ranks(self.step(images, labels, Tensor(mask)))
+            loss += float(sums[0])
+            counts += np.rint(sums[1:]).astype(np.int64)
+        top1, top5, total = (int(count) for count in counts)
+        if total != len(data.folders):
+            raise RuntimeError(f"counted {total} images of {len(data.folders)} in {data.folders.root}")
+        return EvalResult(top1, top5, total, loss / total, self.k)
+
+    def _sum_over_ranks(self, sums: Tensor) -> np.ndarray:
+        return (self.sum(sums) if self.sum else sums).asnumpy().astype(np.float64)

@@ -1,0 +1,135 @@
+"""The folder of a run: configuration, environment, class names, metrics, log. Nothing in it is ever deleted here."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+
+from mindzoo import __version__
+from mindzoo.utils import log, ranks
+from mindzoo.utils.config import reading
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.runtime import World
+
+FACTS = "config.yaml"
+STAMP = "%Y-%m-%d_time_%H_%M_%S"
+
+
+class RunFolder:
+    """A folder that exists, with the log file of this rank open."""
+
+    def __init__(self, path: Path, rank: int) -> None:
+        self.path, self.rank = path, rank
+        self.log_name = f"{path.resolve().name}_rank_{rank}.log"
+        log.open_file(path / self.log_name)
+
+    def write_facts(self, settings: Any, device: str, classes: Sequence[str] = ()) -> None:
+        """config.yaml, environment.json and, where there are class names, classes.json."""
+        self._write(FACTS, reading.to_yaml(settings))
+        self._write("environment.json", _json(environment(device)))
+        if classes:
+            self._write("classes.json", _json(list(classes)))
+
+    def add_metrics(self, **values: Any) -> None:
+        """One line of metrics.jsonl; on rank 0 only, since the values are those of all ranks."""
+        if self.rank == 0:
+            with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
+                file.write(json.dumps(values, ensure_ascii=False) + "\n")
+
+    def _write(self, name: str, text: str) -> None:
+        """Beside the file of an earlier run, not over it."""
+        path = self.path / name
+        number = 1
+        while path.exists():
+            number += 1
+            path = self.path / f"{Path(name).stem}_{number}{Path(name).suffix}"
+        if self.rank == 0:
+            path.write_text(text, encoding="utf-8")
+
+
+def create(output_dir: str, *, dated: bool, world: World, go_on_in: Path | None = None) -> RunFolder:
+    """Make the folder: `output_dir` itself, or one inside it that was not there before.
+
+    With `dated` it is named by the time; else it is there for the second run into one `output_dir`, which would
+    otherwise write its checkpoints over those of the first. Rank 0 chooses the name for all.
+
+    Args:
+        go_on_in: the folder of an earlier run that this one continues; it is used as it is.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        chosen = ranks.first(world, lambda: os.path.relpath(go_on_in or _choose(output_dir, dated, world), output_dir))
+        path = Path(output_dir) / chosen
+        path.mkdir(parents=True, exist_ok=True)
+        return RunFolder(path, world.rank)
+    except OSError as error:
+        raise UserError(f"cannot write into output_dir {output_dir}: {error.strerror}") from None
+
+
+def _choose(output_dir: str, dated: bool, world: World) -> Path:
+    path = Path(output_dir)
+    path.mkdir(parents=True, exist_ok=True)
+    if dated:
+        return _new_inside(path)
+    return _numbered_inside(path) if world.rank == 0 and (path / FACTS).exists() else path
+
+
+def environment(device: str) -> dict[str, Any]:
+    """What a run needs to be understood later: versions, device, commit, command, time."""
+    return {
+        "mindzoo": __version__,
+        "mindspore": ms.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": device,
+        "commit": _commit(Path(__file__).resolve().parents[2]),
+        "command": [sys.executable, *sys.argv],
+        "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+    }
+
+
+def _new_inside(parent: Path) -> Path:
+    stamp = datetime.datetime.now().strftime(STAMP)
+    for suffix in ("", *(f"_{number}" for number in range(1, 1000))):
+        try:
+            (parent / (stamp + suffix)).mkdir()
+            return parent / (stamp + suffix)
+        except FileExistsError:
+            continue
+    raise FileExistsError(17, "too many runs started in this second", str(parent))
+
+
+def _numbered_inside(parent: Path) -> Path:
+    number = 2
+    while (parent / f"run_{number}").exists():
+        number += 1
+    (parent / f"run_{number}").mkdir()
+    return parent / f"run_{number}"
+
+
+def _commit(root: Path) -> str | None:
+    """The commit of the clone that this code is in; None where it was installed."""
+    if not (root / ".git").exists():
+        return None
+    try:
+        command = ["git", "-C", str(root), "rev-parse", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,210 @@
+"""Which checkpoint a training goes on from, and where in the epoch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mindzoo.utils import ranks
+from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints.checkpoint import Checkpoint
+from mindzoo.utils.config.keys import TrainConfig
+from mindzoo.utils.config.reading import Loaded, show
+from mindzoo.utils.data.loader import Data
+from mindzoo.utils.errors import UserError, shorten
+from mindzoo.utils.log import logger
+from mindzoo.utils.runtime import World
+from mindzoo.utils.spec import ModelSpec
+from mindzoo.utils.training.state import last_step
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a training starts: from nothing, from the weights of a checkpoint, or in the middle of an earlier run."""
+
+    options: dict[str, Any]  # the network's arguments
+    kept: tuple[str, ...] = ()  # layers and parameters of the network that do not take the checkpoint's values
+    pretrained: Checkpoint | None = None
+    resumed: Checkpoint | None = None
+    epoch: int = 0
+    epoch_step: int = 0
+    best: dict[str, Any] | None = None  # evaluation of the run that goes on
+
+    def is_complete(self, config: TrainConfig, steps_per_epoch: int) -> bool:
+        """Whether all steps are done already; says so."""
+        done, last = self.epoch * steps_per_epoch + self.epoch_step, last_step(config, steps_per_epoch)
+        if done >= last:
+            logger.info("nothing to do: %d of %d steps are done", done, last)
+        return done >= last
+
+
+def agree(world: World, spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_classes: int) -> Start:
+    """`settle`, on rank 0 alone: the others start where it does and get its weights later.
+
+    Raises:
+        UserError: see `settle`.
+    """
+    here = settle(spec, loaded, data, num_classes) if world.rank == 0 or not world.connected else None
+    names = ("options", "epoch", "epoch_step", "best")
+    facts = ranks.first(world, lambda: {name: getattr(here, name) for name in names})
+    if here:
+        return here
+    kinds = {name: type(value) for name, value in spec.network_options(loaded.config).items()}
+    options = {name: kinds[name](value) for name, value in facts.pop("options").items()}
+    return Start(options, **facts)
+
+
+def settle(spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_classes: int) -> Start:
+    """Read the checkpoint that `--resume` or `--pretrained` names and check that the training can start from it.
+
+    Raises:
+        UserError: it cannot be read, or is of another network, other classes or other data.
+    """
+    config = loaded.config
+    found = find(spec, config.resume, config.output_dir) if config.resume else None
+    if found and is_of_a_training(found):
+        given = {name: value for name, value in spec.network_options(config).items() if name in loaded.given}
+        check_options(found, given)
+        epoch, epoch_step = position(found, data)
+        if config.resume != "auto" and "begin_epoch" in loaded.given and (config.begin_epoch, 0) != (epoch, epoch_step):
+            raise UserError(
+                f"begin_epoch is {config.begin_epoch}, and {found.path} goes on in epoch {epoch} at step {epoch_step}; "
+                "leave begin_epoch out"
+            )
+        options, _ = _options(spec, loaded, found, num_classes)
+        return Start(options, resumed=found, epoch=epoch, epoch_step=epoch_step, best=found.meta.get("best"))
+    if not found and config.pretrained:
+        found = checkpoint.read(Path(config.pretrained), spec)
+    if found:
+        options, kept = _options(spec, loaded, found, num_classes)
+        return Start(options, kept, pretrained=found, epoch=_first_epoch(spec, loaded, found, data))
+    for name in ("begin_epoch", "replace_head"):
+        if getattr(config, name):
+            raise UserError(
+                f"{name} is {show(getattr(config, name))}, without weights to start from: give --pretrained FILE"
+            )
+    return Start(spec.network_options(config))
+
+
+def find(spec: ModelSpec, wanted: str, output_dir: str) -> Checkpoint | None:
+    """The checkpoint that `--resume wanted` means.
+
+    Args:
+        wanted: "auto" for the newest one of a training below `output_dir`, None and a line that says so where there
+            is none; or a file.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    if wanted != "auto":
+        return checkpoint.read(Path(wanted), spec)
+    for path in newest_first(spec, Path(output_dir)):
+        try:
+            found = checkpoint.read(path, spec)
+        except UserError as error:
+            logger.info("resume auto: passed over a checkpoint: %s", error)
+            continue
+        if not is_of_a_training(found):
+            logger.info("resume auto: passed over %s, which holds no state of a training", path)
+            continue
+        logger.info("resume auto: going on from %s", path)
+        return found
+    logger.info("resume auto: no checkpoint in %s, starting from the beginning", output_dir)
+    return None
+
+
+def newest_first(spec: ModelSpec, folder: Path) -> Iterator[Path]:
+    """The numbered checkpoints in `folder`, and in the runs below it, by run, epoch and step."""
+    if not folder.is_dir():
+        return
+    runs = [folder, *sorted((entry for entry in folder.iterdir() if entry.is_dir()), reverse=True)]
+    for run in runs[1:] + runs[:1]:
+        numbered = []
+        for path in run.glob("*.ckpt"):
+            match = re.fullmatch(spec.lines.checkpoint_pattern, path.name)
+            if match:
+                numbered.append((int(match["epoch"]), int(match["step"]), path.name, path))
+        yield from (path for *_, path in sorted(numbered, reverse=True))
+
+
+def position(found: Checkpoint, data: Data) -> tuple[int, int]:
+    """Epoch (from 0) and step in it at which the training goes on.
+
+    Raises:
+        UserError: the run had other classes or another number of steps per epoch.
+    """
+    if found.classes != list(data.classes):
+        raise UserError(
+            f"{found.path} is of a training with the classes {shorten(found.classes)}, the data has {shorten(data.classes)}"
+        )
+    before, steps_per_epoch = found.meta["steps_per_epoch"], data.train.steps_per_epoch
+    if before != steps_per_epoch:
+        raise UserError(
+            f"{found.path} is of a training with {before} steps per epoch, this one has {steps_per_epoch}; "
+            "resume with the same data, batch_size and number of ranks"
+        )
+    epoch, step = found.meta["epoch"], found.meta["epoch_step"]
+    return (epoch + 1, 0) if step >= steps_per_epoch else (epoch, step)
+
+
+def check_options(found: Checkpoint, given: Mapping[str, Any]) -> None:
+    """Refuse to go on with another network than the run began with.
+
+    Raises:
+        UserError: an argument of the network was given that differs from the checkpoint's.
+    """
+    for name, value in given.items():
+        before = found.meta["options"].get(name)
+        if (list(value) if isinstance(value, tuple) else value) != before:
+            raise UserError(
+                f"{name} is {value}, and {found.path} is of a training with {before}; resume without {name}"
+            )
+
+
+def is_of_a_training(found: Checkpoint) -> bool:
+    """Whether a training can go on from it exactly; from others it can take the weights only."""
+    return found.origin == "mindzoo" and "epoch_step" in found.meta
+
+
+def _first_epoch(spec: ModelSpec, loaded: Loaded[TrainConfig], found: Checkpoint, data: Data) -> int:
+    """The epoch (from 0) at which a training starts that has nothing but weights.
+
+    Raises:
+        UserError: it is to be resumed, and nothing says how long it was trained.
+    """
+    config = loaded.config
+    if not config.resume or config.resume == "auto" or "begin_epoch" in loaded.given:
+        return config.begin_epoch
+    numbered = re.fullmatch(spec.lines.checkpoint_pattern, found.path.name)
+    if "global_step" in found.state:
+        epoch = int(np.ravel(found.state["global_step"])[0]) // data.train.steps_per_epoch
+    elif numbered:
+        epoch = int(numbered["epoch"])
+    else:
+        raise UserError(
+            f"{found.path} does not say how long it was trained; give --begin_epoch, or use it with --pretrained"
+        )
+    logger.info("%s holds weights only: going on at epoch %d with a new optimizer", found.path, epoch)
+    return epoch
+
+
+def _options(
+    spec: ModelSpec, loaded: Loaded[TrainConfig], start: Checkpoint, num_classes: int
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The network's arguments: those given, else those of the checkpoint, else the defaults; and what it keeps of them.
+
+    Raises:
+        UserError: the checkpoint has another number of classes.
+    """
+    options = spec.network_options(loaded.config)
+    given = {name: value for name, value in options.items() if name in loaded.given}
+    if "image_size" in options:  # the images are cut to the size that the configuration says
+        given["image_size"] = options["image_size"]
+    plan = checkpoint.plan(spec, start, num_classes=num_classes, options=given, replace_head=loaded.config.replace_head)
+    kinds = {name: type(value) for name, value in options.items()}
+    return {**options, **{name: kinds[name](value) for name, value in plan.options.items()}}, plan.kept

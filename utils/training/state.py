@@ -1,0 +1,133 @@
+"""The state of a training that is under way: what the loop counts and the callbacks read."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from mindspore import Tensor
+
+from mindzoo.utils.config.keys import TrainConfig
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.learning.train_step import TrainStep
+from mindzoo.utils.log import Progress
+from mindzoo.utils.runtime import World
+from mindzoo.utils.spec import EpochRecord, ModelSpec
+from mindzoo.utils.training.run_folder import RunFolder
+
+
+def last_step(config: TrainConfig, steps_per_epoch: int) -> int:
+    """Where a training ends: after `max_epoch` epochs, or `end_epoch`, or `max_steps` steps where that is sooner."""
+    whole = config.last_epoch * steps_per_epoch
+    return min(whole, config.max_steps or whole)
+
+
+@dataclass
+class Clock:
+    """Seconds and steps since it was started."""
+
+    started: float = field(default_factory=time.perf_counter)
+    waited: float = 0.0  # for data
+    steps: int = 0
+
+    @property
+    def seconds(self) -> float:
+        return max(time.perf_counter() - self.started, 1e-9)
+
+
+@dataclass
+class Run:
+    """One training. `epoch` is the one under way, from 0; `step` and `epoch_step` count steps that are done."""
+
+    spec: ModelSpec
+    config: TrainConfig
+    world: World
+    folder: RunFolder
+    train_step: TrainStep
+    rates: np.ndarray
+    steps_per_epoch: int
+    meta: Mapping[str, Any]  # what every checkpoint says beside the counts
+    progress: Progress
+    epoch: int = 0
+    epoch_step: int = 0
+    best: dict[str, Any] | None = None
+    saved: str = ""  # the newest checkpoint
+    step_before: int = 0  # `step` at the call of the callbacks before this one
+    epoch_clock: Clock = field(default_factory=Clock)
+    losses: list[float] = field(default_factory=list)  # of this epoch's steps
+    _last: Tensor | None = None  # the loss of the step that may still be computing
+
+    @property
+    def step(self) -> int:
+        """Steps done since the beginning of the training, over all its runs."""
+        return self.epoch * self.steps_per_epoch + self.epoch_step
+
+    @property
+    def last_step(self) -> int:
+        """Where the run ends."""
+        return last_step(self.config, self.steps_per_epoch)
+
+    def reached_multiple(self, interval: int) -> bool:
+        """Whether the steps since the last call of the callbacks reached a multiple of `interval`; 0 never is."""
+        return bool(interval) and self.step // interval > self.step_before // interval
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the last step."""
+        return float(self.rates[max(self.step - 1, 0)])
+
+    def advance(self, loss: Tensor, steps: int = 1) -> None:
+        """Count `steps` steps, the last of which has the loss `loss`.
+
+        Reads the loss of the call before, so that the device always has one step to work on.
+        """
+        self.read_loss()
+        self._last = loss
+        self.step_before = self.step
+        self.epoch_step += steps
+        self.epoch_clock.steps += steps
+
+    def read_loss(self) -> None:
+        """Wait for the last step.
+
+        Raises:
+            UserError: its loss is not finite.
+        """
+        if self._last is None:
+            return
+        value = float(self._last.asnumpy().mean())
+        self._last = None
+        self.losses.append(value)
+        if not math.isfinite(value) and not self.train_step.dynamic:
+            raise UserError(
+                f"the loss is {value} at step {self.step} (epoch {self.epoch + 1}); the last good checkpoint is "
+                f"{self.saved or 'none'}; try a smaller lr, clip_norm, or is_dynamic_loss_scale with float16"
+            )
+
+    def start_epoch(self) -> None:
+        self.losses.clear()
+        self.epoch_clock = Clock()
+
+    def images_per_second(self, clock: Clock) -> float:
+        """Over all ranks."""
+        return clock.steps * self.config.batch_size * self.world.size / clock.seconds
+
+    def record(self) -> EpochRecord:
+        """The epoch that just ended."""
+        return EpochRecord(
+            epoch=self.epoch,
+            epochs=self.config.last_epoch,
+            step=self.step,
+            epoch_step=self.epoch_step,
+            steps_per_epoch=self.steps_per_epoch,
+            steps_in_epoch=self.epoch_clock.steps,
+            loss=self.losses[-1],
+            mean_loss=float(np.mean(self.losses)),
+            lr=self.lr,
+            seconds=self.epoch_clock.seconds,
+            images_per_second=self.images_per_second(self.epoch_clock),
+        )
