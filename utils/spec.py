@@ -102,6 +102,7 @@ class ModelSpec:
     values: Mapping[str, str] = field(default_factory=dict)
     # (config, network, cross entropy, rank) -> what a training computes of the images, and its loss with the labels.
     objective: Callable[[Any, nn.Cell, nn.Cell, int], tuple[nn.Cell, nn.Cell]] = plain_objective
+    checkpoint_url_key: str = "pretrained"  # the key of a training that `checkpoint_url` stands in for
     first_weights: tuple[str, ...] = ()  # configuration keys of a training that are arguments of a new network
     least_size: int = 32  # pixels per side of the smallest image the network can take
     size_multiple: int = 1  # what the sides of an image must be multiples of

@@ -195,6 +195,7 @@ SPEC = ModelSpec(
     ),
     published={"top1": 79.358, "top5": 94.56},
     folder=Path(__file__).resolve().parent,
+    checkpoint_url_key="resume",
     classifier="classifier",
     options_of=options_of,
     train_aliases={
