@@ -12,7 +12,7 @@ from mindspore import Tensor
 from safetensors.numpy import save_file
 
 from mindzoo.models import create_model
-from mindzoo.models.densenet121 import SPEC, DenseNetTrainConfig, from_torch
+from mindzoo.models.densenet121.spec import SPEC, DenseNetTrainConfig, from_torch
 from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, rows, vectors
 from mindzoo.utils.config import reading
 from mindzoo.utils.errors import UserError

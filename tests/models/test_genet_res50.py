@@ -14,7 +14,7 @@ import pytest
 from mindspore import Tensor, nn
 
 from mindzoo.models import create_model
-from mindzoo.models.genet_res50 import SPEC, GENetEvalConfig, GENetExportConfig, GENetTrainConfig
+from mindzoo.models.genet_res50.spec import SPEC, GENetEvalConfig, GENetExportConfig, GENetTrainConfig
 from mindzoo.models.genet_res50.network import genet_res50
 from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, rows, vectors
 from mindzoo.utils import commands, compat

@@ -14,7 +14,7 @@ from mindspore import Tensor, nn
 from mindspore.amp import auto_mixed_precision
 
 from mindzoo.models import SPECS, create_model
-from mindzoo.models.glore_res50 import SPEC, options_of
+from mindzoo.models.glore_res50.spec import SPEC, options_of
 from mindzoo.models.glore_res50.network import GloReUnit, glore_res50
 from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, rows, vectors
 from mindzoo.utils import compat

@@ -14,7 +14,7 @@ from mindspore import Tensor, nn
 from safetensors.numpy import save_file
 
 from mindzoo.models import create_model
-from mindzoo.models.hrnet_w48 import SPEC, HRNetTrainConfig, from_torch, options_of
+from mindzoo.models.hrnet_w48.spec import SPEC, HRNetTrainConfig, from_torch, options_of
 from mindzoo.models.hrnet_w48.network import Module, Upsample, hrnet_w48
 from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, rows, vectors
 from mindzoo.utils import compat

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mindzoo.models import create_model
-from mindzoo.models.genet_res50 import SPEC, options_of
+from mindzoo.models.genet_res50.spec import SPEC, options_of
 from mindzoo.models.genet_res50.network import genet_res50
 from mindzoo.tests.support.reference import FILL, rows, vectors
 from mindzoo.utils import commands

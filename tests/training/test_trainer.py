@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import yaml
 
-from mindzoo.models import multigrain
-from mindzoo.models.densenet121 import SPEC, DenseNetTrainConfig
+from mindzoo.models.multigrain import spec as multigrain
+from mindzoo.models.densenet121.spec import SPEC, DenseNetTrainConfig
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.trainings import Trained, newest_run, run_train, training
 from mindzoo.utils import commands, log
