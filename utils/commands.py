@@ -131,7 +131,9 @@ def search(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None 
 
     def run() -> None:
         aliases = {**CHECKPOINT_ALIASES, **spec.eval_aliases}
-        loaded = _load(spec, with_options(QueryConfig, spec, spec.values), aliases, argv, prog, "Search an index with")
+        loaded = _load(
+            spec, with_options(QueryConfig, spec, spec.parameter_options), aliases, argv, prog, "Search an index with"
+        )
         log.start()
         query.query(spec, storage.fetch(loaded, spec.cache_paths))
 
@@ -206,8 +208,7 @@ def _load(
     known = {field.name for field in dataclasses.fields(config_class)}
     if "checkpoint_url" not in known:
         return loaded
-    resumed = spec.train_aliases.get("checkpoint_path") == "resume"
-    return storage.settle(loaded, "checkpoint" if "checkpoint" in known else "resume" if resumed else "pretrained")
+    return storage.settle(loaded, "checkpoint" if "checkpoint" in known else spec.checkpoint_url_key)
 
 
 def _read(

@@ -1,83 +1,30 @@
 """DenseNet-121: what the shared machinery needs to know of it.
 
-Keys, defaults, log lines and file names are those of the original README (MindSpore model zoo, 2020-09-15).
+Schedule, log lines, file names and aliases are those of the original README (MindSpore model zoo, 2020-09-15).
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mindzoo.models.densenet121.network import FLAVOURS, densenet121
-from mindzoo.utils.config.keys import EvalConfig, ExportConfig, TrainConfig
-from mindzoo.utils.config.reading import key
+from mindzoo.models.densenet121.keys import DenseNetEvalConfig, DenseNetExportConfig, DenseNetTrainConfig
+from mindzoo.models.densenet121.weights import from_torch, options_of
 from mindzoo.utils.learning import schedules
-from mindzoo.utils.spec import EpochRecord, Evaluated, LogLines, ModelSpec
+from mindzoo.utils.records import EpochRecord, Evaluated
+from mindzoo.utils.spec import LogLines, ModelSpec
 
-SCHEDULES = ("exponential", "cosine_annealing")
-COSINE, EXPONENTIAL = ("lr_scheduler", ("cosine_annealing",)), ("lr_scheduler", ("exponential",))
-
-
-@dataclass(frozen=True)
-class DenseNetKeys:
-    """Network; where a checkpoint is given, what it records, unless a key is given"""
-
-    flavour: str = key(
-        "zoo", "pooling of the original zoo (max in the transitions) or of the paper (average)", choices=FLAVOURS
-    )
-    block_config: tuple[int, ...] = key((6, 12, 24, 16), "layers of each dense block", minimum=1)
-    growth_rate: int = key(32, "channels that each layer adds", minimum=1)
-    init_features: int = key(64, "channels after the first convolution", minimum=1)
+if TYPE_CHECKING:
+    from mindspore import nn
 
 
-@dataclass(frozen=True)
-class DenseNetTrainConfig(TrainConfig, DenseNetKeys):
-    """DenseNet-121's own keys and defaults"""
+def build(num_classes: int = 1000, **options: Any) -> nn.Cell:
+    """The network; only here is MindSpore imported. Options: those of `network.densenet121`."""
+    from mindzoo.models.densenet121.network import densenet121
 
-    is_distributed: bool = key(
-        True, "join the ranks of the launcher that started this process; without one it runs alone"
-    )
-    batch_size: int = key(256, "images per rank and step", minimum=1)
-    color_jitter: tuple[float, ...] = key(
-        (0.4, 0.4, 0.4),
-        "random change of brightness,contrast,saturation, each up to that share; empty for none",
-        minimum=0,
-        maximum=1,
-    )
-    lr_scheduler: str = key(
-        "cosine_annealing",
-        "learning rate by epoch; exponential: lr times lr_gamma at each of lr_epochs",
-        choices=SCHEDULES,
-    )
-    lr_epochs: tuple[int, ...] = key(
-        (30, 60, 90, 120), "epochs at which the learning rate falls", minimum=1, only_with=EXPONENTIAL
-    )
-    lr_gamma: float = key(0.1, "factor on the learning rate at each of lr_epochs", minimum=0, only_with=EXPONENTIAL)
-    eta_min: float = key(0.0, "learning rate at the end of the cosine", minimum=0, only_with=COSINE)
-    T_max: int = key(0, "epochs of the half cosine; 0: max_epoch", minimum=0, only_with=COSINE)
-    ckpt_interval: int = key(
-        50000, "steps between two checkpoints; 0: none by steps; the last step is always saved", minimum=0
-    )
-
-
-@dataclass(frozen=True)
-class DenseNetEvalConfig(EvalConfig, DenseNetKeys):
-    """Evaluation of DenseNet-121"""
-
-    is_distributed: bool = key(
-        True, "join the ranks of the launcher that started this process; without one it runs alone"
-    )
-
-
-@dataclass(frozen=True)
-class DenseNetExportConfig(ExportConfig, DenseNetKeys):
-    """Export of DenseNet-121"""
+    return densenet121(num_classes, **options)
 
 
 def learning_rates(config: DenseNetTrainConfig, steps_per_epoch: int) -> np.ndarray:
@@ -111,38 +58,13 @@ def evaluation_lines(evaluated: Evaluated) -> list[str]:
     ]
 
 
-def options_of(weights: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
-    """The options that names and shapes show; None where these are no weights of a DenseNet."""
-    first = weights.get("backbone.features.conv0.weight")
-    pattern = r"backbone\.features\.denseblock(\d+)\.cell_list\.(\d+)\.conv2\.weight"
-    layers = [match for match in (re.fullmatch(pattern, name) for name in weights) if match]
-    if first is None or not layers:
-        return None
-    blocks = Counter(int(match[1]) for match in layers)
-    return {
-        "block_config": tuple(blocks[number] for number in sorted(blocks)),
-        "growth_rate": len(weights[layers[0][0]]),
-        "init_features": len(first),
-    }
-
-
-def from_torch(name: str) -> str | None:
-    """torchvision's and timm's structure names -> ours; old torchvision files write `norm.1` for `norm1`."""
-    name = re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2", name)
-    name = re.sub(r"denselayer(\d+)", lambda match: f"cell_list.{int(match[1]) - 1}", name)
-    name = re.sub(r"(transition\d+)\.", r"\1.features.", name)
-    if name.startswith("classifier."):
-        return name.replace("classifier.", "head.fc.")
-    return f"backbone.{name}" if name.startswith("features.") else None
-
-
 CHECKPOINT_ALIASES = {"ckpt_files": "checkpoint", "ckpt_file": "checkpoint"}
 
 SPEC = ModelSpec(
     name="densenet121",
     title="DenseNet-121",
     paper="https://arxiv.org/abs/1608.06993",
-    build=densenet121,
+    build=build,
     options=("flavour", "block_config", "growth_rate", "init_features"),
     train_config=DenseNetTrainConfig,
     eval_config=DenseNetEvalConfig,

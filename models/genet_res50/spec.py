@@ -1,88 +1,30 @@
 """Gather-Excite ResNet-50: what the shared machinery needs to know of it.
 
-Keys, defaults, log lines and file names are those of the original README (MindSpore model zoo, `GENet_Res50`).
+Schedule, log lines, file names and aliases are those of the original README (MindSpore model zoo, `GENet_Res50`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mindzoo.models.genet_res50.network import GATHERS, MAP_REDUCTIONS, TOTAL_STRIDE, genet_res50
-from mindzoo.utils.config.keys import EvalConfig, ExportConfig, ShorterSideKeys, TrainConfig
-from mindzoo.utils.config.reading import key
+from mindzoo.models.genet_res50.keys import GENetEvalConfig, GENetExportConfig, GENetTrainConfig
+from mindzoo.models.genet_res50.weights import options_of
 from mindzoo.utils.learning import schedules
-from mindzoo.utils.spec import EpochRecord, Evaluated, LogLines, ModelSpec
+from mindzoo.utils.records import EpochRecord, Evaluated
+from mindzoo.utils.spec import LogLines, ModelSpec
 
-LINEAR = ("decay_mode", ("linear",))
-
-
-@dataclass(frozen=True)
-class GENetKeys:
-    """Network; where a checkpoint is given, what it records, unless a key is given"""
-
-    mlp: bool = key(True, "excite through two 1x1 convolutions; the original scripts' word MLP")
-    extra: bool = key(True, "learnt gather; false: the mean over the map; the original scripts' word EXTRA")
-    gather: str = key(
-        "zoo",
-        "how the learnt gather and the MLP are built; zoo: a dense 3x3 convolution first in layer1; paper: depthwise throughout, ReLU, MLP with bias",
-        choices=GATHERS,
-    )
-    layers: tuple[int, ...] = key((3, 4, 6, 3), "blocks of layer1 to layer4", minimum=1)
-    base_width: int = key(64, "channels after the first convolution; a multiple of 4", minimum=4)
-    bn_momentum: float = key(
-        0.0,
-        "share of the old moving statistics of batch norm in the new ones; 0: the original's 0.997 in the blocks, 0.9 in the gathers, 0.95 in the stem; short trainings need less",
-        minimum=0,
-        maximum=0.9999,
-    )
+if TYPE_CHECKING:
+    from mindspore import nn
 
 
-@dataclass(frozen=True)
-class GENetPreprocessingKeys(ShorterSideKeys):
-    """Preprocessing of evaluation images; the original resizes the shorter side"""
+def build(num_classes: int = 1000, **options: Any) -> nn.Cell:
+    """The network; only here is MindSpore imported. Options: those of `network.genet_res50`."""
+    from mindzoo.models.genet_res50.network import genet_res50
 
-    image_size: tuple[int, ...] = key(
-        (224, 224),
-        "height,width of the network's input; one number means both; with extra the network takes this size only, in multiples of 32",
-        minimum=1,
-    )
-
-
-@dataclass(frozen=True)
-class GENetTrainConfig(GENetPreprocessingKeys, TrainConfig, GENetKeys):
-    """Gather-Excite ResNet-50's own keys and defaults"""
-
-    batch_size: int = key(256, "images per rank and step", minimum=1)
-    max_epoch: int = key(150, "epochs to train", minimum=1)
-    lr: float = key(0.8, "highest learning rate; the original's lr_init", minimum=0)
-    decay_mode: str = key(
-        "linear", "how the learning rate falls, step by step, to lr_end or by a cosine", choices=("linear", "cosine")
-    )
-    lr_end: float = key(0.0, "learning rate at the end of the line", minimum=0, only_with=LINEAR)
-    hold_epochs: int = key(0, "epochs at the highest learning rate before it falls", minimum=0)
-    label_smooth: bool = key(True, "smooth the labels of the cross entropy")
-    output_dir: str = key("./checkpoints", "where the run's folder is made")
-    save_checkpoint_epochs: int = key(10, "epochs between two checkpoints; 0: none by epochs", minimum=0)
-    keep_checkpoint_max: int = key(
-        5, "checkpoints to keep; the oldest that this run wrote goes first; 0: all", minimum=0
-    )
-
-
-@dataclass(frozen=True)
-class GENetEvalConfig(GENetPreprocessingKeys, EvalConfig, GENetKeys):
-    """Evaluation of Gather-Excite ResNet-50"""
-
-    output_dir: str = key("eval", "where the folder with the log and the results is made")
-
-
-@dataclass(frozen=True)
-class GENetExportConfig(GENetPreprocessingKeys, ExportConfig, GENetKeys):
-    """Export of Gather-Excite ResNet-50"""
+    return genet_res50(num_classes, **options)
 
 
 def learning_rates(config: GENetTrainConfig, steps_per_epoch: int) -> np.ndarray:
@@ -121,44 +63,13 @@ def checkpoint_name(config: GENetTrainConfig, rank: int, epoch: int, step: int) 
     return f"{prefix}-{epoch}_{step}.ckpt"
 
 
-def options_of(weights: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
-    """The options that names and shapes show; None where these are no weights of a GENet.
-
-    A mean has no weights: without a learnt gather they do not show `image_size`, and without an MLP either they are
-    the same with both values of `gather`.
-    """
-    stages = range(1, len(MAP_REDUCTIONS) + 1)
-    needed = ["conv1.weight", *(f"layer{number}.0.conv1.conv.weight" for number in stages)]
-    if any(_dimensions(weights, name) != 4 for name in needed) or "end_point.weight" not in weights:
-        return None
-    blocks = {tuple(name.split(".")[:2]) for name in weights}
-    options: dict[str, Any] = {
-        "mlp": "layer1.0.mlpLayer.0.weight" in weights,
-        "extra": _dimensions(weights, "layer4.0.downop.0.weight") == 4,
-        "layers": tuple(sum(layer == f"layer{number}" for layer, *_ in blocks) for number in stages),
-        "base_width": len(weights["conv1.weight"]),
-    }
-    if options["extra"]:
-        height, width = weights["layer4.0.downop.0.weight"].shape[2:]
-        options["image_size"] = (TOTAL_STRIDE * height, TOTAL_STRIDE * width)
-        # Of the original zoo's gather the third cell is a depthwise convolution, of the paper's a ReLU.
-        options["gather"] = "zoo" if "layer1.0.downop.2.weight" in weights else "paper"
-    elif options["mlp"]:
-        options["gather"] = "paper" if "layer1.0.mlpLayer.0.bias" in weights else "zoo"
-    return options
-
-
-def _dimensions(weights: Mapping[str, np.ndarray], name: str) -> int:
-    return weights[name].ndim if name in weights else 0
-
-
 CHECKPOINT_ALIASES = {"checkpoint_path": "checkpoint", "pre_trained": "checkpoint"}
 
 SPEC = ModelSpec(
     name="genet_res50",
     title="Gather-Excite ResNet-50",
     paper="https://arxiv.org/abs/1810.12348",
-    build=genet_res50,
+    build=build,
     options=("mlp", "extra", "gather", "image_size", "layers", "base_width", "bn_momentum"),
     train_config=GENetTrainConfig,
     eval_config=GENetEvalConfig,

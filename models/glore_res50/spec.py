@@ -1,87 +1,32 @@
 """GloRe-ResNet-50: what the shared machinery needs to know of it.
 
-Keys, defaults, log lines and file names are those of the original README (MindSpore model zoo, 2021-03-21).
+Schedule, log lines, file names and aliases are those of the original README (MindSpore model zoo, 2021-03-21).
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mindzoo.models.glore_res50.network import UNITS, WEIGHT_INITS, glore_res50
-from mindzoo.utils.config.keys import EvalConfig, ExportConfig, ShorterSideKeys, TrainConfig
-from mindzoo.utils.config.reading import WORDS, Conversion, key
+from mindzoo.models.glore_res50.keys import GloReEvalConfig, GloReExportConfig, GloReTrainConfig
+from mindzoo.models.glore_res50.weights import options_of
+from mindzoo.utils.config.reading import WORDS, Conversion
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.learning import schedules
-from mindzoo.utils.spec import EpochRecord, Evaluated, LogLines, ModelSpec
+from mindzoo.utils.records import EpochRecord, Evaluated
+from mindzoo.utils.spec import LogLines, ModelSpec
 
-LINEAR = ("lr_decay_mode", ("Linear",))
-
-
-@dataclass(frozen=True)
-class GloReKeys:
-    """Network; where a checkpoint is given, what it records, unless a key is given"""
-
-    use_glore: bool = key(True, "GloRe units in the third layer; false: the plain ResNet")
-    unit: str = key(
-        "zoo",
-        "form of the units; zoo: batch norm and ReLU before each 1x1 convolution; paper: the authors', with a batch norm at the end",
-        choices=UNITS,
-        only_with=("use_glore", (True,)),
-    )
-    layers: tuple[int, ...] = key((3, 4, 6, 3), "blocks of layer1 to layer4", minimum=1)
-    base_width: int = key(64, "channels after the stem", minimum=2)
-    bn_momentum: float = key(
-        0.92, "share of the old moving statistics of batch norm in the new ones", minimum=0, maximum=0.9999
-    )
+if TYPE_CHECKING:
+    from mindspore import nn
 
 
-@dataclass(frozen=True)
-class GloReTrainConfig(ShorterSideKeys, TrainConfig, GloReKeys):
-    """GloRe-ResNet-50's own keys and defaults"""
+def build(num_classes: int = 1000, **options: Any) -> nn.Cell:
+    """The network; only here is MindSpore imported. Options: those of `network.glore_res50`."""
+    from mindzoo.models.glore_res50.network import glore_res50
 
-    batch_size: int = key(128, "images per rank and step", minimum=1)
-    auto_augment: bool = key(True, "one random policy of AutoAugment's for ImageNet per image")
-    weight_init: str = key(
-        "xavier_uniform", "first weights of the convolutions of a new network", choices=tuple(WEIGHT_INITS)
-    )
-    lr: float = key(0.8, "highest learning rate; the original's lr_max", minimum=0)
-    lr_decay_mode: str = key(
-        "Linear",
-        "how the learning rate falls; Linear: to lr_end; poly: by a square to 0; steps: to a tenth after 30, 60 and 80 % of the steps",
-        choices=("Linear", "poly", "cosine", "steps"),
-    )
-    lr_init: float = key(0.0, "learning rate at the start of the warmup", minimum=0)
-    lr_end: float = key(0.0, "learning rate at the end of the line", minimum=0, only_with=LINEAR)
-    warmup_epochs: int = key(0, "epochs in which the learning rate rises from lr_init, step by step", minimum=0)
-    label_smooth: bool = key(True, "smooth the labels of the cross entropy")
-    label_smooth_factor: float = key(
-        0.05,
-        "what is taken from the true class and spread over the others",
-        minimum=0,
-        maximum=0.999,
-        only_with=("label_smooth", (True,)),
-    )
-    output_dir: str = key("./", "where the run's folder is made")
-    save_checkpoint_epochs: int = key(5, "epochs between two checkpoints; 0: none by epochs", minimum=0)
-
-
-@dataclass(frozen=True)
-class GloReEvalConfig(ShorterSideKeys, EvalConfig, GloReKeys):
-    """Evaluation of GloRe-ResNet-50"""
-
-    output_dir: str = key("eval", "where the folder with the log and the results is made")
-
-
-@dataclass(frozen=True)
-class GloReExportConfig(ShorterSideKeys, ExportConfig, GloReKeys):
-    """Export of GloRe-ResNet-50"""
+    return glore_res50(num_classes, **options)
 
 
 def learning_rates(config: GloReTrainConfig, steps_per_epoch: int) -> np.ndarray:
@@ -125,33 +70,15 @@ def pretrained_file(value: Any) -> dict[str, Any]:
     return {"pretrained": "" if word is False else value}
 
 
-def options_of(weights: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
-    """The options that names and shapes show; None where these are no weights of a GloRe-ResNet."""
-    stem = weights.get("conv1.conv_3.weight")
-    pattern = r"layer([1-4])\.\d+\.conv3\.weight"
-    blocks = Counter(int(match[1]) for match in (re.fullmatch(pattern, name) for name in weights) if match)
-    if stem is None or stem.ndim != 4 or len(blocks) != 4:
-        return None
-    units = any(re.fullmatch(r"layer3\.\d+\.gcn\.conv1\.weight", name) for name in weights)
-    options = {
-        "use_glore": units,
-        "layers": tuple(blocks[number] for number in range(1, 5)),
-        "base_width": len(stem),
-    }
-    if units:
-        options["unit"] = "paper" if any(".blocker." in name for name in weights) else "zoo"
-    return options
-
-
 CHECKPOINT_ALIASES = {"ckpt_url": "checkpoint", "checkpoint_path": "checkpoint"}
 
 SPEC = ModelSpec(
     name="glore_res50",
     title="GloRe-ResNet-50",
     paper="https://arxiv.org/abs/1811.12814",
-    build=glore_res50,
+    build=build,
     options=("use_glore", "unit", "layers", "base_width", "bn_momentum"),
-    first_weights=("weight_init",),
+    init_options=("weight_init",),
     train_config=GloReTrainConfig,
     eval_config=GloReEvalConfig,
     export_config=GloReExportConfig,

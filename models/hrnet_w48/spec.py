@@ -1,99 +1,33 @@
 """HRNet-W48-C: what the shared machinery needs to know of it.
 
-Keys, defaults, log lines and file names are those of the original README (MindSpore model zoo, 2021-11-21).
+Schedule, log lines, file names and aliases are those of the original README (MindSpore model zoo, 2021-11-21).
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mindzoo.models.hrnet_w48.network import CONV_INITS, DENSE_INITS, hrnet_w48
+from mindzoo.models.hrnet_w48.keys import HRNetEvalConfig, HRNetExportConfig, HRNetTrainConfig
 from mindzoo.models.hrnet_w48.original_config import MODEL
-from mindzoo.utils.config.keys import EvalConfig, ExportConfig, LossKeys, ShorterSideKeys, TrainConfig
-from mindzoo.utils.config.reading import Aliases, key
+from mindzoo.models.hrnet_w48.weights import from_torch, options_of
+from mindzoo.utils.config.reading import Aliases
 from mindzoo.utils.learning import schedules
-from mindzoo.utils.spec import EpochRecord, Evaluated, LogLines, ModelSpec
+from mindzoo.utils.records import EpochRecord, Evaluated
+from mindzoo.utils.spec import LogLines, ModelSpec
 
-LINEAR = ("lr_scheme", ("linear",))
-
-
-@dataclass(frozen=True)
-class HRNetKeys:
-    """Network; where a checkpoint is given, what it records, unless a key is given"""
-
-    width: int = key(48, "channels of the first branch; each further one has twice as many", minimum=1)
-    modules: tuple[int, ...] = key(
-        (1, 4, 3),
-        "modules of stages 2, 3 and 4; with fewer numbers the last stages, and their branches, are left out",
-        minimum=1,
-    )
-    blocks: int = key(4, "bottlenecks of stage 1, and basic blocks of every branch of every module", minimum=1)
-    head_width: int = key(
-        32, "channels inside the head's first bottleneck; 64 times as many enter the classifier", minimum=1
-    )
+if TYPE_CHECKING:
+    from mindspore import nn
 
 
-@dataclass(frozen=True)
-class HRNetLossKeys(LossKeys):
-    """Loss; the original's evaluation smooths the labels too"""
+def build(num_classes: int = 1000, **options: Any) -> nn.Cell:
+    """The network; only here is MindSpore imported. Options: those of `network.hrnet_w48`."""
+    from mindzoo.models.hrnet_w48.network import hrnet_w48
 
-    label_smooth: bool = key(True, "smooth the labels of the cross entropy")
-
-
-@dataclass(frozen=True)
-class HRNetTrainConfig(ShorterSideKeys, HRNetLossKeys, TrainConfig, HRNetKeys):
-    """HRNet-W48-C's own keys and defaults"""
-
-    dataset: str = key("imagenet", "name of the data in the names of checkpoints")
-    batch_size: int = key(16, "images per rank and step", minimum=1)
-    conv_init: str = key(
-        "TruncatedNormal", "first weights of the convolutions of a new network", choices=tuple(CONV_INITS)
-    )
-    dense_init: str = key(
-        "RandomNormal", "first weights of the classifier of a new network", choices=tuple(DENSE_INITS)
-    )
-    lr: float = key(0.01, "highest learning rate", minimum=0)
-    lr_scheme: str = key(
-        "linear",
-        "how the learning rate falls; linear: to lr_end; polynomial: by a square to 0; cosine: a line times a cosine",
-        choices=("linear", "polynomial", "cosine"),
-    )
-    lr_init: float = key(0.0001, "learning rate at the start of the warmup", minimum=0)
-    lr_end: float = key(0.00001, "learning rate at the end of the line", minimum=0, only_with=LINEAR)
-    warmup_epochs: int = key(2, "epochs in which the learning rate rises from lr_init, step by step", minimum=0)
-    optimizer: str = key("rmsprop", "update rule", choices=("momentum", "nesterov", "rmsprop"))
-    weight_decay: float = key(
-        1e-5, "L2 decay of weights; biases and batch norm's gamma and beta are left out", minimum=0
-    )
-    eval_interval: int = key(
-        10,
-        "epochs between two evaluations on eval_data_dir; the last epoch is evaluated in any case, unless max_steps ends within it",
-        minimum=1,
-    )
-    save_checkpoint_epochs: int = key(1, "epochs between two checkpoints; 0: none by epochs", minimum=0)
-
-
-@dataclass(frozen=True)
-class HRNetEvalConfig(ShorterSideKeys, HRNetLossKeys, EvalConfig, HRNetKeys):
-    """Evaluation of HRNet-W48-C"""
-
-    output_dir: str = key("eval", "where the folder with the log and the results is made")
-
-
-@dataclass(frozen=True)
-class HRNetExportConfig(ShorterSideKeys, ExportConfig, HRNetKeys):
-    """Export of HRNet-W48-C"""
-
-    file_name: str = key(
-        "hrnetw48cls", "file to write, with or without suffix; without a folder in it, in the current one"
-    )
+    return hrnet_w48(num_classes, **options)
 
 
 def learning_rates(config: HRNetTrainConfig, steps_per_epoch: int) -> np.ndarray:
@@ -137,50 +71,16 @@ def checkpoint_name(config: HRNetTrainConfig, rank: int, epoch: int, step: int) 
     return f"{prefix}-{config.dataset}-{epoch}_{step}.ckpt"
 
 
-def options_of(weights: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
-    """The options that names and shapes show; None where these are no weights of an HRNet."""
-    width, head_width = (
-        _filters(weights, name) for name in ("transition1.0.0.weight", "incre_modules.0.0.conv1.weight")
-    )
-    modules = {name: len(_numbers(weights, name)) for name in ("stage2", "stage3", "stage4")}
-    blocks = len(_numbers(weights, "layer1"))
-    if not (width and head_width and modules["stage2"] and blocks):
-        return None
-    return {
-        "width": width,
-        "modules": tuple(count for count in modules.values() if count),
-        "blocks": blocks,
-        "head_width": head_width,
-    }
-
-
-def _filters(weights: Mapping[str, np.ndarray], name: str) -> int:
-    """Of a convolution; 0 where there is none of that name."""
-    return len(weights[name]) if name in weights and weights[name].ndim == 4 else 0
-
-
-def _numbers(weights: Mapping[str, np.ndarray], name: str) -> set[str]:
-    """Those that stand behind a name: 0, 1, 2, ..."""
-    return {parts[1] for parts in (key.split(".") for key in weights) if parts[0] == name and len(parts) > 1}
-
-
-def from_torch(name: str) -> str | None:
-    """The authors' and timm's structure names are ours; None for names of other layers, such as a detector's."""
-    ours = (
-        r"(conv[12]|bn[12]|layer1|transition[123]|stage[234]|incre_modules|downsamp_modules|final_layer|classifier)\."
-    )
-    return name if re.match(ours, name) else None
-
-
 CHECKPOINT_ALIASES: Aliases = {"checkpoint_path": "checkpoint", "input_size": "image_size", "model": MODEL}
 
 SPEC = ModelSpec(
     name="hrnet_w48",
     title="HRNet-W48-C",
     paper="https://arxiv.org/abs/1908.07919",
-    build=hrnet_w48,
+    build=build,
     options=("width", "modules", "blocks", "head_width"),
-    first_weights=("conv_init", "dense_init"),
+    init_options=("conv_init", "dense_init"),
+    checkpoint_url_key="resume",
     train_config=HRNetTrainConfig,
     eval_config=HRNetEvalConfig,
     export_config=HRNetExportConfig,

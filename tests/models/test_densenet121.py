@@ -12,11 +12,13 @@ from mindspore import Tensor
 from safetensors.numpy import save_file
 
 from mindzoo.models import create_model
-from mindzoo.models.densenet121.spec import SPEC, DenseNetTrainConfig, from_torch
+from mindzoo.models.densenet121 import SPEC
+from mindzoo.models.densenet121.keys import DenseNetTrainConfig
+from mindzoo.models.densenet121.weights import from_torch
 from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, rows, vectors
 from mindzoo.utils.config import reading
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.spec import EpochRecord, EvalResult, Evaluated
+from mindzoo.utils.records import EpochRecord, EvalResult, Evaluated
 
 SMALL: dict[str, Any] = {"block_config": (1, 1), "growth_rate": 4, "init_features": 8}
 

@@ -14,13 +14,14 @@ import pytest
 from mindspore import Tensor, nn
 
 from mindzoo.models import create_model
-from mindzoo.models.genet_res50.spec import SPEC, GENetEvalConfig, GENetExportConfig, GENetTrainConfig
+from mindzoo.models.genet_res50 import SPEC
+from mindzoo.models.genet_res50.keys import GENetEvalConfig, GENetExportConfig, GENetTrainConfig
 from mindzoo.models.genet_res50.network import genet_res50
 from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, rows, vectors
 from mindzoo.utils import commands, compat
 from mindzoo.utils.config import reading
 from mindzoo.utils.config.keys import TRAIN_ALIASES
-from mindzoo.utils.spec import EpochRecord, EvalResult, Evaluated
+from mindzoo.utils.records import EpochRecord, EvalResult, Evaluated
 
 SMALL: dict[str, Any] = {"layers": (1, 2, 1, 1), "base_width": 4, "image_size": (32, 64)}
 # mlp, extra -> trainable parameters, trainable tensors, all tensors of the original zoo's networks

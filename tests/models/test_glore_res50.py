@@ -14,14 +14,15 @@ from mindspore import Tensor, nn
 from mindspore.amp import auto_mixed_precision
 
 from mindzoo.models import SPECS, create_model
-from mindzoo.models.glore_res50.spec import SPEC, options_of
+from mindzoo.models.glore_res50 import SPEC
 from mindzoo.models.glore_res50.network import GloReUnit, glore_res50
+from mindzoo.models.glore_res50.weights import options_of
 from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, rows, vectors
 from mindzoo.utils import compat
 from mindzoo.utils.checkpoints import checkpoint
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.learning.train_step import TrainStep
-from mindzoo.utils.spec import EpochRecord, EvalResult, Evaluated
+from mindzoo.utils.records import EpochRecord, EvalResult, Evaluated
 
 SMALL: dict[str, Any] = {"layers": (1, 1, 2, 1), "base_width": 4}
 PIXELS = [(3, 5), (2, 1)]  # more than half as many as the eight nodes of `small_unit`, and fewer

@@ -14,13 +14,15 @@ from mindspore import Tensor, nn
 from safetensors.numpy import save_file
 
 from mindzoo.models import create_model
-from mindzoo.models.hrnet_w48.spec import SPEC, HRNetTrainConfig, from_torch, options_of
+from mindzoo.models.hrnet_w48 import SPEC
+from mindzoo.models.hrnet_w48.keys import HRNetTrainConfig
 from mindzoo.models.hrnet_w48.network import Module, Upsample, hrnet_w48
+from mindzoo.models.hrnet_w48.weights import from_torch, options_of
 from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, rows, vectors
 from mindzoo.utils import compat
 from mindzoo.utils.checkpoints import checkpoint
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.spec import EpochRecord, EvalResult, Evaluated
+from mindzoo.utils.records import EpochRecord, EvalResult, Evaluated
 
 SMALL: dict[str, Any] = {"width": 4, "modules": (1, 1), "blocks": 1, "head_width": 2}
 # Drawing truncated normal numbers for a network of full width takes ten seconds.

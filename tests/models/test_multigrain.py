@@ -11,9 +11,9 @@ import onnxruntime
 import pytest
 from mindspore import ParameterTuple, Tensor, nn
 
-from mindzoo.models.multigrain.names import from_torch, options_of
+from mindzoo.models.multigrain.constants import LAYERS
 from mindzoo.models.multigrain.network import GeM, LogitsAndEmbedding, MultiGrain, multigrain
-from mindzoo.models.multigrain.resnet import LAYERS
+from mindzoo.models.multigrain.weights import from_torch, options_of
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, vectors
 from mindzoo.utils import compat

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.runtime import DEVICES
 
 # Spellings that every network takes; a network adds those of its own README.
 TRAIN_ALIASES = {"eval_data_path": "eval_data_dir", "config": "config_path", "checkpoint": "pretrained"}
@@ -18,6 +17,7 @@ CHECKPOINT_ALIASES = {"eval_data_path": "eval_data_dir", "config": "config_path"
 # Keys that have no effect beside another value of this one.
 RMSPROP = ("optimizer", ("rmsprop",))
 THOR = ("optimizer", ("thor",))
+DEVICES = ("auto", "Ascend", "GPU", "CPU")
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
