@@ -7,16 +7,18 @@ import runpy
 import sys
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent
+
 if __name__ == "__main__":
-    ill = sys.argv[1:2] == ["doctor"]
-    importable = Path(__file__).resolve().parent / "utils" / "importable.py"
-    runpy.run_path(str(importable), run_name="importable anywhere" if ill else "importable")
-    if ill:
+    register = runpy.run_path(str(ROOT / "utils" / "importable.py"))["register"]
+    if sys.argv[1:2] == ["doctor"]:
+        register(ROOT, checked=False)
         try:
-            from mindzoo.utils.doctor.examination import main as doctor
+            from mindzoo.utils.commands import DOCTOR, run_command
         except ModuleNotFoundError as error:
-            raise SystemExit(f"problem: {error}; run pip install -e {importable.parents[1]}") from None
-        raise SystemExit(doctor(sys.argv[2:]))
+            raise SystemExit(f"problem: {error}; run pip install -e {ROOT}") from None
+        raise SystemExit(run_command(DOCTOR, None, sys.argv[2:], "mindzoo doctor"))
+    register(ROOT)
     from mindzoo.cli import main
 
     raise SystemExit(main())

@@ -1,40 +1,41 @@
-"""The command `mindzoo`: the entry points of each network, `predict`, `convert`, `list`, and those of retrieval."""
+"""The command `mindzoo`: the table of its commands, and which one is meant."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from mindzoo import __version__
 from mindzoo.models import SPECS, get_spec, list_models
-from mindzoo.utils import commands, log, runtime
-from mindzoo.utils.doctor import examination
+from mindzoo.utils import log
+from mindzoo.utils.commands import (
+    DOCTOR,
+    EVAL,
+    EXPORT,
+    TRAIN,
+    Command,
+    aliases_of_evaluation,
+    read_command,
+    run_command,
+)
+from mindzoo.utils.config.keys import ConvertConfig, PredictConfig
+from mindzoo.utils.config.reading import Loaded, key
 from mindzoo.utils.errors import UserError, nearest
-
-COMMANDS: dict[str, tuple[str, Callable[..., int]]] = {
-    "train": ("train a network on class folders", commands.train),
-    "eval": ("evaluate a checkpoint, or every checkpoint of a folder", commands.evaluate),
-    "launch": ("start a training or an evaluation on several ranks: launch NETWORK train", commands.launch),
-    "export": ("write a checkpoint as MINDIR, ONNX or AIR, and verify it", commands.export),
-    "predict": ("name the classes of images", commands.predict),
-    "embed": ("write the vectors of a folder of images", commands.embed),
-    "query": ("name the images of an index that are nearest to given ones", commands.search),
-    "fit-exponent": ("fit the exponent of a generalised-mean pooling to a size of images", commands.fit_exponent),
-}
-# Commands that are not about one network that is named.
-OTHERS = {
-    "convert": "write any checkpoint that can be read as one of this zoo: convert IN OUT.ckpt",
-    "list": "list the networks",
-    "doctor": "check this machine, and say what is wrong: doctor [--rank_table FILE]",
-    "whiten": "fit a whitening on vectors: whiten VECTORS.npy --output W.npz",
-    "index": "make an index of vectors: index VECTORS.npy --output FOLDER",
-    "evaluate-retrieval": "how well vectors rank images: evaluate-retrieval VECTORS.npy --protocol P",
-}
-RETRIEVAL: dict[str, Callable[[Sequence[str], str], int]] = {
-    "whiten": commands.whiten,
-    "index": commands.build_index,
-    "evaluate-retrieval": commands.evaluate_retrieval,
-}
+from mindzoo.utils.exits import exit_status
+from mindzoo.utils.launch.keys import LaunchConfig
+from mindzoo.utils.log import Progress
+from mindzoo.utils.retrieval.keys import (
+    EmbedConfig,
+    EvaluateRetrievalConfig,
+    FitExponentConfig,
+    IndexConfig,
+    QueryConfig,
+    WhitenConfig,
+    with_options,
+)
+from mindzoo.utils.spec import ModelSpec
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,64 +45,250 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(_usage())
     if words[0] in ("-V", "--version"):
         return _say(f"mindzoo {__version__}")
-    return _dispatch(words[0], words[1:])
-
-
-def _dispatch(command: str, rest: Sequence[str]) -> int:
-    if command == "list":
-        return _say(_table(rest[0] if rest else "*"))
-    if command == "convert":
-        return commands.convert(list(SPECS.values()), rest, "mindzoo convert")
-    if command == "doctor":
-        return examination.main(rest)
-    if command in RETRIEVAL:
-        return RETRIEVAL[command](rest, f"mindzoo {command}")
-
-    def refuse() -> None:
-        if command not in COMMANDS:
-            raise UserError(
-                f"unknown command {command}{nearest(command, [*COMMANDS, *OTHERS])}; mindzoo --help lists them all"
-            )
-        if not rest or (rest[0].startswith("-") and rest[0] not in ("-h", "--help")):
-            raise UserError(f"which network? wanted mindzoo {command} NETWORK, with one of {', '.join(list_models())}")
-        if rest[0] not in SPECS and rest[0] not in ("-h", "--help"):
-            raise UserError(f"unknown network {rest[0]}{nearest(rest[0], SPECS)}; there are {', '.join(list_models())}")
-
-    status = runtime.exit_status(refuse)
+    name, *rest = words
+    status = exit_status(lambda: _refuse(name, rest))
     if status:
         return status
+    command = COMMANDS[name]
+    if not command.of_a_network:
+        return run_command(command, None, rest, f"mindzoo {name}")
     if rest[0] in ("-h", "--help"):
-        return _say(
-            f"usage: mindzoo {command} NETWORK{' [IMAGE ...]' if command in ('predict', 'query') else ''} [--key value ...]\nmindzoo {command} NETWORK --help explains every key."
-        )
-    return COMMANDS[command][1](get_spec(rest[0]), rest[1:], f"mindzoo {command} {rest[0]}")
+        return _say(_usage_of(command))
+    return run_command(command, get_spec(rest[0]), rest[1:], f"mindzoo {name} {rest[0]}")
+
+
+def _refuse(name: str, rest: Sequence[str]) -> None:
+    """Refuse a command or a network that does not exist.
+
+    Raises:
+        UserError: names the nearest one.
+    """
+    if name not in COMMANDS:
+        raise UserError(f"unknown command {name}{nearest(name, COMMANDS)}; mindzoo --help lists them all")
+    if not COMMANDS[name].of_a_network or rest[:1] in (["-h"], ["--help"]):
+        return
+    if not rest or rest[0].startswith("-"):
+        raise UserError(f"which network? wanted mindzoo {name} NETWORK, with one of {', '.join(list_models())}")
+    if rest[0] not in SPECS:
+        raise UserError(f"unknown network {rest[0]}{nearest(rest[0], SPECS)}; there are {', '.join(list_models())}")
 
 
 def _usage() -> str:
     lines = ["usage: mindzoo COMMAND [NETWORK] [--key value ...]", ""]
-    lines += [f"  {name:20}{help}" for name, (help, _) in COMMANDS.items()]
-    lines += [f"  {name:20}{help}" for name, help in OTHERS.items()]
+    lines += [f"  {command.name:20}{command.help}" for command in COMMANDS.values()]
     return "\n".join([*lines, "", "mindzoo COMMAND NETWORK --help explains every key."])
 
 
-def _table(pattern: str) -> str:
-    if not list_models(pattern):
-        return f"no network matches {pattern}; there are {', '.join(list_models())}"
-    rows: list[tuple[str, ...]] = [("network", "title", "top-1 claimed", "top-5 claimed", "paper")]
-    for name in list_models(pattern):
-        spec = SPECS[name]
-        rows.append(
-            (
-                name,
-                spec.title,
-                *(f"{spec.published[k]:.2f}" if k in spec.published else "-" for k in ("top1", "top5")),
-                spec.paper,
-            )
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows
+def _usage_of(command: Command) -> str:
+    """Of a command without its network."""
+    prog = f"mindzoo {command.name} NETWORK"
+    usage = f"usage: {prog}{command.operands} [--key value ...]\n{prog} --help explains every key."
+    return f"{usage}\n\n{command.explained_examples(prog)}"
+
+
+@dataclass(frozen=True)
+class ListConfig:
+    """Networks"""
+
+    pattern: tuple[str, ...] = key(
+        (), "which networks to list, as in a shell: '*res50'; all by default", positional=True
     )
+
+
+def _list(_: None, loaded: Loaded[Any], __: Progress) -> None:
+    """A table of the networks that match a pattern."""
+    (pattern,) = loaded.config.pattern[:1] or ("*",)
+    names = list_models(pattern)
+    if not names:
+        log.logger.info("no network matches %s; there are %s", pattern, ", ".join(list_models()))
+        return
+    rows: list[tuple[str, ...]] = [("network", "title", "top-1 claimed", "top-5 claimed", "paper")]
+    for spec in map(get_spec, names):
+        claims = (f"{spec.published[k]:.2f}" if k in spec.published else "-" for k in ("top1", "top5"))
+        rows.append((spec.name, spec.title, *claims, spec.paper))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        log.logger.info("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _convert(_: None, loaded: Loaded[Any], __: Progress) -> None:
+    from mindzoo.utils.inference import convert_checkpoint
+
+    convert_checkpoint.convert(list(SPECS.values()), loaded.config)
+
+
+def _launch(spec: ModelSpec, loaded: Loaded[Any], _: Progress) -> None:
+    """Read the flags of the command that is to be launched, and launch it."""
+    from mindzoo.utils.launch import launcher
+
+    prog = f"mindzoo launch {spec.name}"
+    name, *flags = loaded.config.words or ("",)
+    command = {"train": TRAIN, "eval": EVAL}.get(name)
+    if command is None:
+        raise UserError(f"{prog} {name}: wanted {prog} train or {prog} eval, flags, -- and the command's own flags")
+    launched = read_command(command, spec, flags, f"{prog} {name} --")
+    launcher.launch(spec.folder / f"{name}.py", name, loaded.config, launched, flags)
+
+
+def _predict(spec: ModelSpec, loaded: Loaded[Any], _: Progress) -> None:
+    from mindzoo.utils.inference import classify_images
+
+    classify_images.predict(spec, loaded)
+
+
+def _embed(spec: ModelSpec, loaded: Loaded[Any], progress: Progress) -> None:
+    from mindzoo.utils.retrieval import embedder
+
+    embedder.embed(spec, loaded, progress)
+
+
+def _query(spec: ModelSpec, loaded: Loaded[Any], _: Progress) -> None:
+    from mindzoo.utils.retrieval import query
+
+    query.query(spec, loaded)
+
+
+def _fit_exponent(spec: ModelSpec, loaded: Loaded[Any], _: Progress) -> None:
+    from mindzoo.utils.retrieval import exponent
+
+    exponent.fit(spec, loaded)
+
+
+def _whiten(_: None, loaded: Loaded[Any], __: Progress) -> None:
+    from mindzoo.utils.retrieval import whitening
+
+    whitening.whiten(loaded.config)
+
+
+def _index(_: None, loaded: Loaded[Any], __: Progress) -> None:
+    from mindzoo.utils.retrieval import index
+
+    index.build(loaded.config)
+
+
+def _evaluate_retrieval(_: None, loaded: Loaded[Any], __: Progress) -> None:
+    from mindzoo.utils.retrieval import ranking
+
+    ranking.evaluate(loaded.config)
+
+
+LAUNCH = Command(
+    name="launch",
+    help="start a training or an evaluation on several ranks: launch NETWORK train",
+    config=lambda spec: LaunchConfig,
+    run=_launch,
+    verb="Start a command on several ranks and watch over them, for",
+    examples=("train --ranks 8 -- --data_dir ROOT", "eval --devices 4,5,6,7 -- --data_dir ROOT --checkpoint best.ckpt"),
+    operands=" train|eval",
+    hands_on="the flags of train or eval itself stand behind a --",
+    needs_mindspore=False,
+)
+PREDICT = Command(
+    name="predict",
+    help="name the classes of images",
+    config=lambda spec: PredictConfig,
+    run=_predict,
+    verb="Classify images with",
+    aliases=aliases_of_evaluation,
+    examples=("--checkpoint best.ckpt photo.jpg", "--checkpoint best.ckpt FOLDER --top_k 1 --output classes.csv"),
+    operands=" [IMAGE ...]",
+)
+EMBED = Command(
+    name="embed",
+    help="write the vectors of a folder of images",
+    config=lambda spec: with_options(EmbedConfig, spec, spec.options),
+    run=_embed,
+    verb="Embed images with",
+    aliases=aliases_of_evaluation,
+    examples=("--checkpoint best.ckpt --images FOLDER --output vectors.npy",),
+)
+QUERY = Command(
+    name="query",
+    help="name the images of an index that are nearest to given ones",
+    config=lambda spec: with_options(QueryConfig, spec, spec.parameter_options),
+    run=_query,
+    verb="Search an index with",
+    aliases=aliases_of_evaluation,
+    examples=("--index INDEX --checkpoint best.ckpt photo.jpg --html page.html",),
+    operands=" [IMAGE ...]",
+)
+FIT_EXPONENT = Command(
+    name="fit-exponent",
+    help="fit the exponent of a generalised-mean pooling to a size of images",
+    config=lambda spec: with_options(FitExponentConfig, spec, spec.options),
+    run=_fit_exponent,
+    verb="Fit the exponent of the pooling of",
+    aliases=aliases_of_evaluation,
+    examples=("--checkpoint best.ckpt --data_dir ROOT/val --image_size 320",),
+)
+WHITEN = Command(
+    name="whiten",
+    help="fit a whitening on vectors: whiten VECTORS.npy --output W.npz",
+    config=lambda _: WhitenConfig,
+    run=_whiten,
+    verb="Fit a PCA whitening on a file of vectors",
+    examples=("vectors.npy --output whitening.npz --dimension 256",),
+    of_a_network=False,
+    needs_mindspore=False,
+)
+INDEX = Command(
+    name="index",
+    help="make an index of vectors: index VECTORS.npy --output FOLDER",
+    config=lambda _: IndexConfig,
+    run=_index,
+    verb="Make an index of a file of vectors",
+    examples=("vectors.npy --output INDEX", "vectors.npy --output INDEX --kind hnsw --whitening whitening.npz"),
+    of_a_network=False,
+    needs_mindspore=False,
+)
+EVALUATE_RETRIEVAL = Command(
+    name="evaluate-retrieval",
+    help="how well vectors rank images: evaluate-retrieval VECTORS.npy --protocol P",
+    config=lambda _: EvaluateRetrievalConfig,
+    run=_evaluate_retrieval,
+    verb="Evaluate the ranking by vectors",
+    examples=("vectors.npy", "vectors.npy --protocol holidays --whitening whitening.npz"),
+    of_a_network=False,
+    needs_mindspore=False,
+)
+CONVERT = Command(
+    name="convert",
+    help="write any checkpoint that can be read as one of this zoo: convert IN OUT.ckpt",
+    config=lambda _: ConvertConfig,
+    run=_convert,
+    verb="Write any checkpoint as one of this zoo",
+    examples=("hrnetv2_w48_imagenet_pretrained.pth hrnet_w48.ckpt",),
+    of_a_network=False,
+)
+LIST = Command(
+    name="list",
+    help="list the networks",
+    config=lambda _: ListConfig,
+    run=_list,
+    verb="List the networks",
+    examples=("", "'*res50'"),
+    of_a_network=False,
+    needs_mindspore=False,
+)
+COMMANDS = {
+    command.name: command
+    for command in (
+        TRAIN,
+        EVAL,
+        LAUNCH,
+        EXPORT,
+        PREDICT,
+        EMBED,
+        QUERY,
+        FIT_EXPONENT,
+        CONVERT,
+        LIST,
+        DOCTOR,
+        WHITEN,
+        INDEX,
+        EVALUATE_RETRIEVAL,
+    )
+}
 
 
 def _say(text: str) -> int:

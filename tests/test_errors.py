@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mindzoo.utils.errors import Interrupted, nearest, shorten
+from mindzoo.utils.errors import nearest, shorten
+from mindzoo.utils.exits import Interrupted
 
 
 def test_nearest_names_the_closest_word() -> None:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from mindzoo.utils import compat, log, runtime
-from mindzoo.utils.errors import Interrupted, UserError
+from mindzoo.utils import compat, exits, log, runtime
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.exits import Interrupted
 from mindzoo.utils.runtime import World
 
 
@@ -153,14 +154,14 @@ def raising(error: BaseException) -> Callable[[], None]:
 )
 def test_exit_status(capsys: pytest.CaptureFixture[str], error: BaseException, status: int, out: str, err: str) -> None:
     log.start()
-    assert runtime.exit_status(raising(error)) == status
+    assert exits.exit_status(raising(error)) == status
     assert capsys.readouterr() == (out, err)
     assert log.logger.handlers == []
 
 
 def test_exit_status_of_success(capsys: pytest.CaptureFixture[str]) -> None:
     log.start()
-    assert runtime.exit_status(lambda: "what a run returns means nothing") == 0
+    assert exits.exit_status(lambda: "what a run returns means nothing") == 0
     assert capsys.readouterr() == ("", "")
     assert log.logger.handlers == []
 
@@ -170,7 +171,7 @@ def test_exit_status_where_the_reader_of_the_output_is_gone(
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(sys, "stdout", sys.stdout)
-        assert runtime.exit_status(raising(BrokenPipeError())) == 141
+        assert exits.exit_status(raising(BrokenPipeError())) == 141
         sys.stdout.close()
     assert capsys.readouterr().err == ""
 
@@ -179,5 +180,5 @@ def test_exit_status_where_the_reader_of_the_output_is_gone(
 def test_any_other_end_passes_through(error: BaseException) -> None:
     log.start()
     with pytest.raises(type(error)):
-        runtime.exit_status(raising(error))
+        exits.exit_status(raising(error))
     assert log.logger.handlers == []

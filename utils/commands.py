@@ -1,237 +1,253 @@
-"""The sentence that an entry point is: `train(SPEC)`, `evaluate(SPEC)`, `export(SPEC)`.
+"""What a command is, and the one way in which every command runs.
 
-Each reads the command line, runs, and returns the exit status.
+A command is data: its name, its keys, and the function that does the work. `run_command` reads the command line, says
+which keys have no effect, refuses a device that is absent, copies what lies in buckets, and turns the way the work ends
+into an exit status. Entry points are sentences: `train(SPEC)`.
+
+What a command needs is imported when it runs, so that `--help` needs no MindSpore.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mindzoo.utils import log, runtime, storage
+from mindzoo.utils import environment, log, storage
 from mindzoo.utils.config import reading
-from mindzoo.utils.config.keys import CHECKPOINT_ALIASES, TRAIN_ALIASES, ConvertConfig, PredictConfig
+from mindzoo.utils.config.keys import CHECKPOINT_ALIASES, TRAIN_ALIASES
 from mindzoo.utils.config.reading import Aliases, Loaded
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.inference import classify_images, convert_checkpoint, evaluate_checkpoints, export_checkpoint
-from mindzoo.utils.launch import launcher
-from mindzoo.utils.launch.keys import LaunchConfig
-from mindzoo.utils.retrieval import embedder, exponent, index, query, ranking, whitening
-from mindzoo.utils.retrieval.keys import (
-    EmbedConfig,
-    EvaluateRetrievalConfig,
-    FitExponentConfig,
-    IndexConfig,
-    QueryConfig,
-    WhitenConfig,
-    with_options,
-)
-from mindzoo.utils.spec import ModelSpec
-from mindzoo.utils.training import trainer
+from mindzoo.utils.exits import FoundProblems, exit_status
+from mindzoo.utils.log import Progress
 
-C = TypeVar("C")
+if TYPE_CHECKING:
+    from mindzoo.utils.spec import ModelSpec
+
+# What a command does: (the network's description, its configuration, the progress line). The description is None
+# where no network is named.
+Work = Callable[[Any, Loaded[Any], Progress], object]
 
 
-def train(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Train; the flags are those of `spec.train_config`."""
-
-    def run() -> None:
-        loaded = _load(spec, spec.train_config, {**TRAIN_ALIASES, **spec.train_aliases}, argv, prog, "Train")
-        progress = log.start(spec.lines.format, console=_on_console(loaded.config))
-        trainer.train(spec, loaded, progress)
-
-    return runtime.exit_status(run)
+def no_aliases(spec: ModelSpec) -> Aliases:
+    return {}
 
 
-def evaluate(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Evaluate one checkpoint, or every checkpoint of a folder."""
+@dataclass(frozen=True)
+class Command:
+    """One command of the zoo."""
 
-    def run() -> None:
-        loaded = _load(spec, spec.eval_config, {**CHECKPOINT_ALIASES, **spec.eval_aliases}, argv, prog, "Evaluate")
-        log.start(spec.lines.format, console=_on_console(loaded.config))
-        evaluate_checkpoints.evaluate(spec, loaded)
+    name: str
+    help: str  # one line in the list of commands
+    config: Callable[[Any], type[Any]]  # the network's description, or None -> the class of its keys
+    run: Work
+    verb: str  # what it does, in front of the network's title; a sentence where there is no network
+    aliases: Callable[[ModelSpec], Aliases] = no_aliases
+    examples: Sequence[str] = ()  # what may stand behind the command
+    of_a_network: bool = True
+    operands: str = ""  # what stands behind the name without a flag, for usage lines
+    original_lines: bool = False  # prints in the log format of the network's original README, on one rank of eight
+    hands_on: str = ""  # takes a -- and another command's flags behind it: whose they are
+    needs_mindspore: bool = True
 
-    return runtime.exit_status(run)
+    def explained_examples(self, prog: str) -> str:
+        """The examples as lines of `--help`."""
+        return "\n".join(["examples:", *(f"  {prog} {words}".rstrip() for words in self.examples)])
 
 
-def launch(spec: ModelSpec, argv: Sequence[str], prog: str) -> int:
-    """Train or evaluate on several ranks: `train --ranks 8 -- FLAGS OF TRAIN`."""
-    commands: dict[str, tuple[type[Any], Aliases, Aliases]] = {
-        "train": (spec.train_config, TRAIN_ALIASES, spec.train_aliases),
-        "eval": (spec.eval_config, CHECKPOINT_ALIASES, spec.eval_aliases),
-    }
-    command, *rest = argv or [""]
+def run_command(command: Command, spec: ModelSpec | None, argv: Sequence[str] | None = None, prog: str = "") -> int:
+    """Run a command on a command line; returns the exit status, see `exit_status`.
+
+    Args:
+        argv: by default that of this process.
+        prog: what the command is called, for `--help`; by default this process's script.
+    """
 
     def run() -> None:
-        log.start()
-        if command not in (*commands, "-h", "--help"):
-            raise UserError(
-                f"{prog} {command}: wanted {prog} train or {prog} eval, flags, -- and the command's own flags"
-            )
-        own = rest[: rest.index("--")] if "--" in rest else rest
-        options = _launch_options(own if command in commands else ["--help"], f"{prog} {command}")
-        config_class, common, aliases = commands[command]
-        flags = rest[len(own) + 1 :]
-        loaded = _read(spec, config_class, {**common, **aliases}, flags, f"{prog} {command} --", command.capitalize())
-        launcher.launch(spec.folder / f"{command}.py", command, options, loaded, flags)
-
-    return runtime.exit_status(run)
-
-
-def _launch_options(argv: Sequence[str], prog: str) -> LaunchConfig:
-    """The flags in front of the `--`; the error of an unknown one says where the others belong."""
-    behind = "the flags of train or eval itself stand behind a --"
-    try:
-        what = f"Start a command on several ranks and watch over them; {behind}."
-        return reading.load(LaunchConfig, argv, prog=prog, description=what).config
-    except UserError as error:
-        raise UserError(f"{error}; {behind}") from None
-
-
-def export(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Write a checkpoint as MINDIR, ONNX or AIR."""
-
-    def run() -> None:
-        loaded = _load(spec, spec.export_config, {**CHECKPOINT_ALIASES, **spec.export_aliases}, argv, prog, "Export")
-        log.start()
-        export_checkpoint.export(spec, storage.fetch(loaded, spec.cache_paths))
-
-    return runtime.exit_status(run)
-
-
-def predict(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Name the classes of images."""
-
-    def run() -> None:
-        loaded = _load(
-            spec, PredictConfig, {**CHECKPOINT_ALIASES, **spec.eval_aliases}, argv, prog, "Classify images with"
-        )
-        log.start()
-        classify_images.predict(spec, storage.fetch(loaded, spec.cache_paths))
-
-    return runtime.exit_status(run)
-
-
-def embed(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Write the vectors of a folder of images."""
-
-    def run() -> None:
-        aliases = {**CHECKPOINT_ALIASES, **spec.eval_aliases}
-        loaded = _load(spec, with_options(EmbedConfig, spec, spec.options), aliases, argv, prog, "Embed images with")
-        progress = log.start()
-        embedder.embed(spec, storage.fetch(loaded, spec.cache_paths), progress)
-
-    return runtime.exit_status(run)
-
-
-def search(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Name the images of an index that are nearest to given ones."""
-
-    def run() -> None:
-        aliases = {**CHECKPOINT_ALIASES, **spec.eval_aliases}
-        loaded = _load(
-            spec, with_options(QueryConfig, spec, spec.parameter_options), aliases, argv, prog, "Search an index with"
-        )
-        log.start()
-        query.query(spec, storage.fetch(loaded, spec.cache_paths))
-
-    return runtime.exit_status(run)
-
-
-def fit_exponent(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Find the exponent of the pooling that goes with a size of images."""
-
-    def run() -> None:
-        aliases = {**CHECKPOINT_ALIASES, **spec.eval_aliases}
-        loaded = _load(
-            spec,
-            with_options(FitExponentConfig, spec, spec.options),
-            aliases,
-            argv,
-            prog,
-            "Fit the exponent of the pooling of",
-        )
-        log.start()
-        exponent.fit(spec, loaded)
-
-    return runtime.exit_status(run)
-
-
-def whiten(argv: Sequence[str], prog: str) -> int:
-    """Fit a whitening on vectors."""
-    return _plain(WhitenConfig, whitening.whiten, argv, prog, "Fit a PCA whitening on a file of vectors.")
-
-
-def build_index(argv: Sequence[str], prog: str) -> int:
-    """Make an index of vectors."""
-    return _plain(IndexConfig, index.build, argv, prog, "Make an index of a file of vectors.")
-
-
-def evaluate_retrieval(argv: Sequence[str], prog: str) -> int:
-    """Evaluate how vectors rank images."""
-    return _plain(EvaluateRetrievalConfig, ranking.evaluate, argv, prog, "Evaluate the ranking by vectors.")
-
-
-def convert(specs: Collection[ModelSpec], argv: Sequence[str], prog: str) -> int:
-    """Write any checkpoint that can be read as one of this zoo."""
-
-    def run() -> None:
-        loaded = reading.load(ConvertConfig, argv, prog=prog, description="Write any checkpoint as one of this zoo.")
-        log.start()
-        convert_checkpoint.convert(specs, loaded.config)
-
-    return runtime.exit_status(run)
-
-
-def _plain(
-    config_class: type[C], command: Callable[[C], object], argv: Sequence[str], prog: str, description: str
-) -> int:
-    """Run a command that needs no network."""
-
-    def run() -> None:
-        loaded = reading.load(config_class, argv, prog=prog, description=description)
-        log.start()
+        words = sys.argv[1:] if argv is None else argv
+        loaded = read_command(command, spec, words, prog or Path(sys.argv[0]).name)
+        progress = start_log(command, spec, loaded.config)
         for note in loaded.notes():
-            log.logger.info(note)
-        command(loaded.config)
+            log.logger.info("note: %s", note)
+        if command.needs_mindspore:
+            environment.check_mindspore()
+        refuse_early(spec, loaded)
+        if command.of_a_network and spec is not None:
+            loaded = storage.fetch(loaded, spec.cache_paths)
+        command.run(spec, loaded, progress)
 
-    return runtime.exit_status(run)
+    return exit_status(run)
 
 
-def _load(
-    spec: ModelSpec, config_class: type[Any], aliases: Any, argv: Sequence[str] | None, prog: str | None, verb: str
-) -> Loaded[Any]:
-    """The configuration with its `*_url` keys put in place."""
-    loaded = _read(spec, config_class, aliases, argv, prog, verb)
+def read_command(command: Command, spec: ModelSpec | None, words: Sequence[str], prog: str) -> Loaded[Any]:
+    """The configuration that the words mean, with its `*_url` keys put in place.
+
+    Raises:
+        UserError: an unknown key, or a value that is none of its kind.
+    """
+    config_class = command.config(spec)
     known = {field.name for field in dataclasses.fields(config_class)}
-    if "checkpoint_url" not in known:
+    own, behind = list(words), []
+    if command.hands_on and "--" in own:
+        own, behind = own[: own.index("--")], own[own.index("--") + 1 :]
+    about_network: dict[str, Any] = {"description": f"{command.verb}."}
+    if spec is not None:
+        about_network = {
+            "description": f"{command.verb} {spec.title} ({spec.paper}).",
+            "aliases": known_aliases(command.aliases(spec), known),
+            "recipes": spec.recipes,
+            # One recipe serves all commands of a network; what only a training needs is skipped by the others.
+            "passed_over": keys_of_a_training(spec),
+        }
+    try:
+        loaded = reading.load(config_class, own, prog=prog, epilog=command.explained_examples(prog), **about_network)
+    except UserError as error:
+        raise UserError(f"{error}; {command.hands_on}" if command.hands_on else str(error)) from None
+    if command.hands_on:
+        words_and_more = (*loaded.config.words, *behind)
+        return dataclasses.replace(loaded, config=dataclasses.replace(loaded.config, words=words_and_more))
+    if spec is None or "checkpoint_url" not in known:
         return loaded
     return storage.settle(loaded, "checkpoint" if "checkpoint" in known else spec.checkpoint_url_key)
 
 
-def _read(
-    spec: ModelSpec, config_class: type[Any], aliases: Any, argv: Sequence[str] | None, prog: str | None, verb: str
-) -> Loaded[Any]:
-    known = {field.name for field in dataclasses.fields(config_class)}
-    # One recipe serves all commands of a network; what only a training needs is skipped by the others.
-    training = {field.name for field in dataclasses.fields(spec.train_config)} | {*TRAIN_ALIASES, *spec.train_aliases}
-    return reading.load(
-        config_class,
-        sys.argv[1:] if argv is None else argv,
-        aliases={
-            word: meant
-            for word, meant in aliases.items()
-            if known.issuperset((meant,) if isinstance(meant, str) else meant.keys)
-        },
-        recipes=spec.recipes,
-        prog=prog,
-        passed_over=training,
-        description=f"{verb} {spec.title} ({spec.paper}).",
-    )
+def known_aliases(aliases: Aliases, known: set[str]) -> Aliases:
+    """The aliases whose keys this command has."""
+    return {
+        word: meant
+        for word, meant in aliases.items()
+        if known.issuperset((meant,) if isinstance(meant, str) else meant.keys)
+    }
 
 
-def _on_console(settings: Any) -> bool:
-    """One rank of eight speaks, as in the original zoo."""
-    return bool(settings.rank % 8 == 0)
+def keys_of_a_training(spec: ModelSpec) -> set[str]:
+    """Keys and aliases of the network's training."""
+    return {field.name for field in dataclasses.fields(spec.train_config)} | {*TRAIN_ALIASES, *spec.train_aliases}
+
+
+def start_log(command: Command, spec: ModelSpec | None, config: Any) -> Progress:
+    """The log of the command; one rank of eight speaks on the console, as in the original zoo."""
+    if not command.original_lines or spec is None:
+        return log.start()
+    return log.start(spec.lines.format, console=config.rank % 8 == 0)
+
+
+def refuse_early(spec: ModelSpec | None, loaded: Loaded[Any]) -> None:
+    """Refuse what no copy from a bucket could mend: a device that is absent, images that the network cannot take.
+
+    Raises:
+        UserError: says which.
+    """
+    config = loaded.config
+    if getattr(config, "device_target", ""):
+        from mindzoo.utils import runtime
+
+        runtime.check_device(config.device_target)
+    if spec is not None and "image_size" in loaded.given:
+        spec.check_image_size(config.image_size)
+
+
+def _train(spec: ModelSpec, loaded: Loaded[Any], progress: Progress) -> None:
+    from mindzoo.utils.training import trainer
+
+    trainer.train(spec, loaded, progress)
+
+
+def _evaluate(spec: ModelSpec, loaded: Loaded[Any], _: Progress) -> None:
+    from mindzoo.utils.inference import evaluate_checkpoints
+
+    evaluate_checkpoints.evaluate(spec, loaded)
+
+
+def _export(spec: ModelSpec, loaded: Loaded[Any], _: Progress) -> None:
+    from mindzoo.utils.inference import export_checkpoint
+
+    export_checkpoint.export(spec, loaded)
+
+
+def _doctor(_: None, loaded: Loaded[Any], __: Progress) -> None:
+    from mindzoo.utils.doctor import examination
+
+    if examination.report(loaded.config):
+        raise FoundProblems
+
+
+def aliases_of_training(spec: ModelSpec) -> Aliases:
+    return {**TRAIN_ALIASES, **spec.train_aliases}
+
+
+def aliases_of_evaluation(spec: ModelSpec) -> Aliases:
+    return {**CHECKPOINT_ALIASES, **spec.eval_aliases}
+
+
+def aliases_of_export(spec: ModelSpec) -> Aliases:
+    return {**CHECKPOINT_ALIASES, **spec.export_aliases}
+
+
+def _doctor_config(_: None) -> type[Any]:
+    from mindzoo.utils.doctor.keys import DoctorConfig
+
+    return DoctorConfig
+
+
+TRAIN = Command(
+    name="train",
+    help="train a network on class folders",
+    config=lambda spec: spec.train_config,
+    run=_train,
+    verb="Train",
+    aliases=aliases_of_training,
+    examples=(
+        "--data_dir ROOT --batch_size 32",
+        "--config_path digits_cpu --data_dir digits --output_dir run",
+        "--data_dir ROOT --resume auto",
+    ),
+    original_lines=True,
+)
+EVAL = Command(
+    name="eval",
+    help="evaluate a checkpoint, or every checkpoint of a folder",
+    config=lambda spec: spec.eval_config,
+    run=_evaluate,
+    verb="Evaluate",
+    aliases=aliases_of_evaluation,
+    examples=("--data_dir ROOT --checkpoint best.ckpt", "--data_dir ROOT/val --checkpoint FOLDER"),
+    original_lines=True,
+)
+EXPORT = Command(
+    name="export",
+    help="write a checkpoint as MINDIR, ONNX or AIR, and verify it",
+    config=lambda spec: spec.export_config,
+    run=_export,
+    verb="Export",
+    aliases=aliases_of_export,
+    examples=("--checkpoint best.ckpt", "--checkpoint best.ckpt --file_format ONNX --file_name network"),
+)
+DOCTOR = Command(
+    name="doctor",
+    help="check this machine, and say what is wrong: doctor [--rank_table FILE]",
+    config=_doctor_config,
+    run=_doctor,
+    verb="Check this machine and say what is wrong",
+    examples=("", "--devices 8 --rank_table hccl_8p.json"),
+    of_a_network=False,
+    needs_mindspore=False,
+)
+
+
+def train(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str = "") -> int:
+    """Train; the flags are those of `spec.train_config`."""
+    return run_command(TRAIN, spec, argv, prog)
+
+
+def evaluate(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str = "") -> int:
+    """Evaluate one checkpoint, or every checkpoint of a folder."""
+    return run_command(EVAL, spec, argv, prog)
+
+
+def export(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str = "") -> int:
+    """Write a checkpoint as MINDIR, ONNX or AIR."""
+    return run_command(EXPORT, spec, argv, prog)

@@ -12,6 +12,8 @@ import platform
 import sys
 import warnings
 
+from mindzoo.utils.errors import UserError
+
 PYTHON = ((3, 10), (3, 13))
 MINDSPORE = ((2, 8), (2, 11))
 NUMPY = ((1, 26, 4), (2,))
@@ -26,21 +28,35 @@ WHEELS_TEXT = "Linux (glibc) on x86_64 and aarch64, macOS on x86_64 and arm64, a
 
 
 def prepare() -> None:
-    """Check the environment and set what MindSpore reads when it is imported.
+    """Check Python, platform and NumPy, and set what MindSpore reads when it is imported.
+
+    MindSpore itself is checked where something is computed, by `check_mindspore`: listing networks and explaining
+    flags needs none.
 
     Raises:
         ImportError: with one sentence that says what was found, what is wanted and what to do.
     """
-    problem = find_problem()
+    problem = next((problem for subject, (_, problem) in examine().items() if problem and subject != "MindSpore"), None)
     if problem:
         raise ImportError(problem)
-    if find_doubt():
-        warnings.warn(str(find_doubt()), stacklevel=3)
     # Warnings of the framework's compiler say nothing a user can act on. Its data pipeline logs every error that it
     # also raises; the raised one is reported.
     os.environ.setdefault("GLOG_v", "3")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     os.environ.setdefault("MS_SUBMODULE_LOG_v", "{MD:4}")
+
+
+def check_mindspore() -> None:
+    """Refuse to compute with no MindSpore or an old one, and warn of one that is newer than those tested.
+
+    Raises:
+        UserError: with one sentence that says what was found, what is wanted and what to do.
+    """
+    _, problem = examine()["MindSpore"]
+    if problem:
+        raise UserError(problem)
+    if find_doubt():
+        warnings.warn(str(find_doubt()), stacklevel=3)
 
 
 def find_problem() -> str | None:

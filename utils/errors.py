@@ -1,14 +1,9 @@
-"""Errors that are for the person at the keyboard, and the exit status that each way to end has."""
+"""Errors that are for the person at the keyboard, and the words they are made of."""
 
 from __future__ import annotations
 
 import difflib
-import os
-import signal
-import sys
-from collections.abc import Callable, Iterable
-
-from mindzoo.utils import log
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -16,40 +11,6 @@ class UserError(Exception):
 
     The message says what was found, what was wanted and what to do.
     """
-
-
-class Interrupted(Exception):  # noqa: N818 - nothing went wrong
-    """The run ended early because a signal asked it to; `signal` is that signal's number."""
-
-    def __init__(self, message: str, signal: int) -> None:
-        super().__init__(message)
-        self.signal = signal
-
-
-def exit_status(run: Callable[[], object]) -> int:
-    """Run a command and turn the way it ends into an exit status.
-
-    0: done; 2: something the user can mend, said in a line; 128 + signal: ended by a signal. Any other exception is
-    a defect of ours and keeps its traceback.
-    """
-    try:
-        run()
-    except UserError as error:
-        sys.stdout.flush()
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    except Interrupted as error:
-        log.logger.info("%s", error)
-        return 128 + error.signal
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return 128 + signal.SIGINT
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the reader of our output is gone; nothing is to be flushed
-        return 128 + signal.SIGPIPE
-    finally:
-        log.stop()
-    return 0
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

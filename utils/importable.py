@@ -4,8 +4,8 @@ An entry point runs this file with `runpy` before it imports anything of the pac
 entry point becomes `mindzoo`, whatever it is called and whatever else is installed: a script of a clone runs the
 code of that clone.
 
-Under the run name "importable anywhere" the package is not asked whether it can run here: for entry points that need
-no more than the standard library, such as those that are there to find out what is wrong.
+An entry point that is there to find out what is wrong takes `register` from this file and calls it by itself, with
+`checked=False`.
 """
 
 import importlib.util
@@ -33,5 +33,5 @@ def register(root: Path, *, checked: bool = True) -> None:
         raise SystemExit(2) from None
 
 
-if __name__ in ("importable", "importable anywhere", "__main__"):
-    register(Path(__file__).resolve().parents[1], checked=__name__ != "importable anywhere")
+if __name__ in ("importable", "__main__"):
+    register(Path(__file__).resolve().parents[1])

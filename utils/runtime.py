@@ -15,9 +15,7 @@ from mindspore import nn
 
 from mindzoo.utils import compat, log
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.errors import exit_status as exit_status  # commands know it as runtime.exit_status
 
-DEVICES = ("auto", "Ascend", "GPU", "CPU")
 # Any of these in the environment means that a launcher started this process as one of several.
 LAUNCHER_VARIABLES = ("MS_ROLE", "RANK_TABLE_FILE", "OMPI_COMM_WORLD_SIZE")
 
@@ -76,9 +74,18 @@ def resolve_device(target: str) -> str:
         device = "Ascend" if compat.device_available("Ascend") else "CPU"
         log.logger.info("device_target auto: computing on %s", device)
         return device
-    if not compat.device_available(target):
-        raise UserError(f"device_target is {target}, and MindSpore finds none here; use --device_target CPU or auto")
+    check_device(target)
     return target
+
+
+def check_device(target: str) -> None:
+    """Refuse a device that was asked for by name and is absent.
+
+    Raises:
+        UserError: says what to ask for.
+    """
+    if target != "auto" and not compat.device_available(target):
+        raise UserError(f"device_target is {target}, and MindSpore finds none here; use --device_target CPU or auto")
 
 
 def limit_onednn(device: str) -> None:

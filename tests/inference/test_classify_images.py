@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mindzoo import cli
 from mindzoo.models import create_model
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.trainings import COLORS, Trained
@@ -23,7 +24,7 @@ from mindzoo.utils.inference import classify_images
 
 
 def predict(source: Path, *words: str) -> int:
-    return commands.predict(SPEC, ["--checkpoint", str(source), "--device_target", "CPU", *words])
+    return commands.run_command(cli.PREDICT, SPEC, ["--checkpoint", str(source), "--device_target", "CPU", *words])
 
 
 def plain(path: Path, color: str) -> Path:
@@ -132,7 +133,7 @@ def test_wrong_inputs_are_said(
 
 
 def test_no_checkpoint_is_said(capsys: pytest.CaptureFixture[str], trained: Trained) -> None:
-    assert commands.predict(SPEC, [str(next(trained.data.glob("val/red/*.png")))]) == 2
+    assert commands.run_command(cli.PREDICT, SPEC, [str(next(trained.data.glob("val/red/*.png")))]) == 2
     assert "checkpoint is not given" in capsys.readouterr().err
 
 

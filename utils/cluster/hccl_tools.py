@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from mindzoo.utils.cluster import addresses, rank_table
-from mindzoo.utils.errors import UserError, exit_status
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.exits import exit_status
 
 USUAL_DEVICES, MOST_DEVICES = 8, 16  # of one server
 

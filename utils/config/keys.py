@@ -31,9 +31,15 @@ class RecipeKeys:
 
 @dataclass(frozen=True)
 class DeviceKeys:
-    """Device and ranks"""
+    """Device"""
 
     device_target: str = key("auto", "where to compute; auto is Ascend where there is one, else CPU", choices=DEVICES)
+
+
+@dataclass(frozen=True)
+class RanksKeys(DeviceKeys):
+    """Ranks"""
+
     is_distributed: bool = key(
         False, "join the ranks of the launcher that started this process; without one it runs alone"
     )
@@ -273,7 +279,7 @@ class TrainConfig(
     PreprocessingKeys,
     TrainDataKeys,
     StorageKeys,
-    DeviceKeys,
+    RanksKeys,
     RecipeKeys,
 ):
     """All keys of a training"""
@@ -338,7 +344,7 @@ class CheckpointKeys:
 
 
 @dataclass(frozen=True)
-class EvalConfig(CheckpointKeys, PreprocessingKeys, StorageKeys, DeviceKeys, RecipeKeys):
+class EvalConfig(CheckpointKeys, PreprocessingKeys, StorageKeys, RanksKeys, RecipeKeys):
     """Evaluation"""
 
     checkpoint: str = key("", "checkpoint file, or a folder of which every checkpoint is evaluated, newest first")
@@ -350,7 +356,7 @@ class EvalConfig(CheckpointKeys, PreprocessingKeys, StorageKeys, DeviceKeys, Rec
 
 
 @dataclass(frozen=True)
-class ExportConfig(CheckpointKeys, PreprocessingKeys, RecipeKeys):
+class ExportConfig(CheckpointKeys, PreprocessingKeys, DeviceKeys, RecipeKeys):
     """Export"""
 
     file_name: str = key(
@@ -363,17 +369,15 @@ class ExportConfig(CheckpointKeys, PreprocessingKeys, RecipeKeys):
         "image on which file and network are compared; by default one of the data the checkpoint was trained on, or the one mindzoo ships",
     )
     no_verify: bool = key(False, "do not load the file again and compare")
-    device_target: str = key("auto", "where to compute; auto is Ascend where there is one, else CPU", choices=DEVICES)
 
 
 @dataclass(frozen=True)
-class PredictConfig(CheckpointKeys, PreprocessingKeys, RecipeKeys):
+class PredictConfig(CheckpointKeys, PreprocessingKeys, DeviceKeys, RecipeKeys):
     """Prediction"""
 
     images: tuple[str, ...] = key((), "image files, or folders of them", positional=True)
     top_k: int = key(5, "how many classes to name per image", minimum=1)
     output: str = key("", "file to write as well, .json or .csv")
-    device_target: str = key("auto", "where to compute; auto is Ascend where there is one, else CPU", choices=DEVICES)
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,7 @@ def load(
     recipes: Path | None = None,
     prog: str | None = None,
     description: str = "",
+    epilog: str = "",
     passed_over: Collection[str] = (),
 ) -> Loaded[C]:
     """Read flags, and the YAML file that they name, into a `config_class`.
@@ -99,13 +100,14 @@ def load(
     Args:
         aliases: other spellings of keys, {"per_batch_size": "batch_size"}, and words that are converted.
         passed_over: keys that a recipe may hold for another command; they are skipped.
+        prog, description, epilog: for `--help`, as those of argparse.
         recipes: the folder in which a `--config_path` that is no file of its own is looked up.
 
     Raises:
         UserError: unknown key, value of another type or out of range, file that is missing or no YAML mapping.
     """
     aliases = dict(aliases or {})
-    flags = _parse_flags(config_class, argv, aliases, prog, description)
+    flags = _parse_flags(config_class, argv, aliases, {"prog": prog, "description": description, "epilog": epilog})
     values: dict[str, Any] = {}
     if flags.get("config_path"):
         values = read_yaml(config_class, find_recipe(flags["config_path"], recipes), aliases, passed_over)
@@ -249,10 +251,8 @@ def _check_range(spec: dataclasses.Field[Any], value: Any) -> None:
             raise UserError(f"{spec.name} is {number:g}; wanted {' and '.join(filter(None, (above, below)))}")
 
 
-def _parse_flags(
-    config_class: type, argv: Sequence[str], aliases: Aliases, prog: str | None, description: str
-) -> dict[str, Any]:
-    parser = _Parser(prog=prog, description=description, allow_abbrev=False, formatter_class=_HelpFormatter)
+def _parse_flags(config_class: type, argv: Sequence[str], aliases: Aliases, words: Mapping[str, Any]) -> dict[str, Any]:
+    parser = _Parser(**words, allow_abbrev=False, formatter_class=_HelpFormatter)
     types = _types(config_class)
     converted = {word: meant for word, meant in aliases.items() if isinstance(meant, Conversion) and word not in types}
     spellings: dict[str, list[str]] = {name: [name] for name in types}

@@ -32,9 +32,6 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
     Raises:
         UserError: anything the user can mend in data, checkpoint or device.
     """
-    for note in loaded.notes():
-        logger.info("note: %s", note)
-    loaded = storage.fetch(loaded, spec.cache_paths)
     config = loaded.config
     key = "eval_data_dir" if config.eval_data_dir else "data_dir"
     data_root = folders.find_split(getattr(config, key), "val", key)

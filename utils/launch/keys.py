@@ -8,6 +8,13 @@ from mindzoo.utils.config.reading import key
 
 
 @dataclass(frozen=True)
+class CommandKeys:
+    """The command"""
+
+    words: tuple[str, ...] = key((), "train or eval; behind a -- the flags of that command", positional=True)
+
+
+@dataclass(frozen=True)
 class RanksKeys:
     """Ranks, devices and servers"""
 
@@ -60,5 +67,5 @@ class FolderKeys:
 
 
 @dataclass(frozen=True)
-class LaunchConfig(FolderKeys, RanksKeys):
+class LaunchConfig(FolderKeys, RanksKeys, CommandKeys):
     """All flags of a launch"""

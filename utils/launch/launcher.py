@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mindzoo.utils import log, runtime
+from mindzoo.utils import log
 from mindzoo.utils.cluster import ports
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.errors import UserError
@@ -42,8 +42,6 @@ def launch(entry: Path, command: str, options: LaunchConfig, loaded: Loaded[Any]
     """
     if not sys.platform.startswith("linux"):
         raise UserError(f"several ranks can be launched on Linux only, and this is {sys.platform}")
-    if options.device_target not in ("", "auto"):
-        runtime.resolve_device(options.device_target)
     placed = layout.settle(options)
     port = 0
     if placed.size > 1:

@@ -14,7 +14,8 @@ from mindzoo.utils import runtime
 from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.class_folders import SUFFIXES, UNREADABLE_SUFFIXES
-from mindzoo.utils.errors import Interrupted, UserError
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.exits import Interrupted
 from mindzoo.utils.log import Progress, logger
 from mindzoo.utils.retrieval import encoder
 from mindzoo.utils.retrieval.encoder import Encoder

@@ -8,20 +8,18 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from mindzoo.utils.config.keys import CheckpointKeys, PreprocessingKeys, RecipeKeys
+from mindzoo.utils.config.keys import CheckpointKeys, DeviceKeys, PreprocessingKeys, RecipeKeys
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.runtime import DEVICES
 from mindzoo.utils.spec import ModelSpec
 
 KINDS = ("exact", "flat", "ivf", "hnsw")
 PROTOCOLS = ("folders", "holidays", "ukbench")
 C = TypeVar("C")
-DEVICE_HELP = "where to compute; auto is Ascend where there is one, else CPU"
 
 
 @dataclass(frozen=True)
-class EmbedConfig(CheckpointKeys, PreprocessingKeys, RecipeKeys):
+class EmbedConfig(CheckpointKeys, PreprocessingKeys, DeviceKeys, RecipeKeys):
     """Embedding"""
 
     images: str = key("", "folder of images, at any depth; the folder that an image lies in is noted as its class")
@@ -29,7 +27,6 @@ class EmbedConfig(CheckpointKeys, PreprocessingKeys, RecipeKeys):
     batch_size: int = key(32, "images at a time", minimum=1)
     workers: int = key(0, "threads that read images; 0: chosen from the number of cores", minimum=0)
     overwrite: bool = key(False, "write output also where it exists, and begin anew where an earlier run was stopped")
-    device_target: str = key("auto", DEVICE_HELP, choices=DEVICES)
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class IndexConfig(VectorsKeys):
 
 
 @dataclass(frozen=True)
-class QueryConfig(PreprocessingKeys, RecipeKeys):
+class QueryConfig(PreprocessingKeys, DeviceKeys, RecipeKeys):
     """Query; images are preprocessed as those of the index, and a value that is given must be the same"""
 
     images: tuple[str, ...] = key((), "image files, or folders of them", positional=True)
@@ -84,7 +81,6 @@ class QueryConfig(PreprocessingKeys, RecipeKeys):
     output: str = key("", "file to write as well, .json")
     html: str = key("", "page with the pictures to write as well, .html")
     batch_size: int = key(32, "images at a time", minimum=1)
-    device_target: str = key("auto", DEVICE_HELP, choices=DEVICES)
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,7 @@ class EvaluateRetrievalConfig(VectorsKeys):
 
 
 @dataclass(frozen=True)
-class FitExponentConfig(CheckpointKeys, PreprocessingKeys, RecipeKeys):
+class FitExponentConfig(CheckpointKeys, PreprocessingKeys, DeviceKeys, RecipeKeys):
     """Fitting the exponent of the pooling"""
 
     data_dir: str = key("", "folder with one folder of images per class; or a folder that holds only train/ and val/")
@@ -117,7 +113,6 @@ class FitExponentConfig(CheckpointKeys, PreprocessingKeys, RecipeKeys):
     batch_size: int = key(32, "images at a time", minimum=1)
     workers: int = key(0, "threads that read images; 0: chosen from the number of cores", minimum=0)
     output: str = key("", "file to write as well, .json")
-    device_target: str = key("auto", DEVICE_HELP, choices=DEVICES)
 
 
 def with_options(config_class: type[C], spec: ModelSpec, names: Collection[str]) -> type[C]:

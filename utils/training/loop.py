@@ -11,7 +11,7 @@ import numpy as np
 
 from mindzoo.utils import ranks, runtime
 from mindzoo.utils.data.loader import TrainData, readable_errors
-from mindzoo.utils.errors import Interrupted
+from mindzoo.utils.exits import Interrupted
 from mindzoo.utils.log import logger
 from mindzoo.utils.ranks import Stop
 from mindzoo.utils.training.callbacks import Callback

@@ -51,15 +51,10 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
         Interrupted: a signal ended it; a checkpoint was saved.
     """
     config = loaded.config
-    for note in loaded.notes():
-        logger.info("note: %s", note)
 
     # 1. Device, data and checkpoints that are named exist and fit together.
     device = runtime.start(config.device_target, seed=config.seed)
-    spec.check_image_size(config.image_size)
     world = runtime.join(config.is_distributed, config.rank, config.group_size)
-    loaded = storage.fetch(loaded, spec.cache_paths)
-    config = loaded.config
     data = open_data(config, world)
     num_classes = settle_classes(config.num_classes, data.classes)
     start = starting_point.agree(world, spec, loaded, data, num_classes)
