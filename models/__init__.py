@@ -1,19 +1,22 @@
-"""The networks of the zoo: `list_models`, `create_model`. To add one, add its folder and its line in SPECS."""
+"""The networks of the zoo: `list_models`, `create_model`. To add one, see docs/ADD_A_NETWORK.md.
+
+MindSpore is imported when a network is made, not before.
+"""
 
 from __future__ import annotations
 
 import fnmatch
 from pathlib import Path
-from typing import Any
-
-from mindspore import nn
+from typing import TYPE_CHECKING, Any
 
 from mindzoo.models import densenet121, genet_res50, glore_res50, hrnet_w48, multigrain
-from mindzoo.utils import runtime
-from mindzoo.utils.checkpoints import checkpoint as checkpoints
 from mindzoo.utils.errors import nearest
 from mindzoo.utils.spec import ModelSpec
 
+if TYPE_CHECKING:
+    from mindspore import nn
+
+# The entries, written by hand: nothing looks for networks.
 SPECS: dict[str, ModelSpec] = {
     "densenet121": densenet121.SPEC,
     "genet_res50": genet_res50.SPEC,
@@ -66,6 +69,9 @@ def create_model(
             shape.
         TypeError: an option that the network does not have.
     """
+    from mindzoo.utils import runtime
+    from mindzoo.utils.checkpoints import checkpoint as checkpoints
+
     runtime.limit_onednn("CPU")
     spec = get_spec(name)
     if checkpoint is None:

@@ -1,62 +1,24 @@
-"""What the machinery needs to know of a network: its description, written once in the network's `__init__.py`."""
+"""What the machinery needs to know of a network: its description, written once in the network's `spec.py`.
+
+Nothing here imports MindSpore, and neither does a network's description: `mindzoo list` and `--help` need none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from mindspore import nn
 
 from mindzoo.utils.config.keys import EvalConfig, ExportConfig, TrainConfig
 from mindzoo.utils.config.reading import Aliases
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.records import EpochRecord, Evaluated
 
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """What is known when an epoch ends; the model's epoch line is made from it."""
-
-    epoch: int  # from 0
-    epochs: int  # where the run ends
-    step: int  # steps done in all
-    epoch_step: int  # steps done in this epoch
-    steps_per_epoch: int
-    steps_in_epoch: int  # steps this epoch did in this run
-    loss: float  # of the last step
-    mean_loss: float  # over the epoch
-    lr: float  # of the last step
-    seconds: float
-    images_per_second: float  # over all ranks
-
-
-@dataclass(frozen=True)
-class EvalResult:
-    """Counts over a whole evaluation set."""
-
-    top1: int
-    top5: int
-    total: int
-    loss: float  # mean per image, without label smoothing
-    k: int = 5  # what top5 counts: 5, or fewer where there are fewer classes
-
-    @property
-    def accuracy(self) -> float:
-        """Top-1 in 0..1."""
-        return self.top1 / self.total
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """An evaluation, and of what: an epoch of a training, or a checkpoint."""
-
-    result: EvalResult
-    epoch: int | None = None  # from 0; None outside of a training
-    checkpoint: str = ""
-    is_best: bool = False  # of this training so far
-    seconds: float = 0.0
+if TYPE_CHECKING:
+    from mindspore import nn
 
 
 @dataclass(frozen=True)
@@ -85,7 +47,7 @@ class ModelSpec:
     name: str
     title: str
     paper: str
-    build: Callable[..., nn.Cell]  # (num_classes, **options)
+    build: Callable[..., nn.Cell]  # (num_classes, **options); imports the network when it is called
     options: tuple[str, ...]  # configuration keys that are arguments of the network
     train_config: type[TrainConfig]
     eval_config: type[EvalConfig]
@@ -99,17 +61,18 @@ class ModelSpec:
     options_of: Callable[[Mapping[str, np.ndarray]], dict[str, Any] | None]
     # Options that are the value of a parameter: {option: parameter}. A file of weights may lack it, and an option that
     # is given wins over the file's value.
-    values: Mapping[str, str] = field(default_factory=dict)
+    parameter_options: Mapping[str, str] = field(default_factory=dict)
     # (config, network, cross entropy, rank) -> what a training computes of the images, and its loss with the labels.
     objective: Callable[[Any, nn.Cell, nn.Cell, int], tuple[nn.Cell, nn.Cell]] = plain_objective
-    checkpoint_url_key: str = "pretrained"  # the key of a training that `checkpoint_url` stands in for
-    first_weights: tuple[str, ...] = ()  # configuration keys of a training that are arguments of a new network
+    init_options: tuple[str, ...] = ()  # configuration keys of a training that are arguments of a new network
     least_size: int = 32  # pixels per side of the smallest image the network can take
     size_multiple: int = 1  # what the sides of an image must be multiples of
     dated_runs: bool = False  # a run's folder is made inside output_dir and named by date and time
     train_aliases: Aliases = field(default_factory=dict)
     eval_aliases: Aliases = field(default_factory=dict)
     export_aliases: Aliases = field(default_factory=dict)
+    # Which key of a training `checkpoint_url` stands in for: "pretrained" or "resume".
+    checkpoint_url_key: str = "pretrained"
     # Where copies from buckets are kept where /cache can be written, see `storage.fetch`; here those of most networks
     # of the original zoo.
     cache_paths: Mapping[str, str] = field(

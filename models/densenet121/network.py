@@ -20,9 +20,8 @@ import mindspore as ms
 from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, HeUniform
 
+from mindzoo.models.densenet121.constants import FLAVOURS
 from mindzoo.models.layers import SymmetricMaxPool
-
-FLAVOURS = ("zoo", "paper")
 
 
 class DenseLayer(nn.Cell):

@@ -34,14 +34,10 @@ import mindspore as ms
 from mindspore import Tensor, nn
 from mindspore.common.initializer import HeNormal, HeUniform
 
+from mindzoo.models.genet_res50.constants import GATHERS, MAP_REDUCTIONS, TOTAL_STRIDE
 from mindzoo.models.layers import truncated_normal
 
-GATHERS = ("zoo", "paper")
-# Stride of the whole network, so the learnt gathers' maps are exact parts of an image of a multiple of it.
-TOTAL_STRIDE = 32
 MLP_REDUCTION = 16
-# How much smaller than the image the maps of layer1 to layer4 are.
-MAP_REDUCTIONS = (4, 8, 16, 32)
 # Share of the old moving statistics in the new ones, as the original zoo has it.
 STEM_MOMENTUM, BLOCK_MOMENTUM, GATHER_MOMENTUM = 0.95, 0.997, 0.9
 Size = tuple[int, int]

@@ -20,10 +20,10 @@ import mindspore as ms
 from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, HeUniform, XavierUniform
 
+from mindzoo.models.glore_res50.constants import UNITS, WEIGHT_INITS
 from mindzoo.models.layers import truncated_normal
 
-UNITS = ("zoo", "paper")
-WEIGHT_INITS = {"xavier_uniform": XavierUniform, "he_uniform": HeUniform, "he_normal": HeNormal}
+INITIALIZERS = {"xavier_uniform": XavierUniform, "he_uniform": HeUniform, "he_normal": HeNormal}
 EXPANSION = 4  # outputs of a bottleneck for each channel of its 3x3 convolution
 BLOCKS_WITH_UNIT = (0, 2, 4)
 
@@ -93,7 +93,7 @@ class GloReUnit(nn.Cell):
     ) -> None:
         super().__init__()
         _check("unit", unit, UNITS)
-        _check("weight_init", weight_init, tuple(WEIGHT_INITS))
+        _check("weight_init", weight_init, WEIGHT_INITS)
         conv, norm = partial(_conv, weight_init=weight_init), partial(_norm, momentum=bn_momentum)
         paper = unit == "paper"
         if paper:
@@ -168,7 +168,7 @@ class GloReResNet(nn.Cell):
     ) -> None:
         super().__init__()
         _check("unit", unit, UNITS)
-        _check("weight_init", weight_init, tuple(WEIGHT_INITS))
+        _check("weight_init", weight_init, WEIGHT_INITS)
         if len(layers) != 4:
             raise ValueError(f"layers is {tuple(layers)}; wanted four numbers of blocks")
         self.conv1 = _stem(base_width, bn_momentum, weight_init)
@@ -251,7 +251,7 @@ def _conv(
         stride,
         pad_mode="same",
         has_bias=has_bias,
-        weight_init="zeros" if weight_init == "zeros" else WEIGHT_INITS[weight_init](),
+        weight_init="zeros" if weight_init == "zeros" else INITIALIZERS[weight_init](),
         bias_init="zeros",
     )
 

@@ -26,15 +26,15 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, Initializer, Normal, Uniform, XavierUniform
 
+from mindzoo.models.hrnet_w48.constants import CONV_INITS, DENSE_INITS, STEM_CHANNELS
 from mindzoo.models.layers import truncated_normal
 
-CONV_INITS = {
+INITIALIZERS = {
     "TruncatedNormal": truncated_normal(0.027),
     "XavierUniform": XavierUniform(),
     "HeNormal": HeNormal(mode="fan_out", nonlinearity="relu"),
+    "RandomNormal": Normal(0.01),
 }
-DENSE_INITS = {"RandomNormal": Normal(0.01), "TruncatedNormal": truncated_normal(0.027)}
-STEM_CHANNELS = 64
 # Channels out of a bottleneck, as a multiple of those inside.
 EXPANSION = 4
 # Channels that the classifier sees, as a multiple of `head_width`.
@@ -148,7 +148,7 @@ class HRNet(nn.Cell):
     ) -> None:
         super().__init__()
         _check(num_classes, width, modules, blocks, head_width, conv_init, dense_init)
-        init = CONV_INITS[conv_init]
+        init = INITIALIZERS[conv_init]
         self.count = len(modules) + 1
         channels, planes = ([first * 2**k for k in range(self.count)] for first in (width, head_width))
         stage1_channels = EXPANSION * STEM_CHANNELS
@@ -181,7 +181,7 @@ class HRNet(nn.Cell):
         )
         self.final_layer = _unit(EXPANSION * planes[-1], EMBEDDING * head_width, 1, init, has_bias=True)
         self.classifier = nn.Dense(
-            EMBEDDING * head_width, num_classes, weight_init=DENSE_INITS[dense_init], bias_init="zeros"
+            EMBEDDING * head_width, num_classes, weight_init=INITIALIZERS[dense_init], bias_init="zeros"
         )
 
     def branches(self, x: Tensor) -> Maps:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mindzoo.models.hrnet_w48.network import STEM_CHANNELS
+from mindzoo.models.hrnet_w48.constants import STEM_CHANNELS
 from mindzoo.utils.config.reading import Conversion
 from mindzoo.utils.errors import UserError
 

@@ -8,7 +8,8 @@ A ResNet's last feature map is pooled by a generalised mean (GeM), which a linea
 is compared between images after division by its length. Training on small images and using larger ones with a higher
 exponent p is part of the method, so p is a parameter: a file of weights holds it, and it may be learnt.
 
-The backbones and their two flavours, "zoo" and "paper", are described in `resnet.py`, whitening in `whitening.py`.
+The backbones and their two flavours, "zoo" and "paper", are described in `resnet.py`, whitening in
+`whitening.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from mindzoo.models.layers import truncated_normal
 from mindzoo.models.multigrain.resnet import ResNet
-from mindzoo.models.multigrain.whitening import Whitening, normalised
+from mindzoo.models.multigrain.whitening_layer import WhiteningLayer, normalised
 
 GEM_FLOOR = 1e-6
 
@@ -80,7 +81,7 @@ class MultiGrain(ResNet):
             backbone=backbone, flavour=flavour, layers=layers, base_width=base_width, zero_gamma=zero_gamma
         )
         self.pool = GeM(gem_p, learnt=learn_p)
-        self.whitening = Whitening(self.channels) if whitening else nn.Identity()
+        self.whitening = WhiteningLayer(self.channels) if whitening else nn.Identity()
         length = self.channels + 1 if whitening else self.channels
         self.end_point = nn.Dense(length, num_classes, weight_init=truncated_normal(0.01), bias_init="zeros")
 

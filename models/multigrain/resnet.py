@@ -22,11 +22,8 @@ from mindspore import Tensor, nn
 from mindspore.common.initializer import HeNormal
 
 from mindzoo.models.layers import SymmetricMaxPool, truncated_normal
+from mindzoo.models.multigrain.constants import BACKBONES, FLAVOURS, LAYERS
 
-FLAVOURS = ("zoo", "paper")
-# Blocks of layer1 to layer4.
-LAYERS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3), "se_resnet50": (3, 4, 6, 3)}
-BACKBONES = tuple(LAYERS)
 EPSILON = {"zoo": 1e-4, "paper": 1e-5}
 EXPANSION = 4  # outputs of a bottleneck for each channel of its 3x3 convolution
 SE_REDUCTION = 4

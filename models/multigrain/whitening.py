@@ -1,4 +1,7 @@
-"""Whitening of an embedding, and the classifier that gives the same answer behind it.
+"""The documented API for writing the weights of a whitened network, which the model's README shows.
+
+No command of mindzoo calls `whitened`, `pca_whitening` or `folded`: they are for those who whiten a trained network in
+Python. They need NumPy only. The layer that uses the weights is in `whitening_layer.py`.
 
 As in the paper (Berman et al. 2019, https://arxiv.org/abs/1902.05509): the pooled vector e of C numbers gets
 a constant 1 appended, which carries the classifier's bias, and x = (e, 1) / |(e, 1)| is whitened by PCA,
@@ -13,38 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import mindspore as ms
 import numpy as np
-from mindspore import Parameter, Tensor, nn, ops
 
+from mindzoo.models.multigrain.constants import NORM_EPSILON
 from mindzoo.utils.pca import principal_components
-
-NORM_EPSILON = 1e-6
-
-
-class Whitening(nn.Cell):
-    """(B, C) float32 -> (B, C + 1) float32: append 1, normalise, subtract `mean`, multiply by `projection`.
-
-    Both are given by `whitened` or a file; before that they are zeros and the identity, which only normalises.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        length = channels + 1
-        self.pad = nn.Pad(((0, 0), (0, 1)))
-        self.unit = Tensor(np.eye(1, length, channels, dtype=np.float32))
-        self.mean = Parameter(Tensor(np.zeros(length, np.float32)), name="mean", requires_grad=False)
-        self.projection = Parameter(Tensor(np.eye(length, dtype=np.float32)), name="projection", requires_grad=False)
-
-    def construct(self, x: Tensor) -> Tensor:
-        return ops.matmul(normalised(self.pad(x) + self.unit) - self.mean, self.projection)
-
-
-def normalised(x: Tensor) -> Tensor:
-    """(B, C) float32 -> (B, C) float32: x / (|x| + 1e-6)."""
-    x = x.astype(ms.float32)
-    # The root has no gradient at 0; the square of a length far below 1e-6 keeps it away from there.
-    return x / (ops.sqrt((x * x).sum(1, keepdims=True) + 1e-24) + NORM_EPSILON)
 
 
 def whitened(weights: Mapping[str, np.ndarray], pooled: np.ndarray) -> dict[str, np.ndarray]:

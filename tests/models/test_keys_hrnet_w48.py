@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from mindzoo.models.hrnet_w48 import HRNetEvalConfig
+from mindzoo.models.hrnet_w48.keys import HRNetEvalConfig
 from mindzoo.tests.support.keys import LABELS, LOGITS, Keys, Run
 from mindzoo.tests.support.trainings import tiny
 from mindzoo.utils import commands, storage

@@ -19,8 +19,8 @@ from mindzoo.tests.training.test_starting_point import assert_same, content
 from mindzoo.utils import commands
 from mindzoo.utils.checkpoints import checkpoint
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.records import EpochRecord, EvalResult, Evaluated
 from mindzoo.utils.runtime import World
-from mindzoo.utils.spec import EpochRecord, EvalResult, Evaluated
 from mindzoo.utils.training import trainer
 
 # The list of the original README, in its order; its columns for Ascend and GPU are the same.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import fields
 from functools import reduce
 from pathlib import Path
@@ -34,7 +36,7 @@ def options(name: str) -> dict[str, Any]:
 
 def structure(name: str) -> dict[str, Any]:
     """The same without the options that are values of parameters."""
-    return {option: value for option, value in options(name).items() if option not in get_spec(name).values}
+    return {option: value for option, value in options(name).items() if option not in get_spec(name).parameter_options}
 
 
 def settings(name: str) -> TrainConfig:
@@ -114,9 +116,11 @@ def test_a_plain_checkpoint_makes_the_same_network(name: str, tmp_path: Path) ->
     assert_equal_networks(create_model(name, checkpoint=tmp_path / "x.ckpt", **structure(name)), network)
 
 
-@pytest.mark.parametrize(("name", "option"), [(name, option) for name in NETWORKS for option in get_spec(name).values])
+@pytest.mark.parametrize(
+    ("name", "option"), [(name, option) for name in NETWORKS for option in get_spec(name).parameter_options]
+)
 def test_an_option_that_is_a_parameter_may_be_given_or_missing(name: str, option: str, tmp_path: Path) -> None:
-    network, parameter = filled(create_model(name, 3, **options(name))), get_spec(name).values[option]
+    network, parameter = filled(create_model(name, 3, **options(name))), get_spec(name).parameter_options[option]
     ms.save_checkpoint(network, str(tmp_path / "with.ckpt"))
     rest = [{"name": p.name, "data": p} for p in network.get_parameters() if p.name != parameter]
     ms.save_checkpoint(rest, str(tmp_path / "without.ckpt"))
@@ -183,6 +187,17 @@ def test_the_shared_code_names_no_network() -> None:
     assert len(list((ROOT / "utils").rglob("*.py"))) > 20
 
 
+def test_the_descriptions_of_the_networks_need_no_mindspore() -> None:
+    code = (
+        "import runpy, sys\n"
+        f"runpy.run_path({str(ROOT / 'utils' / 'importable.py')!r}, run_name='importable')\n"
+        "from mindzoo.models import list_models\n"
+        "print(*list_models(), *(name for name in sys.modules if name.startswith('mindspore')))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == NETWORKS
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_description_fits_its_own_parts(name: str) -> None:
     spec = get_spec(name)
@@ -190,6 +205,9 @@ def test_the_description_fits_its_own_parts(name: str) -> None:
     assert spec.paper.startswith("https://")
     assert spec.folder == ROOT / "models" / name
     assert spec.recipes.is_dir()
+    assert spec.checkpoint_url_key in {field.name for field in fields(spec.train_config)}
+    assert set(spec.init_options) <= {field.name for field in fields(spec.train_config)}
+    assert set(spec.parameter_options) <= set(spec.options)
     assert {"top1"} <= set(spec.published) <= {"top1", "top5"}
     for entry in ("train", "eval", "export"):
         assert (spec.folder / f"{entry}.py").is_file()

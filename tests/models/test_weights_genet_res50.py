@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from mindzoo.models import create_model
-from mindzoo.models.genet_res50 import SPEC, options_of
+from mindzoo.models.genet_res50 import SPEC
 from mindzoo.models.genet_res50.network import genet_res50
+from mindzoo.models.genet_res50.weights import options_of
 from mindzoo.tests.support.reference import FILL, rows, vectors
 from mindzoo.utils import commands
 from mindzoo.utils.checkpoints import checkpoint

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from mindzoo.models import SPECS, list_models
-from mindzoo.models.densenet121 import SPEC, DenseNetTrainConfig
+from mindzoo.models.densenet121 import SPEC
+from mindzoo.models.densenet121.keys import DenseNetTrainConfig
 from mindzoo.scripts.dev import document_keys
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.utils.config.reading import Conversion, key

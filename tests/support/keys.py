@@ -81,8 +81,8 @@ class Keys:
     def step(self, *flags: str) -> Any:
         """The training step that these flags ask for, over three classes; not compiled."""
         settings = self.parsed(*tiny(self.spec.name), *flags).config
-        first_weights = {name: getattr(settings, name) for name in self.spec.first_weights}
-        network = self.spec.build(3, **self.spec.network_options(settings), **first_weights)
+        init_options = {name: getattr(settings, name) for name in self.spec.init_options}
+        network = self.spec.build(3, **self.spec.network_options(settings), **init_options)
         loss = trainer.build_loss(settings, 3, np.arange(3))
         return trainer.build_step(settings, network, loss, np.full(4, 0.5), "CPU", World())
 

@@ -12,7 +12,8 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from mindzoo.models.densenet121 import SPEC, DenseNetTrainConfig
+from mindzoo.models.densenet121 import SPEC
+from mindzoo.models.densenet121.keys import DenseNetTrainConfig
 from mindzoo.tests.support.trainings import Trained
 from mindzoo.utils import log
 from mindzoo.utils.checkpoints import checkpoint

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from mindzoo import __version__
-from mindzoo.models.densenet121 import DenseNetTrainConfig
+from mindzoo.models.densenet121.keys import DenseNetTrainConfig
 from mindzoo.utils import log
 from mindzoo.utils.config.reading import read_yaml
 from mindzoo.utils.errors import UserError

@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 import yaml
 
-from mindzoo.models import multigrain
-from mindzoo.models.densenet121 import SPEC, DenseNetTrainConfig
+from mindzoo.models.densenet121 import SPEC
+from mindzoo.models.densenet121.keys import DenseNetTrainConfig
+from mindzoo.models.multigrain import SPEC as MULTIGRAIN
+from mindzoo.models.multigrain.keys import MultiGrainTrainConfig
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.trainings import Trained, newest_run, run_train, training
 from mindzoo.utils import commands, log
@@ -186,9 +188,9 @@ def test_a_single_class_cannot_have_smoothed_labels() -> None:
 def test_thor_makes_second_order_steps(capsys: pytest.CaptureFixture[str], accumulation: int) -> None:
     """Four batches in each of three epochs; matrices and dampings count updates."""
     log.start()
-    config = multigrain.MultiGrainTrainConfig(max_epoch=3, frequency=3, accumulation_steps=accumulation)
-    network = multigrain.SPEC.build(3, layers=(1, 1, 1, 1), base_width=2)
-    forward, loss = multigrain.SPEC.objective(config, network, SmoothedCrossEntropy(3), 0)
+    config = MultiGrainTrainConfig(max_epoch=3, frequency=3, accumulation_steps=accumulation)
+    network = MULTIGRAIN.build(3, layers=(1, 1, 1, 1), base_width=2)
+    forward, loss = MULTIGRAIN.objective(config, network, SmoothedCrossEntropy(3), 0)
     rates = np.full(12, 0.1)
     step = trainer.build_step(config, forward, loss, rates, "CPU", World())
     assert isinstance(step, ThorStep)
@@ -202,7 +204,7 @@ def test_thor_makes_second_order_steps(capsys: pytest.CaptureFixture[str], accum
 
 
 def test_thor_is_not_fed_by_a_data_sink() -> None:
-    config: TrainConfig = multigrain.MultiGrainTrainConfig(sink_mode=True)
+    config: TrainConfig = MultiGrainTrainConfig(sink_mode=True)
     loaded = Loaded(config, frozenset({"sink_mode"}))
     for device in ("CPU", "Ascend"):
         (line,) = trainer.ineffective(loaded, device, evaluated=True)

@@ -167,7 +167,7 @@ def plan(
         recorded["flavour"] = ORIGIN_FLAVOUR[checkpoint.origin]
     settled = {**recorded, **(options or {})}
     kept = []
-    for option, parameter in spec.values.items():
+    for option, parameter in spec.parameter_options.items():
         if parameter not in checkpoint.weights or option in (options or {}):
             kept.append(parameter)
         else:

@@ -19,8 +19,9 @@ from mindzoo.utils.data import transforms
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
+from mindzoo.utils.records import EvalResult, Evaluated
 from mindzoo.utils.runtime import World
-from mindzoo.utils.spec import EvalResult, Evaluated, ModelSpec
+from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training import run_folder, starting_point
 from mindzoo.utils.training.hit_counter import Evaluator
 

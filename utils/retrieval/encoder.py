@@ -105,7 +105,7 @@ def source_facts(spec: ModelSpec, made_from: Source, network: nn.Cell, which: st
     """What decides over the vectors: network, options, checkpoint and preprocessing."""
     # Averaged weights hold other values than the plan, which goes by the raw ones.
     held = network.parameters_dict()
-    values = {option: float(held[parameter].asnumpy()) for option, parameter in spec.values.items()}
+    values = {option: float(held[parameter].asnumpy()) for option, parameter in spec.parameter_options.items()}
     options = {**made_from.plan.options, **values}
     averaged = which == "averaged" and bool(made_from.checkpoint.averaged)
     return {

@@ -26,10 +26,11 @@ from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import check_output, write_json
 from mindzoo.utils.inference import evaluate_checkpoints
 from mindzoo.utils.log import logger
+from mindzoo.utils.records import EvalResult
 from mindzoo.utils.retrieval.encoder import source_facts
 from mindzoo.utils.retrieval.keys import FitExponentConfig
 from mindzoo.utils.runtime import World
-from mindzoo.utils.spec import EvalResult, ModelSpec
+from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training.hit_counter import MOST_TOP, EvalStep
 
 PARAMETER = "pool.p"
@@ -84,7 +85,7 @@ def option_of(spec: ModelSpec) -> str:
     Raises:
         UserError: the network has none.
     """
-    options = [option for option, parameter in spec.values.items() if parameter == PARAMETER]
+    options = [option for option, parameter in spec.parameter_options.items() if parameter == PARAMETER]
     if not options:
         raise UserError(f"{spec.name} has no exponent to fit: its pooling is no generalised mean; name another network")
     return options[0]

@@ -103,7 +103,7 @@ def _write(config: QueryConfig, index: Index, found: list[dict[str, Any]]) -> No
 def _check_given(spec: ModelSpec, loaded: Loaded[QueryConfig], index: Index) -> None:
     """Queries are compared with what the index holds, so nothing that changes a vector can be another."""
     facts = index.facts["vectors"]
-    recorded = {**facts["preprocessing"], **{name: facts["options"].get(name) for name in spec.values}}
+    recorded = {**facts["preprocessing"], **{name: facts["options"].get(name) for name in spec.parameter_options}}
     for name in loaded.given & recorded.keys():
         given, own = getattr(loaded.config, name), recorded[name]
         own = tuple(own) if isinstance(own, list) else own

@@ -10,8 +10,8 @@ from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy
 from mindzoo.utils.log import logger
 from mindzoo.utils.ranks import Sum
+from mindzoo.utils.records import EvalResult
 from mindzoo.utils.runtime import World
-from mindzoo.utils.spec import EvalResult
 
 MOST_TOP = 5
 

@@ -15,8 +15,9 @@ from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import Progress
+from mindzoo.utils.records import EpochRecord
 from mindzoo.utils.runtime import World
-from mindzoo.utils.spec import EpochRecord, ModelSpec
+from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training.run_folder import RunFolder
 
 

@@ -97,8 +97,8 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
 
 def make_network(spec: ModelSpec, config: TrainConfig, start: Start, num_classes: int, world: World) -> nn.Cell:
     """The network with the weights that it starts from, and with what the configuration freezes and synchronises."""
-    first_weights = {name: getattr(config, name) for name in spec.first_weights}
-    network = spec.make(num_classes, {**start.options, **first_weights})
+    init_options = {name: getattr(config, name) for name in spec.init_options}
+    network = spec.make(num_classes, {**start.options, **init_options})
     if start.pretrained:
         checkpoint.load(network, start.pretrained, without=start.kept)
     for line in freeze.freeze(network, config.freeze):

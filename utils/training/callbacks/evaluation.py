@@ -12,7 +12,7 @@ from mindspore import Tensor
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import logger
-from mindzoo.utils.spec import Evaluated
+from mindzoo.utils.records import Evaluated
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.callbacks.saving import Checkpoints
 from mindzoo.utils.training.hit_counter import Evaluator

@@ -1,4 +1,4 @@
-"""What foreign weights are called, and what weights show of their network."""
+"""What weights show of their network, and what foreign weights are called."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mindzoo.models.multigrain.resnet import LAYERS
+from mindzoo.models.multigrain.constants import LAYERS
 
 TRUNK = re.compile(r"(?:features\.)?((?:conv1|bn1|layer[1-4]\.\d+\.(?:conv[123]|bn[123]|downsample\.[01]))\.\w+)")
 CLASSIFIER = re.compile(r"(?:classifier|fc)\.(weight|bias)")

@@ -1,0 +1,6 @@
+"""What the network, its keys and the original's configuration agree on; none of it needs MindSpore."""
+
+# First weights of the convolutions, and of the classifier.
+CONV_INITS = ("TruncatedNormal", "XavierUniform", "HeNormal")
+DENSE_INITS = ("RandomNormal", "TruncatedNormal")
+STEM_CHANNELS = 64

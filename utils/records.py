@@ -1,0 +1,49 @@
+"""What a training and an evaluation report: the numbers that log lines and files are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What is known when an epoch ends; the model's epoch line is made from it."""
+
+    epoch: int  # from 0
+    epochs: int  # where the run ends
+    step: int  # steps done in all
+    epoch_step: int  # steps done in this epoch
+    steps_per_epoch: int
+    steps_in_epoch: int  # steps this epoch did in this run
+    loss: float  # of the last step
+    mean_loss: float  # over the epoch
+    lr: float  # of the last step
+    seconds: float
+    images_per_second: float  # over all ranks
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """Counts over a whole evaluation set."""
+
+    top1: int
+    top5: int
+    total: int
+    loss: float  # mean per image, without label smoothing
+    k: int = 5  # what top5 counts: 5, or fewer where there are fewer classes
+
+    @property
+    def accuracy(self) -> float:
+        """Top-1 in 0..1."""
+        return self.top1 / self.total
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation, and of what: an epoch of a training, or a checkpoint."""
+
+    result: EvalResult
+    epoch: int | None = None  # from 0; None outside of a training
+    checkpoint: str = ""
+    is_best: bool = False  # of this training so far
+    seconds: float = 0.0
