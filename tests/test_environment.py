@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from mindzoo.utils import environment
+from mindzoo.utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 GOOD = {"numpy": "1.26.4", "mindspore": "2.10.0"}
@@ -77,12 +78,13 @@ def test_supported_mindspore(monkeypatch: pytest.MonkeyPatch, version: str) -> N
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         environment.prepare()
+        environment.check_mindspore()
 
 
 def test_newer_mindspore_is_a_warning_only(monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch, mindspore="2.11.0")
     with pytest.warns(UserWarning, match=r"^mindzoo is tested up to MindSpore 2\.10; found 2\.11\.0$"):
-        environment.prepare()
+        environment.check_mindspore()
 
 
 @pytest.mark.parametrize("version", [(3, 13, 1), (3, 9, 18)])
@@ -137,6 +139,14 @@ def test_prepare_raises_the_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ImportError) as caught:
         environment.prepare()
     assert str(caught.value) == NUMPY_START + "found numpy 2.1.0" + NUMPY_END
+
+
+@pytest.mark.parametrize("version", ["", "2.7.1"])
+def test_mindspore_is_refused_where_something_is_computed_only(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    installed(monkeypatch, mindspore=version)
+    environment.prepare()
+    with pytest.raises(UserError, match=r"^mindzoo needs MindSpore 2\.8 to 2\.10"):
+        environment.check_mindspore()
 
 
 def test_prepare_keeps_the_log_levels_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:

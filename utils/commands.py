@@ -201,7 +201,7 @@ TRAIN = Command(
     verb="Train",
     aliases=aliases_of_training,
     examples=(
-        "--data_dir ROOT --batch_size 32",
+        "--data_dir ROOT",
         "--config_path digits_cpu --data_dir digits --output_dir run",
         "--data_dir ROOT --resume auto",
     ),

@@ -25,9 +25,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 runpy.run_path(str(ROOT / "utils" / "importable.py"), run_name="importable")
 
+from mindzoo.cli import PREDICT  # noqa: E402
 from mindzoo.models import SPECS  # noqa: E402
+from mindzoo.utils.commands import EVAL, EXPORT, TRAIN  # noqa: E402
 from mindzoo.utils.config import reading  # noqa: E402
-from mindzoo.utils.config.keys import CHECKPOINT_ALIASES, TRAIN_ALIASES, PredictConfig  # noqa: E402
 from mindzoo.utils.spec import ModelSpec  # noqa: E402
 
 TRANSLATIONS = ROOT / "scripts" / "keys_CN.yaml"
@@ -128,12 +129,7 @@ def outdated(spec: ModelSpec, texts: Mapping[str, Any], problems: list[str]) -> 
 
 def commands(spec: ModelSpec) -> dict[str, tuple[type, Mapping[str, Any]]]:
     """The configuration class of each command, and the other spellings that it takes."""
-    return {
-        "train": (spec.train_config, {**TRAIN_ALIASES, **spec.train_aliases}),
-        "eval": (spec.eval_config, {**CHECKPOINT_ALIASES, **spec.eval_aliases}),
-        "export": (spec.export_config, {**CHECKPOINT_ALIASES, **spec.export_aliases}),
-        "predict": (PredictConfig, {**CHECKPOINT_ALIASES, **spec.eval_aliases}),
-    }
+    return {command.name: (command.config(spec), command.aliases(spec)) for command in (TRAIN, EVAL, EXPORT, PREDICT)}
 
 
 def rows(config_class: type, aliases: Mapping[str, Any]) -> list[Row]:

@@ -198,7 +198,8 @@ def test_missing_extra_is_refused_before_any_work_unless_not_verified(
 
 def test_a_missing_folder_is_refused(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     error = refused(tmp_path, capsys, export(trained.checkpoint, tmp_path / "none" / "net", "MINDIR"))
-    assert f"the folder {tmp_path / 'none'} is missing" in error
+    assert f"file_name is {tmp_path / 'none'}" in error
+    assert "its folder is missing; make it first" in error
 
 
 def test_a_missing_image_is_refused(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

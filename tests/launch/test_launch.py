@@ -343,7 +343,7 @@ def test_a_process_ends_with_the_one_that_started_it() -> None:
         (("train", "--rank", "2"), "unknown flag --rank (did you mean --ranks?)"),
         (
             ("train", "--data_dir", "x"),
-            "unknown flag --data_dir; mindzoo launch densenet121 train --help lists them all; the flags of train or eval itself",
+            "unknown flag --data_dir; mindzoo launch densenet121 --help lists them all; the flags of train or eval itself",
         ),
         (("train", "--ranks", "2", "--", "--max_epohc", "3"), "unknown flag --max_epohc (did you mean --max_epoch?)"),
         (("train", "--device_target", "Ascend", "--"), "device_target is Ascend, and MindSpore finds none here"),

@@ -83,7 +83,6 @@ def test_names_shapes_and_counts_are_those_of_the_zoo(full: nn.Cell, zoo: Vector
     assert len(found) == 1631
     assert sum(parameter.size for parameter in full.trainable_params()) == 77_469_864
     assert len(full.trainable_params()) == 981
-    assert parameters(48) == 77_469_864
 
 
 def test_logits_are_those_of_the_zoo_and_of_timm(full: nn.Cell, zoo: Vectors, tmp_path: Path) -> None:
@@ -130,9 +129,9 @@ def parameters(width: int) -> int:
     return total + convolution(1024, 2048, 1) + 2048 + 2048 * 1000 + 1000
 
 
-@pytest.mark.parametrize(("width", "millions"), [(18, 21.3), (32, 41.2), (40, 57.6), (64, 128.1)])
+@pytest.mark.parametrize(("width", "millions"), [(18, 21.3), (32, 41.2), (40, 57.6), (48, 77.5), (64, 128.1)])
 def test_widths_of_the_paper(width: int, millions: float) -> None:
-    """The authors publish the millions with one decimal; width 48 is compared with the zoo's weights above."""
+    """The authors publish the millions with one decimal."""
     found = sum(parameter.size for parameter in hrnet_w48(width=width, **QUICK).trainable_params())
     assert found == parameters(width)
     assert round(found / 1e6, 1) == millions
@@ -195,9 +194,8 @@ def test_features_and_embedding() -> None:
 def test_exported_files_agree_and_take_any_batch() -> None:
     """With sides that are no multiples of 32."""
     x = images(3, 40, 75)
+    wanted = small()(Tensor(x)).asnumpy()
     network = small()
-    with eagerly():
-        wanted = network(Tensor(x)).asnumpy()
     ms.export(network, Tensor(x[:1]), file_name="x", file_format="MINDIR")
     graph = nn.GraphCell(ms.load("x.mindir"))
     compat.export_onnx(network, Tensor(x[:1]), "x.onnx", "images")

@@ -25,6 +25,7 @@ from mindspore import Parameter, Tensor, nn
 from mindzoo.utils.checkpoints import torch_file
 from mindzoo.utils.config.reading import show
 from mindzoo.utils.errors import UserError, shorten
+from mindzoo.utils.files import whole_file
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
 
@@ -93,17 +94,14 @@ def save(path: Path, parameters: Mapping[str, Parameter], meta: Mapping[str, Any
     rows: list[dict[str, Any]] = [{"name": COUNT, "data": Tensor(len(parameters), ms.int32)}]
     rows += [{"name": name, "data": value} for name, value in parameters.items()]
     text = json.dumps({**meta, "format": 1}, ensure_ascii=False)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp.ckpt")
     try:
-        ms.save_checkpoint(rows, str(temporary), append_dict={META: text}, crc_check=True)
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o644)  # MindSpore leaves it readable for its owner only
-        os.replace(temporary, path)
+        with whole_file(path) as unfinished:
+            ms.save_checkpoint(rows, str(unfinished), append_dict={META: text}, crc_check=True)
+            with open(unfinished, "rb") as written:
+                os.fsync(written.fileno())
+            unfinished.chmod(0o644)  # MindSpore leaves it readable for its owner only
     except (OSError, RuntimeError) as error:
         raise UserError(f"cannot write the checkpoint {path}: {error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read(path: Path, spec: ModelSpec) -> Checkpoint:

@@ -18,6 +18,7 @@ from typing import Any
 from mindzoo.utils.cluster import addresses, rank_table
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import exit_status
+from mindzoo.utils.files import write_text
 
 USUAL_DEVICES, MOST_DEVICES = 8, 16  # of one server
 
@@ -181,10 +182,7 @@ def _table(servers: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _write(table: dict[str, Any], name: str) -> None:
     path = Path.cwd() / name
-    try:
-        path.write_text(json.dumps(table, indent=4), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from None
+    write_text(path, json.dumps(table, indent=4))  # with the indentation of the original tool
     _say(f"Completed: hccl file was save in : {path}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.class_folders import SUFFIXES, UNREADABLE_SUFFIXES
 from mindzoo.utils.data.transforms import load_image
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import check_output, said_of, whole_file, write_json
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
 
@@ -30,7 +30,7 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
     """
     config = loaded.config
     paths = list(image_files(config.images))
-    writer = _writer(config.output)
+    check_output("output", config.output, (".json", ".csv"))
     made_from = network_source.source(spec, network_source.single_path(config), loaded)
     runtime.start(config.device_target)
     network, names = network_source.build(spec, made_from, config.weights), made_from.class_names()
@@ -42,8 +42,9 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
         found = [{"name": names[i], "probability": float(probabilities[i])} for i in best]
         rows.append({"image": str(path), "classes": found})
         logger.info("%s: %s", path, ", ".join(f"{row['name']} {row['probability']:.1%}" for row in found))
-    if writer:
-        writer(Path(config.output), rows)
+    if config.output:
+        target = Path(config.output)
+        write_json(target, rows) if target.suffix == ".json" else _write_csv(target, rows)
         logger.info("wrote %s", config.output)
     return rows
 
@@ -76,23 +77,8 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum()
 
 
-def _writer(output: str) -> Any:
-    if not output:
-        return None
-    writers = {".json": _write_json, ".csv": _write_csv}
-    if Path(output).suffix not in writers:
-        raise UserError(f"output is {output}; wanted a name that ends in .json or .csv")
-    if not Path(output).resolve().parent.is_dir():
-        raise UserError(f"output is {output}, and its folder is missing; make it first")
-    return writers[Path(output).suffix]
-
-
-def _write_json(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    with said_of(path), whole_file(path) as unfinished, open(unfinished, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["image", "rank", "class", "probability"])
         for row in rows:

@@ -13,6 +13,7 @@ from mindzoo.utils.checkpoints import checkpoint
 from mindzoo.utils.config.keys import ConvertConfig
 from mindzoo.utils.data.transforms import Preprocessing
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import check_folder_of
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
 
@@ -56,8 +57,7 @@ def _names(config: ConvertConfig) -> tuple[Path, Path]:
         raise UserError(f"{target} exists; give another name, or --overwrite")
     if target.exists() and source.exists() and target.samefile(source):
         raise UserError(f"IN and OUT are both {source}; wanted two files")
-    if not target.resolve().parent.is_dir():
-        raise UserError(f"OUT is {target}, and its folder is missing; make it first")
+    check_folder_of("OUT", target)
     return source, target
 
 

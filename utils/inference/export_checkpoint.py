@@ -7,7 +7,6 @@ beside the file say so.
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import shutil
 import tempfile
@@ -29,6 +28,7 @@ from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.class_folders import SUFFIXES
 from mindzoo.utils.data.transforms import load_image
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import check_folder_of, write_json
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
 
@@ -72,7 +72,7 @@ def export(spec: ModelSpec, loaded: Loaded[ExportConfig]) -> Path:
                     f"{target.name} differs from the network by {difference:.2e} of the largest logit; wanted at most {TOLERANCE:g}; nothing was written"
                 )
         facts = _facts(spec, config, made_from, image_path, difference)
-        (scratch / "facts.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(scratch / "facts.json", facts)
         written.chmod(0o644)  # MindSpore leaves it readable for its owner only
         os.replace(written, target)
         os.replace(scratch / "facts.json", target.with_suffix(target.suffix + ".json"))
@@ -129,8 +129,7 @@ def _target(spec: ModelSpec, config: ExportConfig) -> Path:
     target = Path(name if name.lower().endswith(suffix) else name + suffix)
     if target.is_dir():
         raise UserError(f"file_name is {name}, and {target} is a folder; name a file")
-    if not target.resolve().parent.is_dir():
-        raise UserError(f"file_name is {name}, and the folder {target.parent} is missing; make it first")
+    check_folder_of("file_name", target)
     return target.resolve()
 
 

@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mindzoo.utils.files import write_json, write_text
+
 FILE = "plan.json"
 # 128 + SIGINT and SIGTERM: the rank stopped as it was asked to, with a checkpoint.
 STOPPED = (130, 143)
@@ -54,9 +56,7 @@ class Plan:
 
     def tell(self, rank: int, kind: str, value: int) -> None:
         """Leave the supervisor a rank's `pid`, or how it ended, its `status`."""
-        path = self._told(rank, kind)
-        path.with_suffix(".part").write_text(str(value))
-        path.with_suffix(".part").replace(path)
+        write_text(self._told(rank, kind), str(value))
 
     def told(self, rank: int, kind: str) -> int | None:
         """What the rank told."""
@@ -67,7 +67,7 @@ class Plan:
         return Path(self.log_dir) / f"rank_{rank}.{kind}"
 
     def write(self) -> None:
-        self.path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
+        write_json(self.path, dataclasses.asdict(self))
 
 
 def read(path: Path) -> Plan:

@@ -16,6 +16,7 @@ from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.class_folders import SUFFIXES, UNREADABLE_SUFFIXES
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import Interrupted
+from mindzoo.utils.files import check_folder_of
 from mindzoo.utils.log import Progress, logger
 from mindzoo.utils.retrieval import encoder
 from mindzoo.utils.retrieval.encoder import Encoder
@@ -127,8 +128,7 @@ def _target(config: EmbedConfig) -> Path:
         raise UserError(f"output is {target}, which is a folder; name a file")
     if target.exists() and not config.overwrite:
         raise UserError(f"{target} exists; give another output, or --overwrite")
-    if not target.resolve().parent.is_dir():
-        raise UserError(f"output is {target}, and its folder is missing; make it first")
+    check_folder_of("output", target)
     return target
 
 

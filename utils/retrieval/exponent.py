@@ -23,12 +23,12 @@ from mindzoo.utils.data import class_folders as folders
 from mindzoo.utils.data import transforms
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import check_output, write_json
 from mindzoo.utils.inference import evaluate_checkpoints
 from mindzoo.utils.log import logger
 from mindzoo.utils.records import EvalResult
 from mindzoo.utils.retrieval.encoder import source_facts
 from mindzoo.utils.retrieval.keys import FitExponentConfig
-from mindzoo.utils.retrieval.vectors import check_output, write_json
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training.hit_counter import MOST_TOP, EvalStep
@@ -51,7 +51,7 @@ def fit(spec: ModelSpec, loaded: Loaded[FitExponentConfig]) -> dict[str, Any]:
         UserError: the network has no such exponent, or anything that is wrong with checkpoint, images or output.
     """
     config, option = loaded.config, option_of(spec)
-    check_output("output", config.output, ".json")
+    check_output("output", config.output, (".json",))
     root = folders.find_split(config.data_dir, "val", "data_dir")
     made_from, data = evaluate_checkpoints.open_source(spec, network_source.single_path(config), root, loaded)
     runtime.start(config.device_target)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.files import new_folder
+from mindzoo.utils.files import check_folder_of, new_folder, said_of, write_json
 from mindzoo.utils.log import logger
 from mindzoo.utils.retrieval import ann, search, whitening
 from mindzoo.utils.retrieval import vectors as files
@@ -66,11 +66,8 @@ def build(config: IndexConfig) -> Index:
         ann.library(config.kind)
     found = files.open_vectors(source)
     applied = whitening.fitting(config.whitening, found.facts, str(source))
-    try:
-        with new_folder(target) as unfinished:
-            _write(config, found, applied, unfinished)
-    except OSError as error:
-        raise UserError(f"cannot write {target}: {error.strerror}") from None
+    with said_of(target), new_folder(target) as unfinished:
+        _write(config, found, applied, unfinished)
     index = open_index(target)
     size = sum(file.stat().st_size for file in target.iterdir())
     logger.info("wrote %s: kind %s, %d vectors of %d numbers, %.1f MB", target, config.kind, *_shape(index), size / 1e6)
@@ -130,7 +127,7 @@ def _write(config: IndexConfig, found: files.Vectors, applied: Whitening | None,
         applied.save(folder / "whitening.npz")
     facts = {name: value for name, value in found.facts.items() if name != "unreadable"}
     content = {"kind": config.kind, "dimension": prepared.shape[1], "whitening": bool(applied), "vectors": facts}
-    files.write_json(folder / "index.json", content)
+    write_json(folder / "index.json", content)
 
 
 def _shape(index: Index) -> tuple[int, int]:
@@ -143,6 +140,5 @@ def _target(config: IndexConfig) -> Path:
     target = Path(config.output)
     if target.exists():
         raise UserError(f"{target} exists; give another output, or remove it")
-    if not target.resolve().parent.is_dir():
-        raise UserError(f"output is {target}, and its folder is missing; make it first")
+    check_folder_of("output", target)
     return target.resolve()

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import write_text
 from mindzoo.utils.retrieval.vectors import readable
 
 SIDE = 240  # of the square that a picture is made to fit into, in pixels
@@ -83,10 +83,7 @@ def write(path: Path, facts: Mapping[str, Any], found: Sequence[Mapping[str, Any
 </body>
 </html>
 """
-    try:
-        path.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from None
+    write_text(path, content)
 
 
 def _section(number: int, row: Mapping[str, Any], root: Path, picture: Any) -> str:

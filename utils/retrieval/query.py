@@ -13,13 +13,14 @@ from mindzoo.utils import runtime
 from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.config.reading import Loaded, show
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import check_output, write_json
 from mindzoo.utils.inference.classify_images import image_files
 from mindzoo.utils.log import logger
 from mindzoo.utils.retrieval import ann, encoder, page, whitening
 from mindzoo.utils.retrieval.encoder import Encoder
 from mindzoo.utils.retrieval.index import Index, open_index
 from mindzoo.utils.retrieval.keys import QueryConfig
-from mindzoo.utils.retrieval.vectors import check_output, readable, write_json
+from mindzoo.utils.retrieval.vectors import readable
 from mindzoo.utils.spec import ModelSpec
 
 
@@ -34,8 +35,8 @@ def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
             index's, or an output file that cannot be written.
     """
     config = loaded.config
-    check_output("output", config.output, ".json")
-    check_output("html", config.html, ".html")
+    check_output("output", config.output, (".json",))
+    check_output("html", config.html, (".html",))
     paths = list(image_files(config.images))
     if not config.index:
         raise UserError("index is not given; wanted a folder that mindzoo index wrote: --index FOLDER")

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import check_output, write_json
 from mindzoo.utils.log import logger
 from mindzoo.utils.retrieval import whitening
 from mindzoo.utils.retrieval.index import prepare
 from mindzoo.utils.retrieval.keys import EvaluateRetrievalConfig
 from mindzoo.utils.retrieval.protocols import PROTOCOLS, Query
 from mindzoo.utils.retrieval.search import blocks
-from mindzoo.utils.retrieval.vectors import check_output, open_vectors, write_json
+from mindzoo.utils.retrieval.vectors import open_vectors
 
 SCORES_AT_ONCE = 1 << 26  # float32 numbers: a quarter of a gigabyte
 
@@ -36,7 +37,7 @@ def evaluate(config: EvaluateRetrievalConfig) -> dict[str, Any]:
             are not those of the data set.
     """
     source = Path(config.vectors[0])
-    check_output("output", config.output, ".json")
+    check_output("output", config.output, (".json",))
     found = open_vectors(source)
     applied = whitening.fitting(config.whitening, found.facts, str(source))
     protocol = PROTOCOLS[config.protocol]

@@ -103,31 +103,6 @@ def read_facts(path: Path) -> dict[str, Any]:
     return facts
 
 
-def check_output(key: str, value: str, suffix: str) -> None:
-    """Refuse a file that could not be written, before anything is computed. `key`: the configuration key.
-
-    Raises:
-        UserError: another suffix, or a folder that is missing.
-    """
-    if value and Path(value).suffix != suffix:
-        raise UserError(f"{key} is {value}; wanted a name that ends in {suffix}")
-    if value and not Path(value).resolve().parent.is_dir():
-        raise UserError(f"{key} is {value}, and its folder is missing; make it first")
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Names that are no UTF-8 keep their bytes.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    try:
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        path.write_text(text, encoding="utf-8", errors="surrogateescape")
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from None
-
-
 def read_lines(path: Path, wanted: Collection[int] | None = None) -> Iterator[dict[str, str]]:
     """The objects of a file of JSON lines; those of the lines `wanted`, from 0, in the order of the file."""
     with open(path, encoding="utf-8", errors="surrogateescape") as file:

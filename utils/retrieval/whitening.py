@@ -12,7 +12,6 @@ where m is the mean, the rows of P are the K directions of largest variance, and
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import check_folder_of, said_of, whole_file
 from mindzoo.utils.log import logger
 from mindzoo.utils.pca import principal_components
 from mindzoo.utils.retrieval.keys import WhitenConfig
@@ -60,22 +60,14 @@ class Whitening:
         Raises:
             UserError: it cannot be written.
         """
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        text = json.dumps(self.facts)
-        try:
-            with open(temporary, "wb") as file:
-                np.savez(
-                    file,
-                    mean=self.mean,
-                    components=self.components,
-                    explained_variance=self.explained_variance,
-                    facts=np.array(text),
-                )
-            os.replace(temporary, path)
-        except OSError as error:
-            raise UserError(f"cannot write {path}: {error.strerror}") from None
-        finally:
-            temporary.unlink(missing_ok=True)
+        with said_of(path), whole_file(path) as unfinished:
+            np.savez(
+                unfinished,
+                mean=self.mean,
+                components=self.components,
+                explained_variance=self.explained_variance,
+                facts=np.array(json.dumps(self.facts)),
+            )
 
 
 def whiten(config: WhitenConfig) -> Whitening:
@@ -153,6 +145,5 @@ def _target(config: WhitenConfig) -> Path:
     target = Path(config.output if config.output.endswith(".npz") else f"{config.output}.npz")
     if target.exists() and (target.is_dir() or not config.overwrite):
         raise UserError(f"{target} exists; give another output, or --overwrite")
-    if not target.resolve().parent.is_dir():
-        raise UserError(f"output is {target}, and its folder is missing; make it first")
+    check_folder_of("output", target)
     return target

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import json_line, write_json
 from mindzoo.utils.retrieval import vectors
 from mindzoo.utils.retrieval.encoder import Encoded
 
@@ -133,15 +134,13 @@ class VectorWriter:
         self.save()
         counts = {"dimension": self.progress.dimension, "count": self.progress.rows, "dtype": "float32"}
         left_out = list(vectors.read_lines(self.part / "unreadable.jsonl"))
-        vectors.write_json(self.part / "facts.json", {**self.facts, **counts, "unreadable": left_out})
+        write_json(self.part / "facts.json", {**self.facts, **counts, "unreadable": left_out})
         self.close()
         self._save_progress(finished=True)
 
     def _save_progress(self, *, finished: bool = False) -> None:
         self.progress.finished = finished
-        temporary = self.part / "progress.json.tmp"
-        vectors.write_json(temporary, {"facts": self.facts, **asdict(self.progress)})
-        os.replace(temporary, self.part / "progress.json")
+        write_json(self.part / "progress.json", {"facts": self.facts, **asdict(self.progress)})
         self.saved = time.monotonic()
 
     def _continued(self, overwrite: bool) -> Progress | None:
@@ -205,4 +204,4 @@ def _cut(path: Path, length: int) -> BinaryIO:
 
 def _line(content: Any) -> bytes:
     """A JSON line; names that are no UTF-8 keep their bytes."""
-    return (json.dumps(content, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape")
+    return json_line(content).encode("utf-8", "surrogateescape")

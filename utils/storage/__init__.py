@@ -24,6 +24,7 @@ STANDS_IN = {"data_url": "data_dir", "eval_data_url": "eval_data_dir", "train_ur
 INPUTS = {
     "data_dir": "data",
     "eval_data_dir": "eval_data",
+    "images": "data",
     "checkpoint": "checkpoint",
     "pretrained": "checkpoint",
     "resume": "checkpoint",
@@ -71,7 +72,7 @@ def fetch(loaded: Loaded[Any], cache_paths: Mapping[str, str]) -> Loaded[Any]:
     """
     config = loaded.config
     modelarts = getattr(config, "modelarts", False)
-    names = [name for name in INPUTS if hasattr(config, name)]
+    names = [name for name in INPUTS if isinstance(getattr(config, name, None), str)]
     places = {name: urls.check(getattr(config, name), name) for name in names}
     # What is not installed, not set or not reachable is said before anything is copied.
     stores = {

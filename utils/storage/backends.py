@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import whole_file
 from mindzoo.utils.storage import moxing, urls
 from mindzoo.utils.storage.store import Entry, ListingStore, Store
 
@@ -149,9 +150,8 @@ class Folder(ListingStore):
     def put(self, path: Path, url: str) -> None:
         target = Path(url)
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.part")
-        shutil.copyfile(path, part)
-        os.replace(part, target)
+        with whole_file(target) as unfinished:
+            shutil.copyfile(path, unfinished)
 
 
 def _answered(answer: Any, url: str) -> Any:

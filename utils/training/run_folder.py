@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import platform
 import subprocess
@@ -19,6 +18,7 @@ from mindzoo import __version__
 from mindzoo.utils import log, ranks
 from mindzoo.utils.config import reading
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import json_line, json_text, write_text
 from mindzoo.utils.runtime import World
 
 FACTS = "config.yaml"
@@ -36,15 +36,15 @@ class RunFolder:
     def write_facts(self, settings: Any, device: str, classes: Sequence[str] = ()) -> None:
         """config.yaml, environment.json and, where there are class names, classes.json."""
         self._write(FACTS, reading.to_yaml(settings))
-        self._write("environment.json", _json(environment(device)))
+        self._write("environment.json", json_text(environment(device)))
         if classes:
-            self._write("classes.json", _json(list(classes)))
+            self._write("classes.json", json_text(list(classes)))
 
     def add_metrics(self, **values: Any) -> None:
         """One line of metrics.jsonl; on rank 0 only, since the values are those of all ranks."""
         if self.rank == 0:
             with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
-                file.write(json.dumps(values, ensure_ascii=False) + "\n")
+                file.write(json_line(values))
 
     def _write(self, name: str, text: str) -> None:
         """Beside the file of an earlier run, not over it."""
@@ -54,7 +54,7 @@ class RunFolder:
             number += 1
             path = self.path / f"{Path(name).stem}_{number}{Path(name).suffix}"
         if self.rank == 0:
-            path.write_text(text, encoding="utf-8")
+            write_text(path, text)
 
 
 def create(output_dir: str, *, dated: bool, world: World, go_on_in: Path | None = None) -> RunFolder:
@@ -129,7 +129,3 @@ def _commit(root: Path) -> str | None:
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
