@@ -59,10 +59,10 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(clone: Path, *words: str) -> str:
-    """Run a script of the clone, which must succeed; returns what it says."""
+def run(folder: Path, *words: str) -> str:
+    """Run a script of this folder, which must succeed; returns what it says."""
     environment = {**os.environ, "PYTHONPATH": ""}
-    done = subprocess.run([sys.executable, *words], cwd=clone, env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout[-2000:]
     return done.stdout
 
@@ -90,7 +90,7 @@ def test_the_network_trains_evaluates_and_exports(clone: Path, colors: Path, tmp
     commands = block_after("two steps show whether all parts fit.").replace("DATA", str(colors))
     lines = [shlex.split(line.replace("OUT", str(tmp_path / "out")))[1:] for line in commands.splitlines()]
     assert [Path(script).name for script, *_ in lines] == ["train.py", "eval.py", "export.py"]
-    said = [run(clone, *words) for words in lines]
+    said = [run(clone / "models" / NAME, *words) for words in lines]
     assert re.search(r"^epoch: 1, loss: \d\.\d{4}$", said[0], flags=re.MULTILINE)
     assert re.search(r"^accuracy: \d\.\d{4} of 13 images$", said[1], flags=re.MULTILINE)
     assert (tmp_path / "out" / "plainnet.mindir").is_file()
