@@ -85,7 +85,7 @@ def test_scripts_and_flags_of_every_command_are_known(page: str) -> None:
             shell.check_block(block.text, ROOT / folder_of(page))
         except shell.CommandError as error:
             wrong.append(f"{page}:{block.line}: {error}")
-    assert wrong == []
+    assert wrong == [], "\n".join(wrong)
 
 
 class Clone:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import PurePosixPath
 from urllib.parse import unquote
@@ -11,7 +12,15 @@ from urllib.parse import unquote
 import pytest
 
 from mindzoo.models import SPECS, list_models
-from mindzoo.tests.documents.markdown import Page, anchor, tracked, tracked_pages
+from mindzoo.tests.documents.markdown import (
+    CONTRIBUTORS_PAGES,
+    USER_PAGES,
+    Page,
+    anchor,
+    chinese,
+    tracked,
+    tracked_pages,
+)
 from mindzoo.tests.support.paths import ROOT
 
 every_page = pytest.mark.parametrize("name", tracked_pages())
@@ -34,13 +43,12 @@ def within(page: str, path: str) -> str:
     return str((ROOT / page).parent.joinpath(unquote(path)).resolve().relative_to(ROOT.resolve()))
 
 
-def is_there(page: str, path: str) -> bool:
-    candidates = {path.rstrip("/"), str(PurePosixPath(page).parent / path).rstrip("/")}
-    return not candidates.isdisjoint(everything())
-
-
-def is_end_of_a_path(path: str) -> bool:
-    return any(f"/{name}".endswith(f"/{path}") for name in tracked())
+def exists(page: str, path: str) -> bool:
+    """Whether there is a file or folder that a page may mean by a path."""
+    beside = str(PurePosixPath(page).parent / path).rstrip("/")
+    if PLACEHOLDER.search(path) or path.rstrip("/") in everything() or beside in everything():
+        return True
+    return bool(ONLY_THE_END.match(path)) and any(f"/{name}".endswith(f"/{path}") for name in tracked())
 
 
 def broken(page: Page, target: str) -> bool:
@@ -65,7 +73,8 @@ def broken(page: Page, target: str) -> bool:
 @every_page
 def test_links_within_the_repository_lead_somewhere(name: str) -> None:
     page = Page(name)
-    assert [f"{name}:{line}: {target}" for line, target in page.links() if broken(page, target)] == []
+    wrong = [f"{name}:{line}: {target}" for line, target in page.links() if broken(page, target)]
+    assert wrong == [], "\n".join(wrong)
 
 
 @pytest.mark.parametrize(
@@ -105,12 +114,13 @@ def test_broken_links_are_found() -> None:
 def test_scripts_and_files_that_are_named_exist(name: str) -> None:
     if name == "CHANGELOG.md":
         pytest.skip("a changelog names what is gone")
-    page = Page(name)
-    named = set(re.findall(rf"(?<![\w/.-]){FOLDERS}/[\w./-]+\.(?:py|sh|yaml|md)\b", page.text))
-    for _, span in page.code_spans():
-        named |= {span} if re.fullmatch(rf"{FOLDERS}/[\w./-]*|[\w./-]*\w\.(?:py|sh)", span) else set()
-    missing = sorted(path for path in named if not PLACEHOLDER.search(path) and not is_there(name, path))
-    assert [path for path in missing if not (ONLY_THE_END.match(path) and is_end_of_a_path(path))] == []
+    named = []
+    for number, line in enumerate(Page(name).text.splitlines(), 1):
+        named += [(number, path) for path in re.findall(rf"(?<![\w/.-]){FOLDERS}/[\w./-]+\.(?:py|sh|yaml|md)\b", line)]
+    for number, span in Page(name).code_spans():
+        named += [(number, span)] if re.fullmatch(rf"{FOLDERS}/[\w./-]*|[\w./-]*\w\.(?:py|sh)", span) else []
+    missing = [f"{name}:{number}: {path}" for number, path in dict.fromkeys(named) if not exists(name, path)]
+    assert missing == [], "\n".join(missing)
 
 
 @pytest.mark.parametrize("name", list_models())
@@ -133,9 +143,30 @@ def test_the_root_document_is_short(name: str) -> None:
     assert len(Page(name).text.splitlines()) <= 200
 
 
-def test_the_root_document_has_its_sections_in_order() -> None:
+def test_the_root_document_leads_to_everything_in_order() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8").lower()
-    order = ["| network", "scripts/demo.sh", "your own", "export.py", "## layout", "add a network"]
+    pages = ["training", "export", "architecture", "add_a_network"]
+    order = ["| network", "scripts/demo.sh", *(f"](docs/{page}.md)" for page in pages)]
     places = [text.find(words) for words in order]
     assert -1 not in places, dict(zip(order, places, strict=True))
     assert places == sorted(places)
+    for page, words in {"TRAINING": "your own", "EXPORT": "export.py", "ADD_A_NETWORK": "models/__init__.py"}.items():
+        assert words in (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"), (page, words)
+
+
+@pytest.mark.parametrize("language", [lambda page: page, chinese], ids=["English", "Chinese"])
+def test_every_page_is_reached_from_the_root_document(language: Callable[[str], str]) -> None:
+    reached: set[str] = set()
+    waiting = [language("README.md")]
+    while waiting:
+        page = Page(waiting.pop())
+        reached.add(page.name)
+        linked = {within(page.name, target.split("#")[0]) for _, target in page.links() if ".md" in target}
+        # A reader of Chinese is led through Chinese pages, where there are any.
+        waiting += [name for name in linked - reached if name in tracked() and name not in left_out(language)]
+    wanted = {*map(language, USER_PAGES), *CONTRIBUTORS_PAGES}
+    assert sorted(wanted - reached) == []
+
+
+def left_out(language: Callable[[str], str]) -> set[str]:
+    return {page for name in USER_PAGES for page in (name, chinese(name)) if page != language(name)}
