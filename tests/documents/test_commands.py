@@ -32,6 +32,12 @@ NEEDS = ("card", "bucket", "servers", "ImageNet", "network", "own data")
 PAGES = [page for page in (*USER_PAGES, *CONTRIBUTORS_PAGES) if page in tracked_pages()]
 # Pages whose blocks take more than 10 s in all.
 SLOW_PAGES = ("README.md", "docs/CLUSTERS.md")
+# What other tests run, by the words of a line.
+RUN_ELSEWHERE = {
+    "bash scripts/demo.sh": "tests/scripts/test_demo.py",
+    "bash scripts/test.sh": ".ci/run",
+    "bash scripts/test.sh --full": ".ci/run",
+}
 SECONDS = 600  # for one block
 
 
@@ -59,7 +65,13 @@ def blocks(page: str) -> list[Block]:
 
 
 def blocks_to_run(page: str, *, slow: bool) -> list[Block]:
-    return [block for block in blocks(page) if not needs(block) and (slow or block.before != "<!-- slow -->")]
+    return [
+        block
+        for block in blocks(page)
+        if not needs(block)
+        and (slow or block.before != "<!-- slow -->")
+        and not {line.code for line in shell.lines(block.text)} <= RUN_ELSEWHERE.keys()
+    ]
 
 
 def folder_of(page: str) -> Path:
@@ -137,6 +149,12 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def test_what_is_run_elsewhere_is_run_there() -> None:
+    for command, path in RUN_ELSEWHERE.items():
+        script = Path(command.split()[1]).name
+        assert script in (ROOT / path).read_text(encoding="utf-8"), (command, path)
 
 
 def cases() -> list[object]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import importlib
 import re
 from collections.abc import Callable
 from functools import cache
@@ -121,6 +123,20 @@ def test_scripts_and_files_that_are_named_exist(name: str) -> None:
         named += [(number, span)] if re.fullmatch(rf"{FOLDERS}/[\w./-]*|[\w./-]*\w\.(?:py|sh)", span) else []
     missing = [f"{name}:{number}: {path}" for number, path in dict.fromkeys(named) if not exists(name, path)]
     assert missing == [], "\n".join(missing)
+
+
+@every_page
+def test_python_examples_import_what_is_there(name: str) -> None:
+    for block in Page(name).blocks:
+        if block.language != "python":
+            continue
+        imports = [node for node in ast.walk(ast.parse(block.text)) if isinstance(node, ast.ImportFrom)]
+        for node in imports:
+            assert node.module is not None
+            if node.module.startswith("mindzoo") and not PLACEHOLDER.search(ast.unparse(node)):
+                module = importlib.import_module(node.module)
+                missing = [alias.name for alias in node.names if not hasattr(module, alias.name)]
+                assert missing == [], f"{name}:{block.line}: {node.module}"
 
 
 @pytest.mark.parametrize("name", list_models())
