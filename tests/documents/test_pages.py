@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import importlib
 import re
 from collections.abc import Callable
 from functools import cache
@@ -130,13 +129,9 @@ def test_python_examples_import_what_is_there(name: str) -> None:
     for block in Page(name).blocks:
         if block.language != "python":
             continue
-        imports = [node for node in ast.walk(ast.parse(block.text)) if isinstance(node, ast.ImportFrom)]
-        for node in imports:
-            assert node.module is not None
-            if node.module.startswith("mindzoo") and not PLACEHOLDER.search(ast.unparse(node)):
-                module = importlib.import_module(node.module)
-                missing = [alias.name for alias in node.names if not hasattr(module, alias.name)]
-                assert missing == [], f"{name}:{block.line}: {node.module}"
+        for node in ast.walk(ast.parse(block.text)):
+            if isinstance(node, ast.ImportFrom) and not PLACEHOLDER.search(line := ast.unparse(node)):
+                exec(line, {})
 
 
 @pytest.mark.parametrize("name", list_models())
