@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mindzoo.models import densenet121, genet_res50, glore_res50, hrnet_w48, multigrain
+from mindzoo.utils import environment
 from mindzoo.utils.errors import nearest
 from mindzoo.utils.spec import ModelSpec
 
@@ -69,10 +70,10 @@ def create_model(
             shape.
         TypeError: an option that the network does not have.
     """
-    from mindzoo.utils import runtime
     from mindzoo.utils.checkpoints import checkpoint as checkpoints
 
-    runtime.limit_onednn("CPU")
+    environment.check_mindspore()
+    environment.limit_onednn()
     spec = get_spec(name)
     if checkpoint is None:
         network = spec.build(1000 if num_classes is None else num_classes, **options)

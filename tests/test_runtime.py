@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from mindzoo.utils import compat, exits, log, runtime
+from mindzoo.utils import environment, exits, log, runtime
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import Interrupted
 from mindzoo.utils.runtime import World
@@ -45,23 +45,32 @@ def test_an_absent_device(target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "slow", "given", "wanted"),
+    ("version", "given", "wanted"),
     [
-        ("CPU", True, None, "AVX2"),
-        ("CPU", True, "AVX512_CORE", "AVX512_CORE"),
-        ("CPU", False, None, None),
-        ("Ascend", True, None, None),
+        ("2.10.0", None, "AVX2"),
+        ("2.9.0", None, "AVX2"),
+        ("2.10.0", "AVX512_CORE", "AVX512_CORE"),
+        ("2.8.0", None, None),
     ],
 )
-def test_limit_onednn(
-    monkeypatch: pytest.MonkeyPatch, device: str, slow: bool, given: str | None, wanted: str | None
-) -> None:
+def test_limit_onednn(monkeypatch: pytest.MonkeyPatch, version: str, given: str | None, wanted: str | None) -> None:
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", given or "")
     if given is None:
         monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
-    monkeypatch.setattr(compat, "SLOW_AVX512_CONVOLUTION", slow)
-    runtime.limit_onednn(device)
+    monkeypatch.setattr(environment, "_version_text", lambda package: version)
+    environment.limit_onednn()
     assert os.environ.get("ONEDNN_MAX_CPU_ISA") == wanted
+
+
+@pytest.mark.parametrize(("device", "limited"), [("CPU", 1), ("Ascend", 0)])
+def test_onednn_is_limited_on_the_cpu_only(monkeypatch: pytest.MonkeyPatch, device: str, limited: int) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(environment, "limit_onednn", lambda: calls.append(1))
+    monkeypatch.setattr(runtime, "resolve_device", lambda _: device)
+    for name in ("set_context", "set_device", "set_seed"):
+        monkeypatch.setattr(f"mindspore.{name}", lambda *_, **__: None)
+    runtime.start(device)
+    assert len(calls) == limited
 
 
 @pytest.mark.parametrize(

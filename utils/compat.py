@@ -6,11 +6,6 @@ from typing import Any
 
 import mindspore as ms
 
-from mindzoo.utils.environment import SLOW_AVX512
-
-VERSION = tuple(int(part) for part in ms.__version__.split(".")[:2])
-SLOW_AVX512_CONVOLUTION = VERSION in SLOW_AVX512
-
 
 def device_available(target: str) -> bool:
     """Whether this installation of MindSpore can compute on `target`, one of CPU, GPU and Ascend."""

@@ -13,7 +13,7 @@ from types import FrameType
 import mindspore as ms
 from mindspore import nn
 
-from mindzoo.utils import compat, log
+from mindzoo.utils import compat, environment, log
 from mindzoo.utils.errors import UserError
 
 # Any of these in the environment means that a launcher started this process as one of several.
@@ -41,7 +41,8 @@ def start(device_target: str, *, seed: int = 1) -> str:
         UserError: `device_target` names a device that this machine does not have.
     """
     device = resolve_device(device_target)
-    limit_onednn(device)
+    if device == "CPU":
+        environment.limit_onednn()
     ms.set_context(mode=ms.GRAPH_MODE)
     number = device_number(device)
     ms.set_device(device) if number is None else ms.set_device(device, number)
@@ -86,12 +87,6 @@ def check_device(target: str) -> None:
     """
     if target != "auto" and not compat.device_available(target):
         raise UserError(f"device_target is {target}, and MindSpore finds none here; use --device_target CPU or auto")
-
-
-def limit_onednn(device: str) -> None:
-    """Keep oneDNN from code paths that make 3x3 convolutions 20 to 100 times slower on AVX-512 CPUs."""
-    if device == "CPU" and compat.SLOW_AVX512_CONVOLUTION:
-        os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 
 def join(is_distributed: bool, rank: int, group_size: int) -> World:

@@ -104,7 +104,7 @@ def make_step(network: nn.Cell, *, loss: nn.Cell | None = None, **options: Any) 
     gc.collect()  # cells that are collected after a compilation make MindSpore compile again
     loss = loss or SmoothedCrossEntropy(CLASSES)
     optimizer = optimizers.create(
-        "thor", network, np.array(RATES), momentum=MOMENTUM, weight_decay=WEIGHT_DECAY,
+        "momentum", network, np.array(RATES), momentum=MOMENTUM, weight_decay=WEIGHT_DECAY, no_decay=(),
         loss_parameters=loss.trainable_params(),
     )  # fmt: skip
     step = ThorStep(network, loss, optimizer, np.array(DAMPINGS), **{"frequency": 2, **options})
@@ -224,7 +224,9 @@ def test_everything_without_factors_keeps_the_gradient() -> None:
     loss, data = LossWithBoundary(), batches(1)
     network, first_order = filled(Tiny()), filled(Tiny())
     start = values(network)
-    optimizer = optimizers.create("thor", first_order, np.array(RATES), momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
+    optimizer = optimizers.create(
+        "momentum", first_order, np.array(RATES), momentum=MOMENTUM, weight_decay=WEIGHT_DECAY, no_decay=()
+    )
     training = nn.TrainOneStepCell(nn.WithLossCell(first_order, SmoothedCrossEntropy(CLASSES)), optimizer)
     training.set_train(True)
     run(training, data)

@@ -38,13 +38,15 @@ def check_cpu(cpuinfo: Path = CPUINFO) -> Finding:
         avx512 = False
     if not avx512 or not environment.slow_avx512_convolution():
         return ok("CPU", cores)
-    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "")
+    limit = os.environ.get(environment.ONEDNN_VARIABLE, "")
     if limit.upper() in ("ALL", "DEFAULT") or "AVX512" in limit.upper() or "AMX" in limit.upper():
         return warning(
             "CPU",
-            f"ONEDNN_MAX_CPU_ISA is {limit}, with which 3x3 convolutions are very slow here; unset it, or set AVX2",
+            f"{environment.ONEDNN_VARIABLE} is {limit}, with which 3x3 convolutions are very slow here; unset it, or set "
+            f"{environment.ONEDNN_LIMIT}",
         )
-    return ok("CPU", f"{cores} with AVX-512; ONEDNN_MAX_CPU_ISA={limit or 'AVX2'} {'is' if limit else 'will be'} set")
+    said = f"{environment.ONEDNN_VARIABLE}={limit or environment.ONEDNN_LIMIT} {'is' if limit else 'will be'}"
+    return ok("CPU", f"{cores} with AVX-512; {said} set")
 
 
 def check_port(number: int, *, needed: bool) -> Finding:

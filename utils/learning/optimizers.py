@@ -35,30 +35,31 @@ def create(
     eps: float = 1e-3,
     rho: float = 0.9,
     loss_parameters: Sequence[Parameter] = (),
+    no_decay: tuple[str, ...] = NO_DECAY,
 ) -> nn.Optimizer:
     """An optimizer over the trainable parameters of `network` that takes rate i of `rates` at its step i.
 
     Args:
         name: "momentum" (v = momentum v + g; w -= rate v), "nesterov" (w -= rate (g + momentum v)), "rmsprop"
-            (s = rho s + (1 - rho) g^2, from 1; v = momentum v + rate g / sqrt(s + eps); w -= v) or "thor", which is
-            momentum with decay of all weights of the network: what utils/thor.py takes its steps with.
+            (s = rho s + (1 - rho) g^2, from 1; v = momentum v + rate g / sqrt(s + eps); w -= v).
         loss_parameters: are trained too, without weight decay.
+        no_decay: the last parts of the names of parameters that are not decayed.
 
     Raises:
         ValueError: another name.
     """
-    groups = decay_groups(network.trainable_params(), weight_decay, () if name == "thor" else NO_DECAY)
+    groups = decay_groups(network.trainable_params(), weight_decay, no_decay)
     if loss_parameters:
         groups.append({"params": list(loss_parameters), "weight_decay": 0.0})
     rate = Tensor(np.asarray(rates, np.float32))
-    if name in ("momentum", "thor"):
+    if name == "momentum":
         return nn.Momentum(groups, rate, momentum)
     if name == "nesterov":
         # The CPU kernel of nn.Momentum ignores use_nesterov.
         return nn.SGD(groups, rate, momentum, nesterov=True)
     if name == "rmsprop":
         return nn.RMSProp(groups, rate, decay=rho, momentum=momentum, epsilon=eps)
-    raise ValueError(f"optimizer {name!r}; wanted momentum, nesterov, rmsprop or thor")
+    raise ValueError(f"optimizer {name!r}; wanted momentum, nesterov or rmsprop")
 
 
 def start_at(optimizer: nn.Optimizer, updates: int) -> None:

@@ -53,6 +53,8 @@ class ThorStep(TrainStep):
     """
 
     can_sink = False
+    update_rule = "momentum"
+    no_decay = ()  # as in the original, all weights decay
 
     def __init__(
         self,

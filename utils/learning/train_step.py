@@ -5,6 +5,8 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
+from mindzoo.utils.learning.optimizers import NO_DECAY
+
 # The dynamic loss scale of Micikevicius et al. 2018 (https://arxiv.org/abs/1710.03740) with the zoo's constants.
 SCALE_FACTOR = 2.0
 SCALE_WINDOW = 2000
@@ -61,6 +63,8 @@ class TrainStep(nn.Cell):
     """
 
     can_sink = True  # whether a device may be fed from a queue, with no word of the host's between two steps
+    update_rule = ""  # of the optimizer that it needs, as `optimizers.create` names it; empty: any
+    no_decay = NO_DECAY  # see `optimizers.create`
 
     def __init__(
         self,

@@ -1,0 +1,188 @@
+"""What a training is made of: data, network, learning rates, loss and step, each from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+from mindspore import nn
+
+from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.config.keys import ThorConfig, TrainConfig
+from mindzoo.utils.config.reading import Loaded
+from mindzoo.utils.data import class_folders as folders
+from mindzoo.utils.data import transforms
+from mindzoo.utils.data.loader import Data, EvalData, TrainData
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.learning import freeze, optimizers, schedules, thor
+from mindzoo.utils.learning.losses import SmoothedCrossEntropy, class_weights
+from mindzoo.utils.learning.sync_batch_norm import synchronise
+from mindzoo.utils.learning.train_step import TrainStep
+from mindzoo.utils.log import logger
+from mindzoo.utils.runtime import World
+from mindzoo.utils.spec import ModelSpec
+from mindzoo.utils.training.starting_point import Start
+
+ALONE = World()
+
+
+def open_data(config: TrainConfig, world: World) -> Data:
+    """Scan and check the folders; training, `val/` beside it and evaluation must have the same classes.
+
+    Raises:
+        UserError: see `mindzoo.utils.data.class_folders`.
+    """
+    train_folders = folders.scan(folders.find_split(config.data_dir, "train", "data_dir"))
+    folders.compare_sibling(train_folders)
+    root = Path(config.data_dir)
+    eval_dir = config.eval_data_dir or (str(root / "val") if folders.is_root(root) else "")
+    evaluation = None
+    if eval_dir:
+        eval_folders = folders.scan(folders.find_split(eval_dir, "val", "eval_data_dir"), train_folders.classes)
+        how = transforms.evaluation_operations(transforms.Preprocessing.from_config(config))
+        evaluation = EvalData(
+            eval_folders, how, batch_size=min(config.batch_size, len(eval_folders)), world=world, workers=config.workers
+        )
+    train_data = TrainData(
+        train_folders, transforms.training_operations(config), batch_size=config.batch_size, world=world,
+        seed=config.seed, workers=config.workers, sampling=config.sampling, repeats=config.repeats,
+    )  # fmt: skip
+    logger.info("%d images of %d classes in %s", len(train_folders), len(train_folders.classes), train_folders.root)
+    return Data(train_data, evaluation, train_folders.classes)
+
+
+def settle_classes(wanted: int, classes: Sequence[str]) -> int:
+    """The number of outputs: as wanted, or as many as there are class folders.
+
+    Raises:
+        UserError: fewer are wanted than there are folders.
+    """
+    if wanted and wanted < len(classes):
+        raise UserError(
+            f"num_classes is {wanted}, and there are {len(classes)} class folders; leave it out or raise it"
+        )
+    if wanted > len(classes):
+        logger.warning("num_classes is %d for %d class folders: the last outputs have no images", wanted, len(classes))
+    return wanted or len(classes)
+
+
+def make_network(spec: ModelSpec, config: TrainConfig, start: Start, num_classes: int, world: World) -> nn.Cell:
+    """The network with the weights that it starts from, and with what the configuration freezes and synchronises."""
+    init_options = {name: getattr(config, name) for name in spec.init_options}
+    network = spec.make(num_classes, {**start.options, **init_options})
+    if start.pretrained:
+        checkpoint.load(network, start.pretrained, without=start.kept)
+    for line in freeze.freeze(network, config.freeze):
+        logger.info(line)
+    if config.sync_batch_norm and world.connected:
+        logger.info("%d batch norms take the images of all ranks", synchronise(network, world.size))
+    return network
+
+
+def learning_rates(spec: ModelSpec, config: TrainConfig, steps_per_epoch: int, world: World) -> np.ndarray:
+    """The rate of every step, float32; in proportion to the images per update where `lr_base_batch` asks for it.
+
+    Goyal et al. 2017, https://arxiv.org/abs/1706.02677, section 2.1.
+    """
+    rates = spec.learning_rates(config, steps_per_epoch)
+    if not config.lr_base_batch:
+        return rates
+    images = config.batch_size * world.size * config.accumulation_steps
+    logger.info("%d images per update: learning rates times %d / %d", images, images, config.lr_base_batch)
+    return np.asarray(rates * (images / config.lr_base_batch), np.float32)
+
+
+def build_loss(config: TrainConfig, num_classes: int, labels: np.ndarray) -> SmoothedCrossEntropy:
+    """The loss; `labels` (N,) int32 are those of all training images.
+
+    Raises:
+        UserError: the labels of a single class are to be smoothed.
+    """
+    if config.smoothing and num_classes < 2:
+        raise UserError("there is one class, and no other to smooth its labels with; give --label_smooth false")
+    weights = class_weights(config.class_weights, np.bincount(labels, minlength=num_classes))
+    return SmoothedCrossEntropy(num_classes, config.smoothing, weights=weights)
+
+
+def build_step(
+    config: TrainConfig, network: nn.Cell, loss: nn.Cell, rates: np.ndarray, device: str, world: World
+) -> TrainStep:
+    """The compiled step's cell, in training mode; `network` gives what `loss` takes."""
+    level = precision(config, device)
+    if level != "O0":
+        network = ms.amp.auto_mixed_precision(network, level, ms.float16)
+    accumulation = config.accumulation_steps
+    kind = step_kind(config)
+    optimizer = optimizers.create(
+        kind.update_rule or config.optimizer, network, rates[accumulation - 1 :: accumulation], momentum=config.momentum,
+        weight_decay=config.weight_decay, eps=config.eps, rho=config.rho, loss_parameters=loss.trainable_params(), no_decay=kind.no_decay,
+    )  # fmt: skip
+    options: dict[str, Any] = {
+        "accumulation_steps": accumulation,
+        "clip_norm": config.clip_norm,
+        "ema_decay": config.ema_decay,
+        "loss_scale": config.loss_scale,
+        "dynamic_loss_scale": config.is_dynamic_loss_scale,
+        "distributed": world.connected,
+    }
+    if isinstance(config, ThorConfig) and kind is thor.ThorStep:
+        step = thor_step(config, network, loss, optimizer, len(rates) // config.max_epoch, options)
+    else:
+        step = TrainStep(network, loss, optimizer, **options)
+    step.set_train(True)
+    return step
+
+
+def step_kind(config: TrainConfig) -> type[TrainStep]:
+    """The class of the training step that the optimizer needs."""
+    return thor.ThorStep if isinstance(config, ThorConfig) and config.optimizer == "thor" else TrainStep
+
+
+def thor_step(
+    config: ThorConfig, network: nn.Cell, loss: nn.Cell, optimizer: nn.Optimizer, steps_per_epoch: int, options: Any
+) -> TrainStep:
+    """The step with second-order updates; `options` are those of any step."""
+    accumulation = options["accumulation_steps"]
+    frequency, line = thor.rounded_frequency(config.frequency, max(steps_per_epoch // accumulation, 1))
+    if line:
+        logger.info(line)
+    dampings = schedules.thor_damping(
+        config.damping_init, config.damping_decay, epochs=config.max_epoch, steps_per_epoch=steps_per_epoch
+    )
+    try:
+        return thor.ThorStep(
+            network, loss, optimizer, dampings[accumulation - 1 :: accumulation], frequency=frequency,
+            split_indices=config.split_indices, **options,
+        )  # fmt: skip
+    except ValueError as error:
+        raise UserError(f"optimizer thor: {error}; freeze less, or use momentum") from None
+
+
+def precision(config: TrainConfig, device: str) -> str:
+    """The level of mixed precision that `auto` means on this device."""
+    if config.amp_level != "auto":
+        return config.amp_level
+    return "O2" if device == "Ascend" else "O0"
+
+
+def ineffective(loaded: Loaded[TrainConfig], device: str, world: World = ALONE, *, evaluated: bool) -> list[str]:
+    """Lines on keys that were given and have no effect on this device, with one rank or without evaluation data."""
+    config, lines = loaded.config, []
+    if config.sync_batch_norm and not world.connected:
+        lines.append("sync_batch_norm has no effect: there is one rank")
+    if config.sink_mode and not step_kind(config).can_sink:
+        lines.append(f"sink_mode has no effect: with the optimizer {config.optimizer} the steps run one by one")
+    elif config.sink_mode and device != "Ascend":
+        lines.append(f"sink_mode has no effect: {device} has no data sink, the steps run one by one")
+    if "loss_scale" in loaded.given and precision(config, device) == "O0":
+        lines.append("loss_scale has no effect on the result: with float32 (amp_level O0) it cancels out")
+    if config.class_weights != "none" and config.sampling == "balanced":
+        lines.append("class_weights beside balanced sampling: rare classes count twice over")
+    if "eval_interval" in loaded.given and not evaluated:
+        lines.append("eval_interval has no effect: there is no eval_data_dir to evaluate on")
+    elif "eval_interval" in loaded.given and not config.run_eval:
+        lines.append("eval_interval has no effect: run_eval is false")
+    return lines
