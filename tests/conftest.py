@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import runpy
 from pathlib import Path
 
@@ -18,6 +19,18 @@ def _cpu() -> None:
     from mindzoo.utils import runtime
 
     runtime.start("CPU")
+    gc.collect()
+    gc.freeze()  # what is imported by now stays, and need not be walked through before every test
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Collect what the last test left, and nothing while a test runs.
+
+    A cell that is collected after another was compiled makes MindSpore compile that one again.
+    """
+    gc.collect()
+    gc.disable()
 
 
 @pytest.fixture(autouse=True)

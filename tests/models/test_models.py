@@ -16,6 +16,7 @@ import pytest
 from mindspore import Tensor, nn
 
 from mindzoo.models import SPECS, create_model, get_spec, list_models
+from mindzoo.tests.support.networks import eagerly, shapes_of, undrawn, weights_of
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.trainings import tiny
 from mindzoo.utils.checkpoints import checkpoint
@@ -61,16 +62,20 @@ def filled(network: nn.Cell) -> nn.Cell:
     return network
 
 
-def values(network: nn.Cell) -> dict[str, np.ndarray]:
-    return {parameter.name: parameter.asnumpy().copy() for parameter in network.get_parameters()}
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_forward_embed_and_classifier(name: str) -> None:
     network = filled(create_model(name, 3, **options(name)))
     assert not network.training
-    logits, embedding = network(images(name)), network.embed(images(name))
+    logits = network(images(name))
     assert (logits.shape, logits.dtype) == ((2, 3), ms.float32)
+    with eagerly():
+        np.testing.assert_allclose(network(images(name)).asnumpy(), logits.asnumpy(), rtol=0, atol=1e-5)
+        assert_embedding_is_what_the_classifier_sees(name, network, logits)
+    assert np.abs(logits.asnumpy()[0] - logits.asnumpy()[1]).max() > 1e-4
+
+
+def assert_embedding_is_what_the_classifier_sees(name: str, network: nn.Cell, logits: Tensor) -> None:
+    embedding = network.embed(images(name))
     assert embedding.dtype == ms.float32
     assert embedding.ndim == 2
     classifier = reduce(getattr, get_spec(name).classifier.split("."), network)
@@ -80,7 +85,6 @@ def test_forward_embed_and_classifier(name: str) -> None:
         np.testing.assert_allclose(lengths, 1, rtol=1e-4)
         embedding = network.pooled(images(name))
     np.testing.assert_allclose(classifier(embedding).asnumpy(), logits.asnumpy(), rtol=0, atol=1e-5)
-    assert np.abs(logits.asnumpy()[0] - logits.asnumpy()[1]).max() > 1e-4
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -88,14 +92,14 @@ def test_a_few_steps_lower_the_loss(name: str) -> None:
     ms.set_seed(1)
     network = get_spec(name).build(3, **options(name))
     optimizer = optimizers.create("momentum", network, np.full(12, 0.05), momentum=0.9, weight_decay=1e-4)
-    before = values(network)
+    before = weights_of(network)
     step = TrainStep(network, SmoothedCrossEntropy(3, 0.1), optimizer)
     step.set_train()
     batch, labels = images(name, 6), Tensor(np.array([0, 1, 2, 0, 1, 2], np.int32))
     losses = [float(step(batch, labels)) for _ in range(12)]
     assert np.isfinite(losses).all()
     assert losses[-1] < 0.7 * losses[0]
-    same = [parameter for parameter, value in values(network).items() if np.array_equal(value, before[parameter])]
+    same = [parameter for parameter, value in weights_of(network).items() if np.array_equal(value, before[parameter])]
     assert same == []
 
 
@@ -124,7 +128,7 @@ def test_an_option_that_is_a_parameter_may_be_given_or_missing(name: str, option
     ms.save_checkpoint(network, str(tmp_path / "with.ckpt"))
     rest = [{"name": p.name, "data": p} for p in network.get_parameters() if p.name != parameter]
     ms.save_checkpoint(rest, str(tmp_path / "without.ckpt"))
-    recorded = float(values(network)[parameter])
+    recorded = float(weights_of(network)[parameter])
     cases: list[tuple[str, dict[str, Any], float]] = [
         ("with.ckpt", {}, recorded),
         ("with.ckpt", {option: 2.5}, 2.5),
@@ -132,13 +136,13 @@ def test_an_option_that_is_a_parameter_may_be_given_or_missing(name: str, option
         ("without.ckpt", {}, options(name)[option]),
     ]
     for file, more, wanted in cases:
-        found = values(create_model(name, checkpoint=tmp_path / file, **structure(name), **more))
+        found = weights_of(create_model(name, checkpoint=tmp_path / file, **structure(name), **more))
         assert found.pop(parameter) == wanted
-        assert all(np.array_equal(value, values(network)[key]) for key, value in found.items())
+        assert all(np.array_equal(value, weights_of(network)[key]) for key, value in found.items())
 
 
 def assert_equal_networks(found: nn.Cell, wanted: nn.Cell) -> None:
-    before, after = values(wanted), values(found)
+    before, after = weights_of(wanted), weights_of(found)
     assert list(after) == list(before)
     for parameter, value in before.items():
         np.testing.assert_array_equal(after[parameter], value, err_msg=parameter)
@@ -235,16 +239,14 @@ def test_options_are_keys_of_every_configuration(name: str) -> None:
         assert spec.network_options(kind()) == spec.network_options(spec.train_config())
 
 
+@undrawn()
 @pytest.mark.parametrize("name", NETWORKS)
 def test_each_option_is_an_argument_of_the_network_and_its_default_the_same(name: str) -> None:
     spec, small = get_spec(name), options(name)
     for option in spec.options:
         spec.build(2, **{**small, option: small[option]})
-    shapes = [
-        [(p.name, p.shape) for p in network.get_parameters()]
-        for network in (spec.build(7), spec.build(7, **spec.network_options(spec.train_config())))
-    ]
-    assert shapes[0] == shapes[1]
+    by_default, configured = (spec.build(7, **more) for more in ({}, spec.network_options(spec.train_config())))
+    assert list(shapes_of(by_default).items()) == list(shapes_of(configured).items())
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mindzoo.models import get_spec
+from mindzoo.tests.support.networks import undrawn
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.utils.config import reading
 from mindzoo.utils.config.keys import TRAIN_ALIASES, TrainConfig
@@ -52,6 +53,7 @@ def test_no_key_is_set_to_its_own_default(path: Path) -> None:
     assert given <= {spec.name for spec in fields(defaults)}
 
 
+@undrawn()
 def test_the_network_builds_from_it(path: Path) -> None:
     spec, settings = get_spec(path.parts[-3]), load(path).config
     network = spec.build(settings.num_classes or 10, **spec.network_options(settings))
