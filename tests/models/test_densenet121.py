@@ -15,6 +15,7 @@ from mindzoo.models import create_model
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.models.densenet121.keys import DenseNetTrainConfig
 from mindzoo.models.densenet121.weights import from_torch
+from mindzoo.tests.support.networks import eagerly, undrawn
 from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, rows, vectors
 from mindzoo.utils.config import reading
 from mindzoo.utils.errors import UserError
@@ -50,6 +51,7 @@ def zoo() -> Vectors:
     return vectors("ms_densenet121")
 
 
+@undrawn()
 def test_names_shapes_and_counts_are_those_of_the_zoo(zoo: Vectors) -> None:
     network = create_model("densenet121")
     found = {parameter.name: parameter.shape for parameter in network.get_parameters()}
@@ -60,21 +62,26 @@ def test_names_shapes_and_counts_are_those_of_the_zoo(zoo: Vectors) -> None:
     assert len(network.trainable_params()) == 364
 
 
+@eagerly()
 def test_logits_are_those_of_the_zoo(zoo: Vectors, tmp_path: Path) -> None:
     ms.save_checkpoint(rows(zoo.weights), str(tmp_path / "zoo.ckpt"))
-    network = create_model("densenet121", checkpoint=tmp_path / "zoo.ckpt")
+    with undrawn():
+        network = create_model("densenet121", checkpoint=tmp_path / "zoo.ckpt")
     assert network.flavour == "zoo"
     assert_logits(network, zoo)
 
 
+@eagerly()
 def test_logits_are_those_of_timm(tmp_path: Path) -> None:
     timm = vectors("pt_timm_densenet121")
     save_file(timm.weights, str(tmp_path / "timm.safetensors"))
-    network = create_model("densenet121", checkpoint=tmp_path / "timm.safetensors")
+    with undrawn():
+        network = create_model("densenet121", checkpoint=tmp_path / "timm.safetensors")
     assert network.flavour == "paper"
     assert_logits(network, timm)
 
 
+@eagerly()
 @pytest.mark.parametrize(("flavour", "side"), [("zoo", 224), ("paper", 224), ("zoo", 97), ("paper", 97)])
 def test_feature_map_sizes(flavour: str, side: int) -> None:
     network = create_model("densenet121", 3, flavour=flavour, growth_rate=2, block_config=(1,) * 4, init_features=4)
@@ -87,6 +94,7 @@ def test_feature_map_sizes(flavour: str, side: int) -> None:
     assert sizes["relu5"] == wanted[-1]
 
 
+@eagerly()
 def test_flavours_share_weights_and_differ_in_logits(tmp_path: Path) -> None:
     ms.save_checkpoint(rows(small_weights()), str(tmp_path / "x.ckpt"))
     images = Tensor(FILL["images"](2, 64))

@@ -17,7 +17,8 @@ from mindzoo.models import create_model
 from mindzoo.models.genet_res50 import SPEC
 from mindzoo.models.genet_res50.keys import GENetEvalConfig, GENetExportConfig, GENetTrainConfig
 from mindzoo.models.genet_res50.network import genet_res50
-from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, rows, vectors
+from mindzoo.tests.support.networks import eagerly, fill, noise_images, shapes_of, undrawn
+from mindzoo.tests.support.reference import Vectors, assert_logits, rows, vectors
 from mindzoo.utils import commands, compat
 from mindzoo.utils.config import reading
 from mindzoo.utils.config.keys import TRAIN_ALIASES
@@ -38,19 +39,11 @@ CHANNELS, BLOCKS = (256, 512, 1024, 2048), (3, 4, 6, 3)
 
 def filled(**options: Any) -> nn.Cell:
     """A small network whose weights are functions of their names, set to inference."""
-    network = genet_res50(5, **{**SMALL, **options})
-    for parameter in network.get_parameters():
-        parameter.set_data(Tensor(FILL["fill"](parameter.name, parameter.shape)))
-    network.set_train(False)
-    return network
-
-
-def shapes(network: nn.Cell) -> dict[str, tuple[int, ...]]:
-    return {parameter.name: parameter.shape for parameter in network.get_parameters()}
+    return fill(genet_res50(5, **{**SMALL, **options}))
 
 
 def images(batch: int = 2, size: tuple[int, int] = (32, 64)) -> np.ndarray:
-    return np.random.default_rng(3).standard_normal((batch, 3, *size)).astype(np.float32)
+    return noise_images(batch, *size)
 
 
 @pytest.fixture(scope="module")
@@ -58,22 +51,28 @@ def zoo() -> Vectors:
     return vectors("ms_genet_tt")
 
 
+@undrawn()
 def test_names_and_shapes_are_those_of_the_zoo(zoo: Vectors) -> None:
-    assert shapes(genet_res50()) == {name: value.shape for name, value in zoo.weights.items()}
+    assert shapes_of(genet_res50()) == {name: value.shape for name, value in zoo.weights.items()}
 
 
+@eagerly()
 def test_logits_are_those_of_the_zoo(zoo: Vectors, tmp_path: Path) -> None:
     ms.save_checkpoint(rows(zoo.weights), str(tmp_path / "zoo.ckpt"))
-    assert_logits(create_model("genet_res50", checkpoint=tmp_path / "zoo.ckpt"), zoo)
+    with undrawn():
+        network = create_model("genet_res50", checkpoint=tmp_path / "zoo.ckpt")
+    assert_logits(network, zoo)
 
 
+@undrawn()
 @pytest.mark.parametrize(("mlp", "extra"), VARIANTS)
 def test_counts_are_those_of_the_zoo(mlp: bool, extra: bool) -> None:
     network = genet_res50(mlp=mlp, extra=extra)
     trained = network.trainable_params()
-    assert (sum(p.size for p in trained), len(trained), len(shapes(network))) == COUNTS[mlp, extra]
+    assert (sum(p.size for p in trained), len(trained), len(shapes_of(network))) == COUNTS[mlp, extra]
 
 
+@undrawn()
 @pytest.mark.parametrize(("mlp", "extra"), VARIANTS)
 def test_the_papers_counts_follow_from_its_definition(mlp: bool, extra: bool) -> None:
     """Per block a depthwise filter as large as the map with gamma and beta, and an MLP with biases."""
@@ -87,6 +86,7 @@ def test_the_papers_counts_follow_from_its_definition(mlp: bool, extra: bool) ->
     assert found == {(1, 1): 33_637_592, (0, 1): 31_106_600, (0, 0): RESNET50}.get((mlp, extra), wanted)
 
 
+@undrawn()
 @pytest.mark.parametrize(
     ("gather", "size", "kernels"),
     [
@@ -97,7 +97,7 @@ def test_the_papers_counts_follow_from_its_definition(mlp: bool, extra: bool) ->
     ],
 )
 def test_a_gather_covers_the_whole_map(gather: str, size: tuple[int, int], kernels: list[tuple[int, int]]) -> None:
-    found = shapes(genet_res50(gather=gather, image_size=size, base_width=4))
+    found = shapes_of(genet_res50(gather=gather, image_size=size, base_width=4))
     first = 2 if gather == "zoo" else 0
     for number, (kernel, at, blocks) in enumerate(zip(kernels, (first, 0, 0, 0), BLOCKS, strict=True), 1):
         for block in range(blocks):
@@ -125,6 +125,7 @@ def gate_by_definition(weights: dict[str, np.ndarray], residual: np.ndarray, mlp
     return sigmoid(gathered)
 
 
+@eagerly()
 @pytest.mark.parametrize(("mlp", "extra"), VARIANTS)
 def test_a_block_of_the_papers_gather_is_its_definition(mlp: bool, extra: bool) -> None:
     network = filled(mlp=mlp, extra=extra, gather="paper")
@@ -171,6 +172,7 @@ def test_first_weights() -> None:
     assert not np.concatenate(biases).any()
 
 
+@eagerly()
 @pytest.mark.parametrize("size", [(32, 64), (96, 32)])
 def test_features_and_embedding(size: tuple[int, int]) -> None:
     network, batch = filled(image_size=size), Tensor(images(size=size))
@@ -181,6 +183,7 @@ def test_features_and_embedding(size: tuple[int, int]) -> None:
     np.testing.assert_allclose(network.end_point(embedding).asnumpy(), network(batch).asnumpy(), atol=1e-5)
 
 
+@eagerly()
 @pytest.mark.parametrize("mlp", [False, True])
 def test_a_mean_takes_images_of_any_size(mlp: bool) -> None:
     network = filled(mlp=mlp, extra=False, image_size=(33, 1))
@@ -197,6 +200,7 @@ def embed(network: nn.Cell, x: Tensor) -> Tensor:
     return network.embed(x)
 
 
+@eagerly()
 @pytest.mark.parametrize("compute", [call, embed])
 def test_a_learnt_gather_refuses_images_of_another_size(compute: Callable[[nn.Cell, Tensor], Tensor]) -> None:
     with pytest.raises(ValueError, match=r"images are \(64, 64\); .* take \(32, 64\) only"):
@@ -226,10 +230,11 @@ EXPORTED = [*((mlp, extra, "zoo") for mlp, extra in VARIANTS), (True, True, "pap
 @pytest.mark.parametrize(("mlp", "extra", "gather"), EXPORTED)
 def test_mindir_and_onnx_compute_the_same(mlp: bool, extra: bool, gather: str) -> None:
     options = {"mlp": mlp, "extra": extra, "gather": gather}
-    wanted = filled(**options)(Tensor(images())).asnumpy()
-    one, two = images()[:1], images()
-    ms.export(filled(**options), Tensor(one), file_name="x", file_format="MINDIR")
-    compat.export_onnx(filled(**options), Tensor(one), "x.onnx", "images")
+    network, one, two = filled(**options), images()[:1], images()
+    with eagerly():
+        wanted = network(Tensor(two)).asnumpy()
+    ms.export(network, Tensor(one), file_name="x", file_format="MINDIR")
+    compat.export_onnx(network, Tensor(one), "x.onnx", "images")
     assert_alike(nn.GraphCell(ms.load("x.mindir"))(Tensor(one)).asnumpy(), wanted[:1])
     session = onnxruntime.InferenceSession(Path("x.onnx").read_bytes(), providers=["CPUExecutionProvider"])
     for batch in (one, two):

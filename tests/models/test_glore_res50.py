@@ -17,7 +17,8 @@ from mindzoo.models import SPECS, create_model
 from mindzoo.models.glore_res50 import SPEC
 from mindzoo.models.glore_res50.network import GloReUnit, glore_res50
 from mindzoo.models.glore_res50.weights import options_of
-from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, rows, vectors
+from mindzoo.tests.support.networks import eagerly, fill, noise_images, undrawn, weights_of
+from mindzoo.tests.support.reference import Vectors, assert_logits, rows, vectors
 from mindzoo.utils import compat
 from mindzoo.utils.checkpoints import checkpoint
 from mindzoo.utils.errors import UserError
@@ -34,13 +35,6 @@ TORCH_WORDS = {
 }
 
 
-def fill(cell: nn.Cell) -> nn.Cell:
-    """Weights that are functions of their names; set to inference."""
-    for parameter in cell.get_parameters():
-        parameter.set_data(Tensor(FILL["fill"](parameter.name, parameter.shape)))
-    return cell.set_train(False)
-
-
 def small(**options: Any) -> nn.Cell:
     return glore_res50(5, **{**SMALL, **options})
 
@@ -49,16 +43,12 @@ def small_unit(unit: str) -> GloReUnit:
     return GloReUnit(32, 16, 8, unit=unit)
 
 
-def images(batch: int = 2, height: int = 32, width: int = 32) -> np.ndarray:
-    return np.random.default_rng(3).standard_normal((batch, 3, height, width)).astype(np.float32)
-
-
 def features(batch: int, channels: int, height: int, width: int) -> np.ndarray:
     return np.random.default_rng(4).standard_normal((batch, channels, height, width)).astype(np.float32)
 
 
 def small_weights(**options: Any) -> dict[str, np.ndarray]:
-    return {p.name: FILL["fill"](p.name, p.shape) for p in small(**options).get_parameters()}
+    return weights_of(fill(small(**options)))
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +56,7 @@ def zoo() -> Vectors:
     return vectors("ms_glore_resnet50")
 
 
+@undrawn()
 def test_names_shapes_and_counts_are_those_of_the_zoo(zoo: Vectors) -> None:
     network = glore_res50()
     found = {parameter.name: parameter.shape for parameter in network.get_parameters()}
@@ -76,12 +67,16 @@ def test_names_shapes_and_counts_are_those_of_the_zoo(zoo: Vectors) -> None:
     assert len(network.trainable_params()) == 200
 
 
+@eagerly()
 def test_logits_are_those_of_the_zoo(zoo: Vectors, tmp_path: Path) -> None:
     """The units' sums run over with these weights, in the original too: the logits show the last layer only."""
     ms.save_checkpoint(rows(zoo.weights), str(tmp_path / "zoo.ckpt"))
-    assert_logits(create_model("glore_res50", checkpoint=tmp_path / "zoo.ckpt"), zoo)
+    with undrawn():
+        network = create_model("glore_res50", checkpoint=tmp_path / "zoo.ckpt")
+    assert_logits(network, zoo)
 
 
+@undrawn()
 @pytest.mark.parametrize(
     ("cell", "count"),
     [
@@ -95,6 +90,7 @@ def test_counts(cell: Any, count: int) -> None:
     assert sum(parameter.size for parameter in cell().trainable_params()) == count
 
 
+@eagerly()
 def test_the_authors_unit() -> None:
     """The reference is computed on 64 channels, the image's three in turn, and kept at every fourth pixel."""
     wanted = vectors("pt_glore_unit")
@@ -127,6 +123,7 @@ def zoo_unit(x: np.ndarray, weights: Mapping[str, np.ndarray]) -> np.ndarray:
     return x + step(of_states @ np.maximum(graph, 0) @ projection, "conv_extend")
 
 
+@eagerly()
 @pytest.mark.parametrize(("height", "width"), PIXELS)
 def test_the_zoos_unit_is_its_definition(height: int, width: int) -> None:
     unit, x = fill(small_unit("zoo")), features(2, 32, height, width)
@@ -157,15 +154,16 @@ def test_a_training_moves_every_weight_of_the_network() -> None:
     before = {parameter.name: parameter.asnumpy().copy() for parameter in network.trainable_params()}
     step = TrainStep(network, nn.CrossEntropyLoss(), nn.SGD(network.trainable_params(), 0.1)).set_train()
     for _ in range(3):
-        step(Tensor(images(4)), Tensor([0, 1, 2, 3], ms.int32))
+        step(Tensor(noise_images(4)), Tensor([0, 1, 2, 3], ms.int32))
     assert [p.name for p in network.trainable_params() if np.array_equal(p.asnumpy(), before[p.name])] == []
 
 
 @pytest.mark.parametrize("unit", ["zoo", "paper"])
 def test_mixed_precision_has_nearly_the_loss_of_float32(unit: str) -> None:
     network = small(layers=(1, 1, 1, 1), unit=unit).set_train()
-    loss, x, labels = nn.CrossEntropyLoss(), Tensor(images(4)), Tensor([0, 1, 2, 3], ms.int32)
-    wanted = float(loss(network(x), labels))
+    loss, x, labels = nn.CrossEntropyLoss(), Tensor(noise_images(4)), Tensor([0, 1, 2, 3], ms.int32)
+    with eagerly():
+        wanted = float(loss(network(x), labels))
     network = auto_mixed_precision(network, "O2")
     step = TrainStep(network, loss, nn.SGD(network.trainable_params(), 0.1)).set_train()
     assert float(step(x, labels)) == pytest.approx(wanted, rel=0.01)
@@ -217,9 +215,10 @@ def test_first_weights(name: str) -> None:
     assert not any(weights[f"layer{number}.0.bn3.gamma"].any() for number in range(1, 5))
 
 
+@eagerly()
 def test_any_size_of_image() -> None:
     network = fill(small())
-    x = Tensor(images(1, 97, 33))
+    x = Tensor(noise_images(1, 97, 33))
     wanted = network.features(x)
     assert wanted.shape == (1, 128, 4, 2)
     embedded = network.embed(x)
@@ -230,9 +229,10 @@ def test_any_size_of_image() -> None:
 @pytest.mark.parametrize(("unit", "size"), [("zoo", 97), ("paper", 32)])
 def test_exported_files_agree_and_take_any_batch(unit: str, size: int) -> None:
     """With 32 pixels per side the units see fewer pixels than nodes, with 97 more than half as many."""
-    x = images(3, size, size)
-    wanted = fill(small(unit=unit))(Tensor(x)).asnumpy()
+    x = noise_images(3, size, size)
     network = fill(small(unit=unit))
+    with eagerly():
+        wanted = network(Tensor(x)).asnumpy()
     ms.export(network, Tensor(x[:2]), file_name="x", file_format="MINDIR")
     graph = nn.GraphCell(ms.load("x.mindir"))
     compat.export_onnx(network, Tensor(x[:2]), "x.onnx", "images")
@@ -294,7 +294,8 @@ def test_a_class_count_of_1001(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"x\.ckpt has 5 classes; wanted 1001"):
         create_model("glore_res50", 1001, tmp_path / "x.ckpt")
     network = create_model("glore_res50", 1001, tmp_path / "x.ckpt", replace_head=True)
-    assert network(Tensor(images())).shape == (2, 1001)
+    with eagerly():
+        assert network(Tensor(noise_images())).shape == (2, 1001)
 
 
 def test_the_epoch_line() -> None:

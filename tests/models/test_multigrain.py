@@ -14,8 +14,9 @@ from mindspore import ParameterTuple, Tensor, nn
 from mindzoo.models.multigrain.constants import LAYERS
 from mindzoo.models.multigrain.network import GeM, LogitsAndEmbedding, MultiGrain, multigrain
 from mindzoo.models.multigrain.weights import from_torch, options_of
+from mindzoo.tests.support.networks import eagerly, fill, noise_images, undrawn, weights_of
 from mindzoo.tests.support.paths import ROOT
-from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, vectors
+from mindzoo.tests.support.reference import Vectors, assert_logits, vectors
 from mindzoo.utils import compat
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy
 from mindzoo.utils.learning.metric_losses import MarginLoss, MixedLoss
@@ -25,30 +26,15 @@ TORCH_WORDS = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean",
 Weights = Mapping[str, np.ndarray]
 
 
-def fill(network: nn.Cell) -> nn.Cell:
-    """Weights that are functions of their names, but for p; set to inference."""
-    for parameter in network.get_parameters():
-        if parameter.name != "pool.p":
-            parameter.set_data(Tensor(FILL["fill"](parameter.name, parameter.shape)))
-    return network.set_train(False)
-
-
 def small(num_classes: int = 5, **options: Any) -> MultiGrain:
-    return fill(multigrain(num_classes, **{**SMALL, **options}))
-
-
-def weights_of(network: nn.Cell) -> dict[str, np.ndarray]:
-    return {parameter.name: parameter.asnumpy() for parameter in network.get_parameters()}
+    """Filled, but for p."""
+    return fill(multigrain(num_classes, **{**SMALL, **options}), without="pool.p")
 
 
 def give(network: nn.Cell, weights: Weights) -> None:
     for parameter in network.get_parameters():
         if parameter.name in weights:
             parameter.set_data(Tensor(weights[parameter.name], parameter.dtype))
-
-
-def images(batch: int = 2, height: int = 32, width: int = 32) -> np.ndarray:
-    return np.random.default_rng(3).standard_normal((batch, 3, height, width)).astype(np.float32)
 
 
 def in_our_words(weights: Weights) -> dict[str, np.ndarray]:
@@ -67,9 +53,11 @@ def authors() -> Vectors:
     return vectors("pt_multigrain_resnet50")
 
 
+@eagerly()
 def test_logits_and_embeddings_are_those_of_the_authors(authors: Vectors) -> None:
     weights = in_our_words(authors.weights)
-    network = multigrain(flavour="paper").set_train(False)
+    with undrawn():
+        network = multigrain(flavour="paper").set_train(False)
     assert {**weights, "pool.p": 0}.keys() == weights_of(network).keys()
     give(network, weights)
     assert_logits(network, authors)
@@ -79,6 +67,7 @@ def test_logits_and_embeddings_are_those_of_the_authors(authors: Vectors) -> Non
     assert np.abs(found - wanted).max() <= 1e-4 * np.abs(wanted).max()
 
 
+@undrawn()
 @pytest.mark.parametrize(
     ("backbone", "count"), [("resnet50", 25_559_081), ("resnet101", 44_551_209), ("se_resnet50", 28_203_593)]
 )
@@ -95,6 +84,7 @@ def test_p_is_in_a_file_and_trained_only_on_request() -> None:
     assert names[1] - names[0] == {"pool.p"}
 
 
+@undrawn()
 def test_names_and_shapes_of_the_zoo() -> None:
     found = {parameter.name: parameter.shape for parameter in multigrain(1001).get_parameters()}
     assert found["conv1.weight"] == (64, 3, 7, 7)
@@ -107,6 +97,7 @@ def test_names_and_shapes_of_the_zoo() -> None:
     assert not any("layer3.1.down_sample" in name for name in found)
 
 
+@undrawn()
 def test_names_and_shapes_of_the_zoos_se_resnet50() -> None:
     found = {p.name: p.shape for p in multigrain(1001, backbone="se_resnet50").get_parameters()}
     assert [found[f"conv1_{number}.weight"] for number in range(3)] == [(32, 3, 3, 3), (32, 32, 3, 3), (64, 32, 3, 3)]
@@ -186,11 +177,12 @@ class Reference:
         return x
 
 
+@eagerly()
 @pytest.mark.parametrize("flavour", ["zoo", "paper"])
 @pytest.mark.parametrize("backbone", ["resnet50", "se_resnet50"])
 def test_the_feature_map_is_its_definition(backbone: str, flavour: str) -> None:
     """On a map of odd and even sides."""
-    layers, x = (1, 2, 1, 2), images(1, 72, 57)
+    layers, x = (1, 2, 1, 2), noise_images(1, 72, 57)
     network = small(backbone=backbone, flavour=flavour, layers=layers)
     wanted = Reference(weights_of(network), flavour).features(x, layers)
     found = network.features(Tensor(x)).asnumpy()
@@ -251,8 +243,9 @@ def test_p_of_1_is_the_plain_mean_whoever_sets_it() -> None:
     np.testing.assert_allclose(pool(Tensor(x)).asnumpy(), gem(x, 3), rtol=2e-6)
 
 
+@eagerly()
 def test_embedding_logits_and_both_in_one() -> None:
-    network, x = small(), Tensor(images())
+    network, x = small(), Tensor(noise_images())
     pooled, embedding = network.pooled(x).asnumpy(), network.embed(x).asnumpy()
     assert embedding.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(embedding, axis=1), 1, rtol=1e-6)
@@ -301,13 +294,13 @@ def test_wrong_arguments(options: dict[str, Any], message: str) -> None:
     "options", [{"flavour": "paper", "whitening": True}, {"backbone": "se_resnet50", "gem_p": 1.0}]
 )
 def test_exported_networks_agree(options: dict[str, Any]) -> None:
-    batches = {count: images(count, 48, 48) for count in (1, 2)}
+    batches = {count: noise_images(count, 48, 48) for count in (1, 2)}
     network = LogitsAndEmbedding(small(**options)).set_train(False)
-    wanted = {count: [found.asnumpy() for found in network(Tensor(batch))] for count, batch in batches.items()}
+    with eagerly():
+        wanted = {count: [found.asnumpy() for found in network(Tensor(batch))] for count, batch in batches.items()}
     ms.export(network, Tensor(batches[2]), file_name="x", file_format="MINDIR")
     graph = nn.GraphCell(ms.load("x.mindir"))
-    again = LogitsAndEmbedding(small(**options)).set_train(False)
-    compat.export_onnx(again, Tensor(batches[2]), "x.onnx", "images")
+    compat.export_onnx(network, Tensor(batches[2]), "x.onnx", "images")
     session = onnxruntime.InferenceSession("x.onnx", providers=["CPUExecutionProvider"])
     for count, batch in batches.items():
         from_graph = [found.asnumpy() for found in graph(Tensor(batch))]
@@ -379,7 +372,7 @@ def test_a_few_steps_on_both_losses_lower_them() -> None:
     ms.set_seed(1)
     network = LogitsAndEmbedding(multigrain(4, **SMALL, learn_p=True))
     loss = MixedLoss(SmoothedCrossEntropy(4), MarginLoss(), 0.5, 3)
-    noise, image = np.random.default_rng(4), images(4, 64, 64)
+    noise, image = np.random.default_rng(4), noise_images(4, 64, 64)
     batch = Tensor(np.repeat(image, 3, 0) + 0.3 * noise.standard_normal((12, 3, 64, 64)).astype(np.float32))
     labels = Tensor(np.repeat(np.arange(4), 3).astype(np.int32))
 

@@ -8,7 +8,8 @@ from mindspore import Tensor
 
 from mindzoo.models.multigrain.network import multigrain
 from mindzoo.models.multigrain.whitening import folded, pca_whitening, whitened
-from mindzoo.tests.models.test_multigrain import SMALL, give, images, small, weights_of
+from mindzoo.tests.models.test_multigrain import SMALL, give, small
+from mindzoo.tests.support.networks import eagerly, noise_images, weights_of
 
 
 def test_a_folded_classifier_gives_the_same_answers() -> None:
@@ -38,11 +39,12 @@ def test_vectors_that_do_not_vary_in_all_directions_cannot_be_whitened(count: in
         pca_whitening(x)
 
 
+@eagerly()
 def test_a_whitened_network_gives_the_same_classes() -> None:
     plain, white = small(base_width=1), small(base_width=1, whitening=True)
     for network in (plain, white):  # no channel is off for all images
         network.layer4[0].bn3.beta.set_data(Tensor(np.ones(32, np.float32)))
-    x = Tensor(images(64, 64, 64))
+    x = Tensor(noise_images(64, 64, 64))
     plain.end_point.bias.set_data(
         Tensor(-(plain(x) - plain.end_point.bias).mean(0))
     )  # so that each class wins somewhere
@@ -57,8 +59,9 @@ def test_a_whitened_network_gives_the_same_classes() -> None:
     np.testing.assert_allclose(np.cov(white.pooled(x).asnumpy().T), np.eye(33), atol=1e-4)
 
 
+@eagerly()
 def test_a_whitening_without_values_only_normalises() -> None:
     network = multigrain(5, **SMALL, whitening=True).set_train(False)
-    pooled = network.pooled(Tensor(images())).asnumpy()
+    pooled = network.pooled(Tensor(noise_images())).asnumpy()
     np.testing.assert_allclose(np.linalg.norm(pooled, axis=1), 1, rtol=1e-5)
     assert (pooled[:, -1] > 0).all()
