@@ -25,7 +25,7 @@ from mindzoo.utils.config.reading import Loaded, key
 from mindzoo.utils.errors import UserError, nearest
 from mindzoo.utils.exits import exit_status
 from mindzoo.utils.launch.keys import LaunchConfig
-from mindzoo.utils.log import Progress
+from mindzoo.utils.log import ProgressDisplay
 from mindzoo.utils.retrieval.keys import (
     EmbedConfig,
     EvaluateRetrievalConfig,
@@ -95,7 +95,7 @@ class ListConfig:
     )
 
 
-def _list(_: None, loaded: Loaded[Any], __: Progress) -> None:
+def _list(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     """A table of the networks that match a pattern."""
     (pattern,) = loaded.config.pattern[:1] or ("*",)
     names = list_models(pattern)
@@ -111,13 +111,13 @@ def _list(_: None, loaded: Loaded[Any], __: Progress) -> None:
         log.logger.info("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _convert(_: None, loaded: Loaded[Any], __: Progress) -> None:
+def _convert(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     from mindzoo.utils.inference import convert_checkpoint
 
     convert_checkpoint.convert(list(SPECS.values()), loaded.config)
 
 
-def _launch(spec: ModelSpec, loaded: Loaded[Any], _: Progress) -> None:
+def _launch(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
     """Read the flags of the command that is to be launched, and launch it."""
     from mindzoo.utils.launch import launcher
 
@@ -130,43 +130,43 @@ def _launch(spec: ModelSpec, loaded: Loaded[Any], _: Progress) -> None:
     launcher.launch(spec.folder / f"{name}.py", name, loaded.config, launched, flags)
 
 
-def _predict(spec: ModelSpec, loaded: Loaded[Any], _: Progress) -> None:
+def _predict(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
     from mindzoo.utils.inference import classify_images
 
     classify_images.predict(spec, loaded)
 
 
-def _embed(spec: ModelSpec, loaded: Loaded[Any], progress: Progress) -> None:
+def _embed(spec: ModelSpec, loaded: Loaded[Any], progress: ProgressDisplay) -> None:
     from mindzoo.utils.retrieval import embedder
 
     embedder.embed(spec, loaded, progress)
 
 
-def _query(spec: ModelSpec, loaded: Loaded[Any], _: Progress) -> None:
+def _query(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
     from mindzoo.utils.retrieval import query
 
     query.query(spec, loaded)
 
 
-def _fit_exponent(spec: ModelSpec, loaded: Loaded[Any], _: Progress) -> None:
+def _fit_exponent(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
     from mindzoo.utils.retrieval import exponent
 
     exponent.fit(spec, loaded)
 
 
-def _whiten(_: None, loaded: Loaded[Any], __: Progress) -> None:
+def _whiten(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     from mindzoo.utils.retrieval import whitening
 
     whitening.whiten(loaded.config)
 
 
-def _index(_: None, loaded: Loaded[Any], __: Progress) -> None:
+def _index(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     from mindzoo.utils.retrieval import index
 
     index.build(loaded.config)
 
 
-def _evaluate_retrieval(_: None, loaded: Loaded[Any], __: Progress) -> None:
+def _evaluate_retrieval(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     from mindzoo.utils.retrieval import ranking
 
     ranking.evaluate(loaded.config)

@@ -70,7 +70,7 @@ def create_model(
             shape.
         TypeError: an option that the network does not have.
     """
-    from mindzoo.utils.checkpoints import checkpoint as checkpoints
+    from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan
 
     environment.check_mindspore()
     environment.limit_onednn()
@@ -78,9 +78,11 @@ def create_model(
     if checkpoint is None:
         network = spec.build(1000 if num_classes is None else num_classes, **options)
     else:
-        content = checkpoints.read(Path(checkpoint), spec)
-        plan = checkpoints.plan(spec, content, num_classes=num_classes, options=options, replace_head=replace_head)
+        content = checkpoint_file.read_checkpoint(Path(checkpoint), spec)
+        plan = network_plan.plan_network(
+            spec, content, num_classes=num_classes, options=options, replace_head=replace_head
+        )
         network = spec.build(plan.num_classes, **plan.options)
-        checkpoints.load(network, content, without=plan.kept)
+        loading.load_into(network, content, without=plan.kept)
     network.set_train(False)
     return network

@@ -12,7 +12,7 @@ import pytest
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.trainings import COLORS, Trained, training, write_images
 from mindzoo.utils import commands
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "train": commands.train,
@@ -79,8 +79,8 @@ def unknown_class(place: Place) -> list[str]:
 
 
 def other_network(place: Place) -> str:
-    found = checkpoint.read(place.source, SPEC)
-    checkpoint.save(place.root / "inception.ckpt", {}, {**found.meta, "network": "inceptionv3"})
+    found = checkpoint_file.read_checkpoint(place.source, SPEC)
+    checkpoint_file.save_checkpoint(place.root / "inception.ckpt", {}, {**found.meta, "network": "inceptionv3"})
     return str(place.root / "inception.ckpt")
 
 
@@ -167,7 +167,7 @@ def good_flags(command: str, place: Place) -> list[str]:
 
 
 def listing(root: Path) -> dict[str, str]:
-    return {str(path): checkpoint.sha256(path) if path.is_file() else "" for path in sorted(root.rglob("*"))}
+    return {str(path): checkpoint_file.sha256(path) if path.is_file() else "" for path in sorted(root.rglob("*"))}
 
 
 def assert_said(error: str, words: list[str]) -> None:

@@ -22,14 +22,14 @@ from mindzoo.utils.config.keys import CHECKPOINT_ALIASES, TRAIN_ALIASES
 from mindzoo.utils.config.reading import Aliases, Loaded
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems, exit_status
-from mindzoo.utils.log import Progress
+from mindzoo.utils.log import ProgressDisplay
 
 if TYPE_CHECKING:
     from mindzoo.utils.spec import ModelSpec
 
 # What a command does: (the network's description, its configuration, the progress line). The description is None
 # where no network is named.
-Work = Callable[[Any, Loaded[Any], Progress], object]
+Work = Callable[[Any, Loaded[Any], ProgressDisplay], object]
 
 
 def no_aliases(spec: ModelSpec) -> Aliases:
@@ -103,7 +103,9 @@ def read_command(command: Command, spec: ModelSpec | None, words: Sequence[str],
             "passed_over": keys_of_a_training(spec),
         }
     try:
-        loaded = reading.load(config_class, own, prog=prog, epilog=command.explained_examples(prog), **about_network)
+        loaded = reading.read_config(
+            config_class, own, prog=prog, epilog=command.explained_examples(prog), **about_network
+        )
     except UserError as error:
         raise UserError(f"{error}; {command.hands_on}" if command.hands_on else str(error)) from None
     if command.hands_on:
@@ -111,7 +113,7 @@ def read_command(command: Command, spec: ModelSpec | None, words: Sequence[str],
         return dataclasses.replace(loaded, config=dataclasses.replace(loaded.config, words=words_and_more))
     if spec is None or "checkpoint_url" not in known:
         return loaded
-    return storage.settle(loaded, "checkpoint" if "checkpoint" in known else spec.checkpoint_url_key)
+    return storage.replace_urls(loaded, "checkpoint" if "checkpoint" in known else spec.checkpoint_url_key)
 
 
 def known_aliases(aliases: Aliases, known: set[str]) -> Aliases:
@@ -128,7 +130,7 @@ def keys_of_a_training(spec: ModelSpec) -> set[str]:
     return {field.name for field in dataclasses.fields(spec.train_config)} | {*TRAIN_ALIASES, *spec.train_aliases}
 
 
-def start_log(command: Command, spec: ModelSpec | None, config: Any) -> Progress:
+def start_log(command: Command, spec: ModelSpec | None, config: Any) -> ProgressDisplay:
     """The log of the command; one rank of eight speaks on the console, as in the original zoo."""
     if not command.original_lines or spec is None:
         return log.start()
@@ -150,25 +152,25 @@ def refuse_early(spec: ModelSpec | None, loaded: Loaded[Any]) -> None:
         spec.check_image_size(config.image_size)
 
 
-def _train(spec: ModelSpec, loaded: Loaded[Any], progress: Progress) -> None:
+def _train(spec: ModelSpec, loaded: Loaded[Any], progress: ProgressDisplay) -> None:
     from mindzoo.utils.training import trainer
 
     trainer.train(spec, loaded, progress)
 
 
-def _evaluate(spec: ModelSpec, loaded: Loaded[Any], _: Progress) -> None:
+def _evaluate(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
     from mindzoo.utils.inference import evaluate_checkpoints
 
     evaluate_checkpoints.evaluate(spec, loaded)
 
 
-def _export(spec: ModelSpec, loaded: Loaded[Any], _: Progress) -> None:
+def _export(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
     from mindzoo.utils.inference import export_checkpoint
 
     export_checkpoint.export(spec, loaded)
 
 
-def _doctor(_: None, loaded: Loaded[Any], __: Progress) -> None:
+def _doctor(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     from mindzoo.utils.doctor import examination
 
     if examination.report(loaded.config):

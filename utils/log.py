@@ -16,7 +16,7 @@ from typing import TextIO
 logger = logging.getLogger("mindzoo")
 
 
-class Progress:
+class ProgressDisplay:
     """A line that is rewritten in place on a terminal; elsewhere each text becomes a log line."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -51,20 +51,20 @@ class _ConsoleHandler(logging.StreamHandler):
 
     def __init__(self) -> None:
         super().__init__(sys.stdout)
-        self.progress = Progress(sys.stdout)
+        self.progress = ProgressDisplay(sys.stdout)
 
     def emit(self, record: logging.LogRecord) -> None:
         self.progress.clear()
         super().emit(record)
 
 
-def start(line_format: str = "%(message)s", *, console: bool = True) -> Progress:
+def start(line_format: str = "%(message)s", *, console: bool = True) -> ProgressDisplay:
     """Set up the logger afresh: `line_format` is logging's; without `console` only the file gets the lines."""
     stop()
     logger.setLevel(logging.INFO)
     logger.propagate = False
     handler = _ConsoleHandler()
-    progress = handler.progress if console else Progress(io.StringIO())
+    progress = handler.progress if console else ProgressDisplay(io.StringIO())
     formatter = logging.Formatter(line_format)
     handler.setFormatter(formatter)
     if console:

@@ -29,9 +29,9 @@ from mindzoo.utils import log, runtime  # noqa: E402
 from mindzoo.utils.config import reading as configuration  # noqa: E402
 from mindzoo.utils.ranks import Stop  # noqa: E402
 from mindzoo.utils.runtime import World  # noqa: E402
-from mindzoo.utils.training import loop, run_folder, trainer  # noqa: E402
+from mindzoo.utils.training import loop, run_folder, setup  # noqa: E402
 from mindzoo.utils.training.callbacks.progress_line import ProgressLine  # noqa: E402
-from mindzoo.utils.training.state import Run  # noqa: E402
+from mindzoo.utils.training.state import RunState  # noqa: E402
 
 # The size of a typical ImageNet photograph.
 PHOTO = (500, 375)
@@ -60,7 +60,7 @@ def main() -> int:
     return 0
 
 
-def prepare(options: argparse.Namespace, folder: Path) -> tuple[Run, Any]:
+def prepare(options: argparse.Namespace, folder: Path) -> tuple[RunState, Any]:
     """A training that is ready to step, and its data."""
     spec = get_spec(options.network)
     log.start(console=False)
@@ -68,19 +68,21 @@ def prepare(options: argparse.Namespace, folder: Path) -> tuple[Run, Any]:
     settings = configuration.make(spec.train_config, {**values, "is_distributed": False, "device_target": "CPU"})
     runtime.start("CPU")
     world = runtime.World()
-    data = trainer.open_data(settings, world)
+    data = setup.open_data(settings, world)
     rates = spec.learning_rates(settings, data.train.steps_per_epoch)
     network = spec.build(CLASSES, **spec.network_options(settings))
-    loss = trainer.build_loss(settings, CLASSES, data.train.folders.labels)
-    step = trainer.build_step(settings, network, loss, rates, "CPU", world)
+    loss = setup.build_loss(settings, CLASSES, data.train.folders.labels)
+    step = setup.build_step(settings, network, loss, rates, "CPU", world)
     where = run_folder.create(str(folder / "run"), dated=False, world=World())
-    run = Run(spec, settings, world, where, step, rates, data.train.steps_per_epoch, {}, log.Progress(sys.stdout))
+    run = RunState(
+        spec, settings, world, where, step, rates, data.train.steps_per_epoch, {}, log.ProgressDisplay(sys.stdout)
+    )
     loop.compile_step(run, data.train)
     bare(run, 3)  # the first steps allocate
     return run, data.train
 
 
-def bare(run: Run, steps: int) -> float:
+def bare(run: RunState, steps: int) -> float:
     """Images/s of the compiled step alone; waits for each step, as one waits for the last one of a run."""
     import mindspore as ms
 
@@ -94,7 +96,7 @@ def bare(run: Run, steps: int) -> float:
     return steps * batch / (time.perf_counter() - started)
 
 
-def looped(run: Run, data: Any, epoch: int) -> float:
+def looped(run: RunState, data: Any, epoch: int) -> float:
     """Images/s of the loop over one epoch, from the first batch asked for to the last loss read."""
     run.epoch, run.epoch_step = epoch, 0
     run.start_epoch()

@@ -40,7 +40,7 @@ from mindzoo.utils.log import logger
 @pytest.fixture(params=WRITERS, ids=["zip", "legacy"])
 def write(request: pytest.FixtureRequest, tmp_path: Path) -> Read:
     """Writes in one of the formats, and reads."""
-    return lambda content, **options: torch_file.read(request.param(tmp_path / "w.pth", content, **options))
+    return lambda content, **options: torch_file.read_torch_file(request.param(tmp_path / "w.pth", content, **options))
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4])
@@ -96,7 +96,7 @@ def test_shared_storages_are_read_once(tmp_path: Path, monkeypatch: pytest.Monke
         return original(archive, info)
 
     monkeypatch.setattr(zipfile.ZipFile, "read", read)
-    assert len(torch_file.read(path)) == 9
+    assert len(torch_file.read_torch_file(path)) == 9
     assert opened.count("archive/data/0") == 1
 
 
@@ -165,11 +165,11 @@ def test_the_legacy_format_is_said_to_have_no_checksum(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logger, "propagate", True)
-    torch_file.read(write_legacy(tmp_path / "old.pth", weights()))
+    torch_file.read_torch_file(write_legacy(tmp_path / "old.pth", weights()))
     assert "old.pth" in caplog.text
     assert "checksum" in caplog.text
     caplog.clear()
-    torch_file.read(write_zip(tmp_path / "new.pth", weights()))
+    torch_file.read_torch_file(write_zip(tmp_path / "new.pth", weights()))
     assert not caplog.text
 
 
@@ -198,7 +198,7 @@ def test_big_endian(tmp_path: Path) -> None:
 def test_an_archive_without_byteorder_is_of_an_older_pytorch(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "w.pth", weights())
     repack(path, lambda name, content: iter([] if "byteorder" in name else [(name, content, zipfile.ZIP_STORED)]))
-    assert_same(torch_file.read(path), WEIGHTS)
+    assert_same(torch_file.read_torch_file(path), WEIGHTS)
 
 
 @pytest.mark.parametrize("content", [{}, {"epoch": 3}, [], None, "text", {"model": {}}, {"a": {"b": {}}}])

@@ -113,7 +113,7 @@ def test_the_file_is_named_after_its_devices(words: tuple[str, ...], name: str) 
     done = make("--server_ip", "10.0.0.5", *words)
     assert (done.returncode, done.stderr) == (0, "")
     assert Path(name).is_file()
-    assert rank_table.check(json.loads(Path(name).read_text(encoding="utf-8"))) == []
+    assert rank_table.faults_of(json.loads(Path(name).read_text(encoding="utf-8"))) == []
 
 
 def test_physical_devices_are_asked_for_where_logical_ones_differ(tool: Path) -> None:
@@ -213,7 +213,7 @@ def test_tables_are_merged_in_the_order_given() -> None:
     merged = json.loads(Path("hccl_2s_8p.json").read_text(encoding="utf-8"))
     assert [*merged] == ["version", "server_count", "server_list", "status"]
     assert merged["server_count"] == "2"
-    found = rank_table.load("hccl_2s_8p.json")
+    found = rank_table.read_table("hccl_2s_8p.json")
     assert [server.server_id for server in found.servers] == ["10.0.0.7", "10.0.0.5"]
     assert [found.ranks_of(0), found.ranks_of(1)] == [(0, 1, 2, 3), (4, 5, 6, 7)]
     assert found.servers[1].devices[0] == rank_table.Device(4, 0, "192.168.1.0")
@@ -225,7 +225,7 @@ def test_a_merged_table_can_be_merged_again() -> None:
     one["server_list"][0]["device"][0]["device_ip"] = "192.168.9.9"
     write(Path("one.json"), one)
     assert run("merge_hccl.py", "two.json", "one.json").returncode == 0
-    assert rank_table.load("hccl_3s_5p.json").ranks_of(2) == (4,)
+    assert rank_table.read_table("hccl_3s_5p.json").ranks_of(2) == (4,)
 
 
 def test_a_single_table_is_written_as_it_is() -> None:

@@ -31,7 +31,7 @@ def device(content: Content, server: int, number: int) -> Content:
 
 
 def test_servers_devices_and_ranks_of_two_servers(tmp_path: Path) -> None:
-    found = rank_table.load(write(tmp_path / "t.json", table(*TWO, count=4)))
+    found = rank_table.read_table(write(tmp_path / "t.json", table(*TWO, count=4)))
     assert found.world_size == 8
     assert found.rank_ids == tuple(range(8))
     assert [found.ranks_of(server) for server in (0, 1)] == [(0, 1, 2, 3), (4, 5, 6, 7)]
@@ -42,14 +42,14 @@ def test_servers_devices_and_ranks_of_two_servers(tmp_path: Path) -> None:
 def test_devices_are_sorted_by_rank_where_the_file_is_not(tmp_path: Path) -> None:
     content = table("10.0.0.5", count=3)
     content["server_list"][0]["device"].reverse()
-    found = rank_table.load(write(tmp_path / "t.json", content))
+    found = rank_table.read_table(write(tmp_path / "t.json", content))
     assert [(d.rank_id, d.device_id) for d in found.devices_of(0)] == [(0, 0), (1, 1), (2, 2)]
 
 
 def test_numbers_may_be_numbers_and_device_addresses_absent(tmp_path: Path) -> None:
     devices = [{"device_id": 4, "rank_id": 1}, {"device_id": 5, "rank_id": 0}]
     content = {"server_count": 1, "server_list": [{"server_id": "10.0.0.5", "device": devices}]}
-    found = rank_table.load(write(tmp_path / "t.json", content))
+    found = rank_table.read_table(write(tmp_path / "t.json", content))
     assert [d.device_id for d in found.devices_of(0)] == [5, 4]
     assert {d.device_ip for d in found.devices_of(0)} == {""}
 
@@ -57,7 +57,7 @@ def test_numbers_may_be_numbers_and_device_addresses_absent(tmp_path: Path) -> N
 def test_a_scheduler_of_clusters_may_name_servers_and_give_addresses_beside(tmp_path: Path) -> None:
     content = {**table("node_0", "node_1"), "version": "1.2"}
     content["server_list"][1]["host_ip"] = "10.0.0.6"
-    found = rank_table.load(write(tmp_path / "t.json", content))
+    found = rank_table.read_table(write(tmp_path / "t.json", content))
     assert [server.address for server in found.servers] == ["node_0", "10.0.0.6"]
 
 
@@ -122,19 +122,19 @@ FAULTS: list[tuple[Callable[[Content], object], str]] = [
 @pytest.mark.parametrize(("spoil", "start"), FAULTS, ids=[start[:60] for _, start in FAULTS])
 def test_a_fault_is_a_sentence_with_its_place(tmp_path: Path, spoil: Callable[[Content], object], start: str) -> None:
     content = table(*TWO)
-    assert rank_table.check(content) == []
+    assert rank_table.faults_of(content) == []
     spoil(content)
-    faults = rank_table.check(content)
+    faults = rank_table.faults_of(content)
     assert len(faults) == 1
     assert faults[0].startswith(start)
     with pytest.raises(UserError) as caught:
-        rank_table.load(write(tmp_path / "t.json", content))
+        rank_table.read_table(write(tmp_path / "t.json", content))
     assert str(caught.value) == f"the rank table {tmp_path / 't.json'} has a fault:\n  {faults[0]}"
 
 
 @pytest.mark.parametrize("content", [[], "text", 3, None, True])
 def test_json_of_another_kind(content: Any) -> None:
-    assert [fault.split(";")[1] for fault in rank_table.check(content)] == [" wanted an object with server_list"]
+    assert [fault.split(";")[1] for fault in rank_table.faults_of(content)] == [" wanted an object with server_list"]
 
 
 def test_many_faults_are_counted_and_ten_are_listed(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_many_faults_are_counted_and_ten_are_listed(tmp_path: Path) -> None:
         put(content, 0, number, rank_id="x")
         put(content, 1, number, device_id=None)
     with pytest.raises(UserError) as caught:
-        rank_table.load(write(tmp_path / "t.json", content))
+        rank_table.read_table(write(tmp_path / "t.json", content))
     lines = str(caught.value).splitlines()
     assert lines[0].endswith("has 16 faults:")
     assert [len(lines), lines[-1]] == [12, "  and 6 more"]
@@ -158,7 +158,7 @@ def test_many_faults_are_counted_and_ten_are_listed(tmp_path: Path) -> None:
 )
 def test_a_file_that_is_not_json(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(UserError) as caught:
-        rank_table.load(write(tmp_path / "t.json", text))
+        rank_table.read_table(write(tmp_path / "t.json", text))
     assert f"the rank table {tmp_path / 't.json'} {said}" in str(caught.value)
 
 
@@ -170,11 +170,11 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         (tmp_path / "t.json", "is not text"),
     ):
         with pytest.raises(UserError, match=said):
-            rank_table.load(path)
+            rank_table.read_table(path)
 
 
 def loaded(tmp_path: Path, *addresses: str) -> rank_table.RankTable:
-    return rank_table.load(write(tmp_path / "t.json", table(*addresses)))
+    return rank_table.read_table(write(tmp_path / "t.json", table(*addresses)))
 
 
 def own_address() -> str:

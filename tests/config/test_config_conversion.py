@@ -34,7 +34,7 @@ CONVERTED: dict[str, str | Conversion] = {
 
 
 def converted(*argv: str) -> Loaded[Sample]:
-    return reading.load(Sample, argv, aliases=CONVERTED, prog="sample")
+    return reading.read_config(Sample, argv, aliases=CONVERTED, prog="sample")
 
 
 def test_a_converted_word_sets_its_keys_and_the_last_one_wins() -> None:

@@ -42,7 +42,7 @@ class Sample(Base):
 
 
 def load(*argv: str, recipes: Path | None = None) -> Loaded[Sample]:
-    return reading.load(Sample, argv, aliases=ALIASES, recipes=recipes, prog="sample")
+    return reading.read_config(Sample, argv, aliases=ALIASES, recipes=recipes, prog="sample")
 
 
 def from_yaml(tmp_path: Path, text: str, *argv: str) -> Loaded[Sample]:
@@ -197,7 +197,7 @@ def test_abbreviations_are_unknown(word: str) -> None:
 
 def test_an_unknown_word_where_none_is_wanted() -> None:
     with pytest.raises(UserError, match=r"^unknown argument photo\.png"):
-        reading.load(Base, ["photo.png"], prog="sample")
+        reading.read_config(Base, ["photo.png"], prog="sample")
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def squeezed(text: str) -> str:
 @pytest.mark.parametrize("kind", [Sample, TrainConfig, PredictConfig])
 def test_help_explains_every_key(kind: type, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        reading.load(kind, ["--help"], prog="sample", description="What it does.")
+        reading.read_config(kind, ["--help"], prog="sample", description="What it does.")
     assert caught.value.code == 0
     shown = capsys.readouterr().out
     assert shown.startswith("usage: sample ")

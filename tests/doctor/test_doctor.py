@@ -128,7 +128,7 @@ def test_it_says_so_where_even_its_own_flags_cannot_be_read(tmp_path: Path) -> N
 
 def test_a_mindspore_that_cannot_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(bare_python(tmp_path)))
-    found = next(iter(ascend.check(0, tmp_path)))
+    found = next(iter(ascend.check_ascend(0, tmp_path)))
     assert found.level == "problem"
     assert "MindSpore cannot be imported: ModuleNotFoundError: No module named 'mindspore'; mend" in found.text
 
@@ -264,7 +264,7 @@ def test_the_disk(tmp_path: Path) -> None:
 
 
 def checked(path: Path, nodes: Path, conf: str = "") -> table_check.Checked:
-    return table_check.check(str(path), 0, nodes, write(path.with_name("hccn.conf"), conf))
+    return table_check.check_table(str(path), 0, nodes, write(path.with_name("hccn.conf"), conf))
 
 
 def test_a_rank_table_of_this_machine(nodes: Path, tmp_path: Path) -> None:
@@ -290,9 +290,9 @@ def test_a_rank_table_that_is_not_of_this_machine(nodes: Path, tmp_path: Path) -
 
 
 def test_the_rank_table_of_the_variable_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert table_check.check("").finding.level == "ok"
+    assert table_check.check_table("").finding.level == "ok"
     monkeypatch.setenv("RANK_TABLE_FILE", str(tmp_path / "gone.json"))
-    found = table_check.check("").finding
+    found = table_check.check_table("").finding
     assert found.level == "problem"
     assert found.text.startswith(f"there is no rank table {tmp_path / 'gone.json'}")
 

@@ -17,7 +17,7 @@ from mindzoo.models import create_model
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.trainings import COLORS, Trained
 from mindzoo.utils import commands
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.data.transforms import Preprocessing, load_image
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.inference import classify_images
@@ -45,7 +45,7 @@ def test_probabilities_are_those_of_the_network(
 ) -> None:
     path = next(trained.data.glob("val/green/*.png"))
     (row,) = as_json(trained, tmp_path, str(path))
-    found = checkpoint.read(trained.checkpoint, SPEC)
+    found = checkpoint_file.read_checkpoint(trained.checkpoint, SPEC)
     image = load_image(path, Preprocessing.from_dict(found.meta["preprocessing"]))
     network = create_model("densenet121", checkpoint=trained.checkpoint)
     logits = network(ms.Tensor(image[None])).asnumpy()[0].astype(np.float64)
@@ -85,7 +85,7 @@ def test_csv(trained: Trained, tmp_path: Path) -> None:
 def test_classes_without_names_are_numbers(
     trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    averaged = checkpoint.read(trained.checkpoint, SPEC).averaged
+    averaged = checkpoint_file.read_checkpoint(trained.checkpoint, SPEC).averaged
     rows = [{"name": name, "data": ms.Tensor(value)} for name, value in averaged.items()]
     ms.save_checkpoint(rows, str(tmp_path / "zoo.ckpt"))
     path = plain(tmp_path / "a.png", "red")

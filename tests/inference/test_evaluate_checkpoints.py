@@ -14,7 +14,7 @@ import pytest
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.trainings import COLORS, Trained, newest_run, write_images
 from mindzoo.utils import commands
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.inference import evaluate_checkpoints
 
 
@@ -28,7 +28,7 @@ def evaluate(data: Path, source: Path, output: Path, *more: str) -> list[dict[st
 
 def zoo_file(path: Path, source: Path) -> Path:
     """The averaged weights of `source` as the original zoo wrote them: names and values only."""
-    averaged = checkpoint.read(source, SPEC).averaged
+    averaged = checkpoint_file.read_checkpoint(source, SPEC).averaged
     ms.save_checkpoint([{"name": name, "data": ms.Tensor(value)} for name, value in averaged.items()], str(path))
     return path
 

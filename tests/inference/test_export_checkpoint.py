@@ -16,7 +16,7 @@ from mindzoo.models import create_model
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.trainings import Trained
 from mindzoo.utils import commands
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file, loading
 from mindzoo.utils.data.transforms import Preprocessing, load_image
 from mindzoo.utils.inference import export_checkpoint
 
@@ -31,7 +31,7 @@ def listing(folder: Path) -> dict[str, bytes]:
 
 
 def images(trained: Trained, count: int) -> np.ndarray:
-    how = Preprocessing.from_dict(checkpoint.read(trained.checkpoint, SPEC).meta["preprocessing"])
+    how = Preprocessing.from_dict(checkpoint_file.read_checkpoint(trained.checkpoint, SPEC).meta["preprocessing"])
     files = sorted(trained.data.glob("val/*/*.png"))[:count]
     return np.stack([load_image(path, how) for path in files])
 
@@ -96,7 +96,7 @@ def test_the_facts_beside_the_file(trained: Trained, onnx_file: Path) -> None:
     assert (facts["input"]["name"], facts["input"]["layout"], facts["input"]["color"]) == ("images", "NCHW", "RGB")
     assert facts["preprocessing"]["mean"] == [0.485, 0.456, 0.406]
     assert facts["preprocessing"]["resized"] == [32, 32]
-    assert facts["checkpoint"]["sha256"] == checkpoint.sha256(trained.checkpoint)
+    assert facts["checkpoint"]["sha256"] == checkpoint_file.sha256(trained.checkpoint)
     assert facts["checkpoint"]["weights"] == "averaged"
     assert facts["verification"]["verified"] is True
     assert 0 <= facts["verification"]["largest_relative_difference"] <= 1e-4
@@ -109,7 +109,7 @@ def test_raw_weights_and_no_verify(trained: Trained, tmp_path: Path) -> None:
     assert facts["verification"] == {"verified": False, "reason": "--no_verify was given"}
     assert facts["input"]["shape"] == [1, 3, 32, 32]
     network = create_model("densenet121", checkpoint=trained.checkpoint)
-    checkpoint.load(network, checkpoint.read(trained.checkpoint, SPEC), which="raw")
+    loading.load_into(network, checkpoint_file.read_checkpoint(trained.checkpoint, SPEC), which="raw")
     batch = images(trained, 1)
     graph = nn.GraphCell(ms.load(str(tmp_path / "raw.mindir")))
     assert_alike(graph(Tensor(batch)).asnumpy(), network(Tensor(batch)).asnumpy())
@@ -218,10 +218,10 @@ def test_a_folder_in_the_place_of_the_file_is_an_error(
 
 
 def test_without_the_training_data_the_shipped_image_is_used(trained: Trained, tmp_path: Path) -> None:
-    found = checkpoint.read(trained.checkpoint, SPEC)
+    found = checkpoint_file.read_checkpoint(trained.checkpoint, SPEC)
     rows = {name: ms.Parameter(Tensor(value)) for name, value in found.weights.items()}
     meta = {**found.meta, "config": {**found.meta["config"], "data_dir": str(tmp_path / "gone")}}
-    checkpoint.save(tmp_path / "moved.ckpt", rows, meta)
+    checkpoint_file.save_checkpoint(tmp_path / "moved.ckpt", rows, meta)
     assert export(tmp_path / "moved.ckpt", tmp_path / "net", "MINDIR") == 0
     facts = json.loads((tmp_path / "net.mindir.json").read_text())
     assert facts["verification"]["image"] == str(export_checkpoint.SAMPLE)

@@ -22,7 +22,7 @@ from mindzoo.utils.config import reading
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.launch import job_plan as plans
 from mindzoo.utils.launch import launcher, layout, processes, rank, rank_folders, report, supervisor
-from mindzoo.utils.launch.job_plan import Plan, RankPlan
+from mindzoo.utils.launch.job_plan import JobPlan, RankPlan
 from mindzoo.utils.launch.keys import LaunchConfig
 from mindzoo.utils.launch.layout import Layout
 from mindzoo.utils.launch.rank_folders import Pattern
@@ -53,26 +53,26 @@ def write_table(path: Path, *servers: tuple[str, list[int]]) -> str:
 
 
 def test_one_rank_by_default() -> None:
-    assert layout.settle(LaunchConfig()) == Layout(1, (0,), (0,), 1, 0, "127.0.0.1")
+    assert layout.lay_out(LaunchConfig()) == Layout(1, (0,), (0,), 1, 0, "127.0.0.1")
 
 
 def test_as_many_ranks_as_devices() -> None:
-    assert layout.settle(LaunchConfig(devices=(4, 5))) == Layout(2, (0, 1), (4, 5), 1, 0, "127.0.0.1")
+    assert layout.lay_out(LaunchConfig(devices=(4, 5))) == Layout(2, (0, 1), (4, 5), 1, 0, "127.0.0.1")
 
 
 def test_counts_of_the_second_of_two_servers() -> None:
     options = LaunchConfig(ranks=4, nodes=2, node_rank=1, master_addr="10.0.0.5")
-    assert layout.settle(options) == Layout(4, (2, 3), (0, 1), 2, 1, "10.0.0.5")
+    assert layout.lay_out(options) == Layout(4, (2, 3), (0, 1), 2, 1, "10.0.0.5")
 
 
 def test_a_table_of_servers_with_unlike_numbers_of_devices(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.json", ("10.0.0.5", [0, 1, 2]), ("10.0.0.6", [6, 7]))
-    assert layout.settle(LaunchConfig(rank_table=table, node_rank=1)) == Layout(5, (3, 4), (6, 7), 2, 1, "10.0.0.5")
+    assert layout.lay_out(LaunchConfig(rank_table=table, node_rank=1)) == Layout(5, (3, 4), (6, 7), 2, 1, "10.0.0.5")
 
 
 def test_a_table_of_this_machine_alone(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.json", ("127.0.0.1", [0, 1]))
-    assert layout.settle(LaunchConfig(rank_table=table, ranks=2)) == Layout(2, (0, 1), (0, 1), 1, 0, "127.0.0.1")
+    assert layout.lay_out(LaunchConfig(rank_table=table, ranks=2)) == Layout(2, (0, 1), (0, 1), 1, 0, "127.0.0.1")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_table_of_this_machine_alone(tmp_path: Path) -> None:
 )
 def test_counts_that_do_not_go_together(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError) as caught:
-        layout.settle(LaunchConfig(**options))
+        layout.lay_out(LaunchConfig(**options))
     assert message in str(caught.value)
 
 
@@ -101,14 +101,14 @@ def test_counts_that_do_not_go_together(options: dict[str, Any], message: str) -
 def test_counts_that_differ_from_the_table(options: dict[str, Any], message: str) -> None:
     table = write_table(Path("t.json"), ("127.0.0.1", [0, 1]))
     with pytest.raises(UserError) as caught:
-        layout.settle(LaunchConfig(rank_table=table, **options))
+        layout.lay_out(LaunchConfig(rank_table=table, **options))
     assert message in str(caught.value)
 
 
 def test_a_free_port_is_found() -> None:
-    port = ports.settle("127.0.0.1", 0, nodes=1, node_rank=0)
+    port = ports.choose_port("127.0.0.1", 0, nodes=1, node_rank=0)
     assert port > 1023
-    assert ports.settle("127.0.0.1", port, nodes=1, node_rank=0) == port
+    assert ports.choose_port("127.0.0.1", port, nodes=1, node_rank=0) == port
 
 
 def test_a_taken_port() -> None:
@@ -117,7 +117,7 @@ def test_a_taken_port() -> None:
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(UserError) as caught:
-            ports.settle("127.0.0.1", port, nodes=1, node_rank=0)
+            ports.choose_port("127.0.0.1", port, nodes=1, node_rank=0)
     assert f"port {port} on 127.0.0.1 cannot be used: Address already in use; choose another" in str(caught.value)
 
 
@@ -130,12 +130,12 @@ def test_a_taken_port() -> None:
 )
 def test_addresses_that_cannot_be_met_at(address: str, nodes: int, node_rank: int, message: str) -> None:
     with pytest.raises(UserError) as caught:
-        ports.settle(address, 0, nodes=nodes, node_rank=node_rank)
+        ports.choose_port(address, 0, nodes=nodes, node_rank=node_rank)
     assert message in str(caught.value)
 
 
 def test_other_servers_need_no_free_port_here() -> None:
-    assert ports.settle("192.0.2.1", 0, nodes=2, node_rank=1) == ports.SHARED_PORT
+    assert ports.choose_port("192.0.2.1", 0, nodes=2, node_rank=1) == ports.SHARED_PORT
 
 
 def test_a_second_run_gets_folders_of_its_own(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_relative_paths_are_taken_from_the_callers_folder() -> None:
         "--output_dir",
         "o",
     ]
-    loaded = reading.load(spec.train_config, [*flags, "--config_path", "my.yaml"])
+    loaded = reading.read_config(spec.train_config, [*flags, "--config_path", "my.yaml"])
     cwd = Path.cwd()
     assert launcher.absolute_paths(loaded) == [
         "--config_path", f"{cwd}/my.yaml", "--data_dir", f"{cwd}/d", "--output_dir", f"{cwd}/o",
@@ -207,7 +207,9 @@ def test_relative_paths_are_taken_from_the_callers_folder() -> None:
 
 def test_the_name_of_a_recipe_stays_a_name() -> None:
     spec = get_spec("densenet121")
-    loaded = reading.load(spec.train_config, ["--config_path", "digits_cpu.yaml"], recipes=spec.recipes, aliases={})
+    loaded = reading.read_config(
+        spec.train_config, ["--config_path", "digits_cpu.yaml"], recipes=spec.recipes, aliases={}
+    )
     assert launcher.absolute_paths(loaded) == []
 
 
@@ -231,15 +233,15 @@ def test_devices_that_are_not_the_first_ones(
     assert launcher.devices_environment(LaunchConfig(device_target=target), placed) == wanted
 
 
-def make_plan(folder: Path, size: int = 2, **more: Any) -> Plan:
+def make_plan(folder: Path, size: int = 2, **more: Any) -> JobPlan:
     ranks = [RankPlan(r, str(folder), str(folder / f"log{r}"), str(folder / "env.log")) for r in range(size)]
-    return Plan("train.py", ["--lr", "1"], size, ranks, str(folder), **more)
+    return JobPlan("train.py", ["--lr", "1"], size, ranks, str(folder), **more)
 
 
 def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
     written = make_plan(tmp_path, environment={"A": "b"}, done_line="done")
     written.write()
-    assert plans.read(written.path) == written
+    assert plans.read_plan(written.path) == written
 
 
 def test_secrets_stay_out_of_the_log_of_the_environment() -> None:

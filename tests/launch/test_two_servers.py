@@ -66,7 +66,7 @@ def start(server: str, cwd: Path, *words: object) -> LaunchedJob:
 
 def test_a_rank_table_of_two_servers_trains_one_model(servers: tuple[str, str], colors: Path, tmp_path: Path) -> None:
     from mindzoo.models import get_spec
-    from mindzoo.utils.checkpoints import checkpoint
+    from mindzoo.utils.checkpoints import checkpoint_file
 
     table = rank_tables.write(tmp_path / "hccl_2s_2p.json", rank_tables.table(*ADDRESSES, count=1))
     flags = [*tiny(), *launched.SMALL, "--data_dir", colors, "--max_epoch", 1, "--is_save_on_master", 0]
@@ -79,7 +79,7 @@ def test_a_rank_table_of_two_servers_trains_one_model(servers: tuple[str, str], 
         next(tmp_path.glob(f"{name}/train_parallel{rank}/output/*/{rank}-1_6.ckpt"))
         for rank, name in enumerate(servers)
     ]
-    first, second = (checkpoint.read(path, get_spec("densenet121")).weights for path in files)
+    first, second = (checkpoint_file.read_checkpoint(path, get_spec("densenet121")).weights for path in files)
     assert all(np.array_equal(first[name], second[name]) for name in first if "moving_" not in name)
 
 

@@ -8,16 +8,16 @@ import numpy as np
 
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.trainings import Trained, run_train
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 
 FIRST = "backbone.features.conv0.*,backbone.features.norm0.*,backbone.features.denseblock1.*"
 
 
 def test_frozen_layers_stay_and_the_others_move(trained: Trained, tmp_path: Path) -> None:
-    start = checkpoint.read(trained.checkpoint, SPEC).averaged
+    start = checkpoint_file.read_checkpoint(trained.checkpoint, SPEC).averaged
     flags = ["--pretrained", str(trained.checkpoint), "--max_epoch", "1", "--max_steps", "2"]
     run = run_train(trained.data, tmp_path / "out", *flags, "--freeze", FIRST)
-    end = checkpoint.read(run / "0-1_2.ckpt", SPEC).weights
+    end = checkpoint_file.read_checkpoint(run / "0-1_2.ckpt", SPEC).weights
     moved = {name for name in start if not np.array_equal(start[name], end[name])}
     frozen = {name for name in start if name.startswith(tuple(part.rstrip("*") for part in FIRST.split(",")))}
     assert moved == set(start) - frozen
@@ -38,7 +38,10 @@ def test_gamma_alone_leaves_the_statistics_of_the_batch(trained: Trained, tmp_pa
 def test_a_new_head_on_frozen_features(trained: Trained, tmp_path: Path) -> None:
     flags = ["--pretrained", str(trained.checkpoint), "--num_classes", "5", "--replace_head", "--max_steps", "1"]
     run = run_train(trained.data, tmp_path / "out", *flags, "--freeze", "backbone.*")
-    start, end = checkpoint.read(trained.checkpoint, SPEC).averaged, checkpoint.read(run / "0-1_1.ckpt", SPEC).weights
+    start, end = (
+        checkpoint_file.read_checkpoint(trained.checkpoint, SPEC).averaged,
+        checkpoint_file.read_checkpoint(run / "0-1_1.ckpt", SPEC).weights,
+    )
     assert end["head.fc.weight"].shape[0] == 5
     kept = [name for name in start if np.array_equal(start[name], end[name])]
     assert sorted(kept) == sorted(name for name in start if name.startswith("backbone."))

@@ -20,7 +20,7 @@ from mindzoo.tests.support import thor_reference
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.thor_reference import Arrays, Batch, Settings
 from mindzoo.tests.training.test_data_parallel import free_port
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file, loading
 from mindzoo.utils.config.keys import ThorConfig
 from mindzoo.utils.learning import optimizers, second_order
 from mindzoo.utils.learning.buckets import split_at
@@ -293,9 +293,9 @@ def test_a_restored_step_goes_on_bit_for_bit(dynamic: Trained, tmp_path: Path) -
     restore(dynamic.step, dynamic.start)
     run(dynamic.step, data[:2])  # between two refreshes
     rows = {parameter.name: parameter for parameter in dynamic.step.get_parameters()}
-    checkpoint.save(tmp_path / "state.ckpt", rows, {"network": SPEC.name})
+    checkpoint_file.save_checkpoint(tmp_path / "state.ckpt", rows, {"network": SPEC.name})
     losses, second = run(dynamic.step, data[2:]), make_step(Tiny(), **DYNAMIC)
-    checkpoint.restore(second, checkpoint.read(tmp_path / "state.ckpt", SPEC))
+    loading.restore(second, checkpoint_file.read_checkpoint(tmp_path / "state.ckpt", SPEC))
     assert run(second, data[2:]) == losses
     assert_close(values(second), values(dynamic.step), 0)
 

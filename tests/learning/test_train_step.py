@@ -13,7 +13,7 @@ import pytest
 from mindspore import Tensor, nn
 
 from mindzoo.models.densenet121 import SPEC
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file, loading
 from mindzoo.utils.learning import optimizers, train_step
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy
 from mindzoo.utils.learning.train_step import TrainStep
@@ -249,8 +249,8 @@ def test_a_restored_step_goes_on_bit_for_bit(tmp_path: Path) -> None:
     wanted = run(whole, data)
     run(first, data[:3])  # in the middle of an accumulation
     rows = {parameter.name: parameter for parameter in first.get_parameters()}
-    checkpoint.save(tmp_path / "state.ckpt", rows, {"network": SPEC.name})
-    checkpoint.restore(second, checkpoint.read(tmp_path / "state.ckpt", SPEC))
+    checkpoint_file.save_checkpoint(tmp_path / "state.ckpt", rows, {"network": SPEC.name})
+    loading.restore(second, checkpoint_file.read_checkpoint(tmp_path / "state.ckpt", SPEC))
     assert run(second, data[3:]) == wanted[3:]
     assert_close(values(second), values(whole), 0)
 

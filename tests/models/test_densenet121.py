@@ -202,13 +202,13 @@ def test_the_name_of_a_checkpoint() -> None:
     ],
 )
 def test_learning_rates(flags: list[str], wanted: list[float]) -> None:
-    settings = reading.load(DenseNetTrainConfig, flags).config
+    settings = reading.read_config(DenseNetTrainConfig, flags).config
     found = SPEC.learning_rates(settings, 2)
     np.testing.assert_allclose(found, np.repeat(wanted, 2), rtol=2e-6, atol=1e-9)
 
 
 def test_learning_rates_with_a_warmup() -> None:
-    settings = reading.load(DenseNetTrainConfig, ["--max_epoch", "3", "--warmup_epochs", "1"]).config
+    settings = reading.read_config(DenseNetTrainConfig, ["--max_epoch", "3", "--warmup_epochs", "1"]).config
     wanted = [0.05, 0.1, 0.075, 0.075, 0.025, 0.025]
     np.testing.assert_allclose(SPEC.learning_rates(settings, 2), wanted, rtol=2e-6)
 
@@ -257,7 +257,7 @@ def test_defaults_are_those_of_the_original_readme(name: str, wanted: object) ->
 
 def test_spellings_of_the_original_readme() -> None:
     flags = ["--Data_dir", "d", "--per_batch_size", "8", "--ckpt_path", "o", "--pretrained", "p", "--image_size", "9,8"]
-    settings = reading.load(DenseNetTrainConfig, flags, aliases=SPEC.train_aliases).config
+    settings = reading.read_config(DenseNetTrainConfig, flags, aliases=SPEC.train_aliases).config
     assert (settings.data_dir, settings.batch_size, settings.output_dir) == ("d", 8, "o")
     assert (settings.pretrained, settings.image_size) == ("p", (9, 8))
 

@@ -17,7 +17,7 @@ from mindzoo.models import create_model, get_spec, list_models
 from mindzoo.tests.models.test_models import assert_equal_networks, filled, options, structure
 from mindzoo.tests.support.trainings import Trained, tiny
 from mindzoo.utils import commands
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file, loading
 from mindzoo.utils.errors import UserError
 
 NETWORKS = list_models()
@@ -124,7 +124,7 @@ def test_1001_classes_into_1000_is_refused_and_the_network_untouched(
     smaller = create_model(name, 1000, **options(name))
     before = {p.name: p.asnumpy().copy() for p in smaller.get_parameters()}
     with pytest.raises(UserError, match="2 of another shape"):
-        checkpoint.load(smaller, checkpoint.read(tmp_path / "x.ckpt", get_spec(name)))
+        loading.load_into(smaller, checkpoint_file.read_checkpoint(tmp_path / "x.ckpt", get_spec(name)))
     assert all(np.array_equal(before[p.name], p.asnumpy()) for p in smaller.get_parameters())
 
 
@@ -153,7 +153,7 @@ def test_convert_recognises_network_variant_and_flavour(
     total = len(list(whole.get_parameters()))
     assert f"{tmp_path / 'old.ckpt'}: {name} with " in said
     assert f"{total} of {total} parameters loaded, 0 missing, 0 unexpected, 0 mismatched; weights of origin zoo" in said
-    meta = checkpoint.read(tmp_path / "new.ckpt", get_spec(name)).meta
+    meta = checkpoint_file.read_checkpoint(tmp_path / "new.ckpt", get_spec(name)).meta
     assert meta["network"] == name
     assert meta["num_classes"] == 1001
     shown = get_spec(name).options_of({p.name: p.asnumpy() for p in whole.get_parameters()})
@@ -168,9 +168,9 @@ def test_convert_takes_the_state_of_a_training_away(trained: Trained, tmp_path: 
     assert convert(trained.checkpoint, tmp_path / "averaged.ckpt") == 0
     assert convert(trained.checkpoint, tmp_path / "raw.ckpt", "--weights", "raw") == 0
     spec = get_spec("densenet121")
-    source = checkpoint.read(trained.checkpoint, spec)
+    source = checkpoint_file.read_checkpoint(trained.checkpoint, spec)
     for path, weights in (("averaged", source.averaged), ("raw", source.weights)):
-        found = checkpoint.read(tmp_path / f"{path}.ckpt", spec)
+        found = checkpoint_file.read_checkpoint(tmp_path / f"{path}.ckpt", spec)
         assert (found.averaged, found.state) == ({}, {})
         assert found.classes == source.classes
         assert found.meta["preprocessing"] == source.meta["preprocessing"]

@@ -289,14 +289,14 @@ def test_spellings_of_the_original_readme() -> None:
     flags = "--class_num 7 --epoch_size 9 --pretrain_epoch_size 2 --save_checkpoint_path o --use_label_smooth False"
     more = "--lr_init 0.5 --pre_trained p --is_modelarts False --mlp True --extra False"
     aliases = {**TRAIN_ALIASES, **SPEC.train_aliases}
-    settings = reading.load(GENetTrainConfig, [*flags.split(), *more.split()], aliases=aliases).config
+    settings = reading.read_config(GENetTrainConfig, [*flags.split(), *more.split()], aliases=aliases).config
     found = (settings.num_classes, settings.max_epoch, settings.begin_epoch, settings.output_dir, settings.lr)
     assert found == (7, 9, 2, "o", 0.5)
     assert (settings.pretrained, settings.smoothing, settings.mlp, settings.extra) == ("p", 0.0, True, False)
     words = ["--checkpoint_path", "c", "--is_modelarts", "False"]
-    assert reading.load(GENetEvalConfig, words, aliases=SPEC.eval_aliases).config.checkpoint == "c"
+    assert reading.read_config(GENetEvalConfig, words, aliases=SPEC.eval_aliases).config.checkpoint == "c"
     words = ["--pre_trained", "c", "--format_type", "ONNX", "--mlp", "False"]
-    export = reading.load(GENetExportConfig, words, aliases=SPEC.export_aliases).config
+    export = reading.read_config(GENetExportConfig, words, aliases=SPEC.export_aliases).config
     assert (export.checkpoint, export.file_format, export.mlp) == ("c", "ONNX", False)
 
 

@@ -20,7 +20,7 @@ from mindzoo.models.glore_res50.weights import options_of
 from mindzoo.tests.support.networks import eagerly, fill, noise_images, undrawn, weights_of
 from mindzoo.tests.support.reference import Vectors, assert_logits, rows, vectors
 from mindzoo.utils import compat
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.records import EpochRecord, EvalResult, Evaluated
@@ -326,5 +326,5 @@ def test_the_name_of_a_checkpoint() -> None:
 
 def test_a_file_without_a_name_is_recognised_by_its_weights(tmp_path: Path) -> None:
     ms.save_checkpoint(rows(small_weights()), str(tmp_path / "x.ckpt"))
-    spec, _ = checkpoint.recognise(tmp_path / "x.ckpt", SPECS.values())
+    spec, _ = checkpoint_file.recognise(tmp_path / "x.ckpt", SPECS.values())
     assert spec is SPEC

@@ -21,7 +21,7 @@ from mindzoo.models.hrnet_w48.weights import from_torch, options_of
 from mindzoo.tests.support.networks import eagerly, fill, noise_images, undrawn, weights_of
 from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, rows, vectors
 from mindzoo.utils import compat
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file, loading
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.records import EpochRecord, EvalResult, Evaluated
 
@@ -81,7 +81,7 @@ def test_logits_are_those_of_the_zoo_and_of_timm(full: nn.Cell, zoo: Vectors, tm
     assert_logits(full, zoo)
     timm = vectors("pt_timm_hrnet_w48")
     save_file(timm.weights, str(tmp_path / "timm.safetensors"))
-    checkpoint.load(full, checkpoint.read(tmp_path / "timm.safetensors", SPEC))
+    loading.load_into(full, checkpoint_file.read_checkpoint(tmp_path / "timm.safetensors", SPEC))
     assert_logits(full, timm)
 
 

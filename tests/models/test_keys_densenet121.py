@@ -14,7 +14,7 @@ import pytest
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.trainings import PLAIN_IMAGES, Trained, newest_run, run_train, training
 from mindzoo.utils import commands
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.config import reading
 from mindzoo.utils.config.keys import TRAIN_ALIASES
 
@@ -79,8 +79,8 @@ class Run:
         return sorted(path.name for path in self.folder.glob("*.ckpt"))
 
     @property
-    def found(self) -> checkpoint.Checkpoint:
-        return checkpoint.read(self.folder / self.names[-1], SPEC)
+    def found(self) -> checkpoint_file.Checkpoint:
+        return checkpoint_file.read_checkpoint(self.folder / self.names[-1], SPEC)
 
     @property
     def losses(self) -> list[float]:
@@ -102,7 +102,7 @@ def plain(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def parsed(*flags: str) -> reading.Loaded[Any]:
-    return reading.load(SPEC.train_config, flags, aliases={**TRAIN_ALIASES, **SPEC.train_aliases})
+    return reading.read_config(SPEC.train_config, flags, aliases={**TRAIN_ALIASES, **SPEC.train_aliases})
 
 
 def rates(*flags: str, steps: int = 2) -> np.ndarray:
@@ -166,7 +166,7 @@ def test_pretrained(colors: Path, tmp_path: Path, trained: Trained, plain: Run) 
         "--block_config",
         "1,1",
     )
-    start = checkpoint.read(trained.checkpoint, SPEC).averaged
+    start = checkpoint_file.read_checkpoint(trained.checkpoint, SPEC).averaged
     assert f"load model {trained.checkpoint} success" in run.text
     for name, value in run.found.weights.items():
         if ".moving_" not in name:

@@ -13,10 +13,10 @@ from mindspore import Tensor
 from mindzoo.tests.support.keys import Keys, Run
 from mindzoo.tests.support.trainings import tiny
 from mindzoo.utils import commands
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.runtime import World
-from mindzoo.utils.training import trainer
+from mindzoo.utils.training import setup
 
 # The list of the original README, in its order, and the words of its launch scripts that are the network's.
 TABLE = [
@@ -78,16 +78,14 @@ def step(*flags: str) -> Any:
     settings = parsed(*tiny("genet_res50"), *flags).config
     network = KEYS.spec.build(3, **KEYS.spec.network_options(settings))
     labels = np.array([0, 1, 2], np.int32)
-    return trainer.build_step(
-        settings, network, trainer.build_loss(settings, 3, labels), np.full(4, 0.5), "CPU", World()
-    )
+    return setup.build_step(settings, network, setup.build_loss(settings, 3, labels), np.full(4, 0.5), "CPU", World())
 
 
 def loss(*flags: str) -> float:
     """The loss of fixed logits that these flags ask for."""
     labels = np.array([0, 2], np.int32)
     logits = np.array([[2.0, 0.0, -1.0], [0.0, 1.0, 3.0]], np.float32)
-    return float(trainer.build_loss(parsed(*flags).config, 3, labels)(Tensor(logits), Tensor(labels)))
+    return float(setup.build_loss(parsed(*flags).config, 3, labels)(Tensor(logits), Tensor(labels)))
 
 
 def test_defaults_are_those_of_the_list() -> None:
@@ -119,7 +117,7 @@ def test_epochs_that_were_trained_before(colors: Path, tmp_path: Path, plain: Ru
     assert epochs == ["3", "4", "5"]
     assert run.names == ["GENet-4_2.ckpt", "GENet-5_2.ckpt"]
     assert f"load model {source} success" in run.text
-    start = checkpoint.read(source, KEYS.spec).weights
+    start = checkpoint_file.read_checkpoint(source, KEYS.spec).weights
     for name, value in run.found.weights.items():
         if ".moving_" not in name:
             np.testing.assert_array_equal(value, start[name], err_msg=name)
@@ -147,9 +145,9 @@ def test_loss_scale() -> None:
     assert float(step("--loss_scale", "64").scale) == 64
     assert float(step().scale) == 1024
     loaded = parsed("--loss_scale", "64")
-    (line,) = trainer.ineffective(loaded, "CPU", evaluated=False)
+    (line,) = setup.ineffective(loaded, "CPU", evaluated=False)
     assert line.startswith("loss_scale has no effect on the result")
-    assert trainer.ineffective(loaded, "Ascend", evaluated=False) == []
+    assert setup.ineffective(loaded, "Ascend", evaluated=False) == []
 
 
 @shows("momentum")

@@ -11,9 +11,9 @@ import pytest
 from mindzoo.tests.support.keys import LABELS, LOGITS, Keys, Run
 from mindzoo.tests.support.trainings import tiny
 from mindzoo.utils import commands
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.training import trainer
+from mindzoo.utils.training import setup
 
 # The list of the original README, in its order.
 TABLE = [
@@ -105,7 +105,7 @@ def test_weights_and_epochs_of_before(colors: Path, tmp_path: Path, plain: Run) 
     epochs = [line.split()[0] for line in run.text.splitlines() if line.startswith("epoch:")]
     assert epochs == ["epoch:3", "epoch:4"]
     assert f"load model {source} success" in run.text
-    start = checkpoint.read(source, KEYS.spec).weights
+    start = checkpoint_file.read_checkpoint(source, KEYS.spec).weights
     for name, value in run.found.weights.items():
         if ".moving_" not in name:
             np.testing.assert_array_equal(value, start[name], err_msg=name)
@@ -144,9 +144,9 @@ def test_loss_scale() -> None:
     """A factor that cancels out in float32, and is said to."""
     assert [float(KEYS.step(*flags).scale) for flags in ([], ["--loss_scale", "64"])] == [1024, 64]
     loaded = parsed("--loss_scale", "64")
-    (line,) = trainer.ineffective(loaded, "CPU", evaluated=True)
+    (line,) = setup.ineffective(loaded, "CPU", evaluated=True)
     assert line.startswith("loss_scale has no effect on the result")
-    assert trainer.ineffective(loaded, "Ascend", evaluated=True) == []
+    assert setup.ineffective(loaded, "Ascend", evaluated=True) == []
 
 
 @shows("momentum")

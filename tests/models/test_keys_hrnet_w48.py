@@ -14,11 +14,11 @@ from mindzoo.models.hrnet_w48.keys import HRNetEvalConfig
 from mindzoo.tests.support.keys import LABELS, LOGITS, Keys, Run
 from mindzoo.tests.support.trainings import tiny
 from mindzoo.utils import commands, storage
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.config import reading
 from mindzoo.utils.config.keys import TRAIN_ALIASES
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.training import trainer
+from mindzoo.utils.training import setup
 
 # The list of the original README, in its order.
 TABLE = [
@@ -144,7 +144,7 @@ def test_a_run_goes_on_from_weights(colors: Path, tmp_path: Path, plain: Run) ->
     lines = [line for line in run.text.splitlines() if line.startswith("epoch: [")]
     assert [line[:14] for line in lines] == ["epoch: [ 3/ 4]", "epoch: [ 4/ 4]"]
     assert run.names[0] == "hrnetw48-imagenet-3_2.ckpt"
-    start = checkpoint.read(source, KEYS.spec).weights
+    start = checkpoint_file.read_checkpoint(source, KEYS.spec).weights
     for name, value in run.found.weights.items():
         if ".moving_" not in name:
             np.testing.assert_array_equal(value, start[name], err_msg=name)
@@ -162,7 +162,7 @@ def test_no_checkpoints(colors: Path, tmp_path: Path) -> None:
 def test_places_of_a_cloud_job() -> None:
     words = {"train_url": "output_dir", "data_url": "data_dir", "eval_data_url": "eval_data_dir"}
     for url, name in {**words, "checkpoint_url": "resume"}.items():
-        assert getattr(storage.settle(parsed(f"--{url}", "here"), "resume").config, name) == "here"
+        assert getattr(storage.replace_urls(parsed(f"--{url}", "here"), "resume").config, name) == "here"
 
 
 @shows("checkpoint_url")
@@ -177,9 +177,9 @@ def test_a_missing_checkpoint_of_a_cloud_job_is_asked_for(
 @shows("modelarts")
 def test_modelarts() -> None:
     """What it does is shown where there is a module moxing."""
-    (line,) = storage.settle(parsed("--modelarts", "True"), "resume").notes()
+    (line,) = storage.replace_urls(parsed("--modelarts", "True"), "resume").notes()
     assert line.startswith("modelarts has no effect")
-    assert storage.settle(parsed("--modelarts", "True", "--data_url", "obs://b/d"), "resume").notes() == []
+    assert storage.replace_urls(parsed("--modelarts", "True", "--data_url", "obs://b/d"), "resume").notes() == []
 
 
 @shows("run_distribute")
@@ -244,7 +244,7 @@ def test_label_smooth_and_its_factor() -> None:
     assert default == pytest.approx(-(targets * log_softmax).sum(1).mean(), rel=1e-5)
     (line,) = said("--label_smooth_factor", "0.3", "--use_label_smooth", "False")
     assert line.startswith("label_smooth_factor has no effect: label_smooth is false")
-    evaluated = reading.load(HRNetEvalConfig, [], aliases=KEYS.spec.eval_aliases).config
+    evaluated = reading.read_config(HRNetEvalConfig, [], aliases=KEYS.spec.eval_aliases).config
     assert evaluated.smoothing == 0.1
 
 
@@ -286,7 +286,7 @@ def test_weight_decay() -> None:
 def test_loss_scale() -> None:
     """A factor that cancels out in float32, and is said to."""
     assert [float(KEYS.step(*flags).scale) for flags in ([], ["--loss_scale", "64"])] == [1024, 64]
-    (line,) = trainer.ineffective(parsed("--loss_scale", "64"), "CPU", evaluated=True)
+    (line,) = setup.ineffective(parsed("--loss_scale", "64"), "CPU", evaluated=True)
     assert line.startswith("loss_scale has no effect on the result")
 
 

@@ -17,11 +17,11 @@ from mindzoo.tests.support.keys import LABELS, LOGITS, Keys, Run
 from mindzoo.tests.support.trainings import tiny
 from mindzoo.tests.training.test_starting_point import assert_same, content
 from mindzoo.utils import commands
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.records import EpochRecord, EvalResult, Evaluated
 from mindzoo.utils.runtime import World
-from mindzoo.utils.training import trainer
+from mindzoo.utils.training import setup
 
 # The list of the original README, in its order; its columns for Ascend and GPU are the same.
 TABLE = [
@@ -182,7 +182,7 @@ def test_thor_is_evaluated_while_it_trains_and_the_best_is_kept(second_order: Ru
     assert len(found) == len(wanted)
     for line, pattern in zip(found, wanted, strict=True):
         assert re.fullmatch(pattern, line)
-    kept = checkpoint.read(second_order.folder / "best.ckpt", SPEC)
+    kept = checkpoint_file.read_checkpoint(second_order.folder / "best.ckpt", SPEC)
     assert kept.meta["best"]["accuracy"] == best
     assert kept.meta["best"]["epoch"] == kept.meta["epoch"] + 1
 
@@ -199,7 +199,7 @@ def test_the_line_of_an_evaluation(
     best = second_order.folder / "best.ckpt"
     argv = ["--dataset_path", str(colors / "val"), "--checkpoint_path", str(best), "--device_target", "CPU"]
     assert commands.evaluate(SPEC, [*argv, "--output_dir", str(tmp_path / "eval")]) == 0
-    accuracy = checkpoint.read(best, SPEC).meta["best"]["accuracy"]
+    accuracy = checkpoint_file.read_checkpoint(best, SPEC).meta["best"]["accuracy"]
     assert f"result: {{'top_1_accuracy': {accuracy}, 'top_5_accuracy': 1.0}} ckpt= {best}\n" in capsys.readouterr().out
 
 
@@ -236,7 +236,7 @@ def test_weights_and_epochs_of_before(colors: Path, tmp_path: Path, second_order
     assert len(lines_of(run, "update best result: ")) == 1
     assert run.names == ["resnet-4_2.ckpt"]
     assert f"load model {source} success" in run.text
-    start = checkpoint.read(source, SPEC).weights
+    start = checkpoint_file.read_checkpoint(source, SPEC).weights
     for name, value in run.found.weights.items():
         if ".moving_" not in name:
             np.testing.assert_array_equal(value, start[name], err_msg=name)
@@ -264,9 +264,9 @@ def test_loss_scale() -> None:
     """A factor that cancels out in float32, and is said to."""
     assert [float(KEYS.step("--max_epoch", "1", *flags).scale) for flags in ([], ["--loss_scale", "64"])] == [1024, 64]
     loaded = parsed("--loss_scale", "64")
-    (line,) = trainer.ineffective(loaded, "CPU", evaluated=True)
+    (line,) = setup.ineffective(loaded, "CPU", evaluated=True)
     assert line.startswith("loss_scale has no effect on the result")
-    assert trainer.ineffective(loaded, "Ascend", evaluated=True) == []
+    assert setup.ineffective(loaded, "Ascend", evaluated=True) == []
 
 
 @shows("momentum")
@@ -383,7 +383,7 @@ def built(*flags: str) -> MultiGrain:
 def test_repeats(colors: Path) -> None:
     def order(*flags: str) -> np.ndarray:
         settings = parsed("--data_dir", str(colors / "train"), "--batch_size", "12", *flags).config
-        return trainer.open_data(settings, World()).train.order(0)
+        return setup.open_data(settings, World()).train.order(0)
 
     np.testing.assert_array_equal(order()[:, ::3], order()[:, 2::3])
     assert len(set(order().ravel())) == 12

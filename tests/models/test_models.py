@@ -19,7 +19,7 @@ from mindzoo.models import SPECS, create_model, get_spec, list_models
 from mindzoo.tests.support.networks import eagerly, shapes_of, undrawn, weights_of
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.trainings import tiny
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.config import reading
 from mindzoo.utils.config.keys import CHECKPOINT_ALIASES, TRAIN_ALIASES, TrainConfig
 from mindzoo.utils.errors import UserError
@@ -41,7 +41,7 @@ def structure(name: str) -> dict[str, Any]:
 
 
 def settings(name: str) -> TrainConfig:
-    return reading.load(get_spec(name).train_config, tiny(name)).config
+    return reading.read_config(get_spec(name).train_config, tiny(name)).config
 
 
 def images(name: str, batch: int = 2) -> Tensor:
@@ -107,7 +107,7 @@ def test_a_few_steps_lower_the_loss(name: str) -> None:
 def test_a_checkpoint_of_ours_makes_the_same_network(name: str, tmp_path: Path) -> None:
     network = filled(create_model(name, 3, **options(name)))
     meta = {"network": name, "num_classes": 3, "options": options(name), "classes": ["a", "b", "c"]}
-    checkpoint.save(tmp_path / "x.ckpt", network.parameters_dict(), meta)
+    checkpoint_file.save_checkpoint(tmp_path / "x.ckpt", network.parameters_dict(), meta)
     again = create_model(name, checkpoint=tmp_path / "x.ckpt")
     assert not again.training
     assert_equal_networks(again, network)

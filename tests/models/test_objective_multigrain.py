@@ -8,13 +8,13 @@ from mindspore import Tensor, nn
 
 from mindzoo.tests.models.test_keys_multigrain import SPEC, built, cross_entropy, parsed, said
 from mindzoo.tests.support.keys import LABELS, LOGITS
-from mindzoo.utils.training import trainer
+from mindzoo.utils.training import setup
 
 
 def objective(*flags: str, rank: int = 0) -> tuple[nn.Cell, nn.Cell]:
     """What the training computes, and its loss."""
     settings = parsed(*flags).config
-    return SPEC.objective(settings, built(), trainer.build_loss(settings, 3, LABELS), rank)
+    return SPEC.objective(settings, built(), setup.build_loss(settings, 3, LABELS), rank)
 
 
 def mixed(*flags: str) -> float:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.parametrize("path", RECIPES, ids=[f"{p.parts[-3]}-{p.st
 def load(path: Path) -> Loaded[TrainConfig]:
     spec = get_spec(path.parts[-3])
     aliases = {**TRAIN_ALIASES, **spec.train_aliases}
-    return reading.load(spec.train_config, ["--config_path", path.name], aliases=aliases, recipes=spec.recipes)
+    return reading.read_config(spec.train_config, ["--config_path", path.name], aliases=aliases, recipes=spec.recipes)
 
 
 def test_it_is_found_by_its_name_and_parses(path: Path) -> None:

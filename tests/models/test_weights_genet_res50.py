@@ -16,7 +16,7 @@ from mindzoo.models.genet_res50.network import genet_res50
 from mindzoo.models.genet_res50.weights import options_of
 from mindzoo.tests.support.reference import FILL, rows, vectors
 from mindzoo.utils import commands
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.errors import UserError
 
 SMALL: dict[str, Any] = {"layers": (1, 2, 1, 1), "base_width": 4, "image_size": (32, 64)}
@@ -118,6 +118,6 @@ def test_an_evaluation_takes_network_and_image_size_from_the_weights(
 def test_a_checkpoint_of_ours_keeps_what_its_weights_do_not_show(tmp_path: Path) -> None:
     options = {**SMALL, "extra": False, "mlp": False, "gather": "paper", "image_size": (75, 41), "bn_momentum": 0.5}
     meta = {"network": "genet_res50", "num_classes": 5, "options": options, "classes": list("abcde")}
-    checkpoint.save(tmp_path / "x.ckpt", genet_res50(5, **options).parameters_dict(), meta)
+    checkpoint_file.save_checkpoint(tmp_path / "x.ckpt", genet_res50(5, **options).parameters_dict(), meta)
     found = create_model("genet_res50", checkpoint=tmp_path / "x.ckpt")
     assert (found.gather, found.image_size, found.bn_momentum) == ("paper", (75, 41), 0.5)

@@ -17,7 +17,7 @@ from mindzoo.models.multigrain.network import multigrain
 from mindzoo.tests.support.reference import FILL, rows
 from mindzoo.tests.support.trainings import tiny
 from mindzoo.utils import commands, log
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file, network_plan
 
 SMALL: dict[str, Any] = {"layers": (1, 2, 1, 1), "base_width": 4}
 Weights = dict[str, np.ndarray]
@@ -73,7 +73,7 @@ def test_a_training_file_of_the_original_zoos_thor_loads(
         f"load model {path} success: {total - 1} of {total} parameters loaded, 0 missing, 0 unexpected, 0 mismatched; "
         "1 of pool.p as they are; weights of origin zoo, flavour zoo" in capsys.readouterr().out
     )
-    state = checkpoint.read(path, SPEC).state
+    state = checkpoint_file.read_checkpoint(path, SPEC).state
     layer = f"{prefix}layer1.0.conv1"
     assert {f"{layer}.matrix_a_cov", f"{layer}.g_normalizer", f"{prefix}end_point.matrix_g"} <= state.keys()
     assert {"matrix_a_inv_3", "matrix_g_inv_0", "matrix_max3", "cov_step", "damping", "global_step"} <= state.keys()
@@ -122,12 +122,12 @@ def test_a_training_from_weights_takes_their_exponent_unless_another_is_given(co
     plain = ["--classification_weight", "1", "--batch_size", "18", "--data_dir", str(colors / "train")]
     assert commands.train(SPEC, [*first, *plain, "--output_dir", str(tmp_path / "out")]) == 0
     saved = tmp_path / "out" / "resnet-1_1.ckpt"
-    found = checkpoint.read(saved, SPEC)
+    found = checkpoint_file.read_checkpoint(saved, SPEC)
     assert (found.meta["num_classes"], found.meta["options"]["gem_p"], float(found.weights["pool.p"])) == (3, 2, 2)
     np.testing.assert_array_equal(found.weights["conv1.weight"], small_weights()["conv1.weight"])
-    assert checkpoint.plan(SPEC, found).options["gem_p"] == 2
-    given = checkpoint.plan(SPEC, found, options={"gem_p": 5.0})
+    assert network_plan.plan_network(SPEC, found).options["gem_p"] == 2
+    given = network_plan.plan_network(SPEC, found, options={"gem_p": 5.0})
     assert (given.options["gem_p"], given.kept) == (5, ("pool.p",))
-    assert checkpoint.plan(SPEC, found, num_classes=9, replace_head=True).kept == ("end_point",)
+    assert network_plan.plan_network(SPEC, found, num_classes=9, replace_head=True).kept == ("end_point",)
     assert float(create_model("multigrain", checkpoint=saved).pool.p) == 2
     assert float(create_model("multigrain", checkpoint=saved, gem_p=5.0).pool.p) == 5

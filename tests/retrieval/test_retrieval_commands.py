@@ -16,7 +16,7 @@ from mindzoo.models import SPECS, create_model, densenet121
 from mindzoo.tests.support.retrieval_files import HOW, run
 from mindzoo.tests.support.trainings import tiny
 from mindzoo.utils import commands
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.config import reading
 from mindzoo.utils.config.keys import EvalConfig
 from mindzoo.utils.config.reading import key
@@ -61,10 +61,10 @@ def test_every_network_has_the_commands(network: str, command: str, capsys: pyte
 @pytest.mark.parametrize("network", sorted(SPECS))
 def test_every_network_embeds(network: str, colors: Path, tmp_path: Path) -> None:
     spec = SPECS[network]
-    settings = reading.load(spec.eval_config, tiny(network)).config
+    settings = reading.read_config(spec.eval_config, tiny(network)).config
     options, how = spec.network_options(settings), Preprocessing.from_config(settings)
     meta = {"network": network, "options": options, "num_classes": 3, "preprocessing": how.to_dict()}
-    checkpoint.save(tmp_path / "tiny.ckpt", spec.make(3, options).parameters_dict(), meta)
+    checkpoint_file.save_checkpoint(tmp_path / "tiny.ckpt", spec.make(3, options).parameters_dict(), meta)
     images = colors / "val" / "red"
     words = ["--checkpoint", tmp_path / "tiny.ckpt", "--images", images, "--output", tmp_path / "v.npy"]
     assert run("embed", network, *words, "--batch_size", 2, "--device_target", "CPU") == 0
@@ -141,7 +141,7 @@ def test_the_exponent_of_the_pooling_goes_with_the_size(
     """The weights hold the exponent 2, which they learnt; one that is given wins, and is part of the facts."""
     network = PooledColors(2, 2.0)
     meta = {"network": "pooled", "options": {"gem_p": 3.0}, "num_classes": 2, "preprocessing": HOW.to_dict()}
-    checkpoint.save(tmp_path / "pooled.ckpt", network.parameters_dict(), meta)
+    checkpoint_file.save_checkpoint(tmp_path / "pooled.ckpt", network.parameters_dict(), meta)
     common = ["--checkpoint", tmp_path / "pooled.ckpt", "--device_target", "CPU"]
     images = ["--images", colors / "val", "--batch_size", 4]
 

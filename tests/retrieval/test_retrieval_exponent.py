@@ -14,7 +14,7 @@ import pytest
 
 from mindzoo.models import create_model
 from mindzoo.tests.support.retrieval_files import HOW, run, save_tiny_checkpoint
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.data.transforms import Preprocessing, load_image
 from mindzoo.utils.retrieval.exponent import best
 
@@ -31,7 +31,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     classifier = network.end_point.weight
     classifier.set_data(ms.Tensor(np.random.default_rng(0).normal(0, 1, classifier.shape), ms.float32))
     meta = {"network": "multigrain", "options": OPTIONS, "num_classes": 3, "preprocessing": HOW.to_dict()}
-    checkpoint.save(path, network.parameters_dict(), meta)
+    checkpoint_file.save_checkpoint(path, network.parameters_dict(), meta)
     return path
 
 

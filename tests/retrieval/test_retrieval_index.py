@@ -124,7 +124,7 @@ def test_without_faiss_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mo
         make(path, kind="hnsw")
     assert not (tmp_path / "v").exists()
     with pytest.raises(UserError, match="use --kind exact"):
-        ann.read("flat", tmp_path / "none")
+        ann.read_index("flat", tmp_path / "none")
 
 
 def test_query_finds_the_image_itself(
@@ -150,7 +150,7 @@ def test_query_whitens_as_the_index_does(collection: Collection, tmp_path: Path)
     words = ["--output", tmp_path / "r.json", "--whitening", collection.whitening]
     assert query(collection, image, *words, folder=collection.whitened) == 0
     found = json.loads((tmp_path / "r.json").read_text())[0]["results"]
-    prepared = whitening.load(collection.whitening).apply(open_vectors(collection.vectors).array)
+    prepared = whitening.read_whitening(collection.whitening).apply(open_vectors(collection.vectors).array)
     names = [line["path"] for line in open_vectors(collection.vectors).images()]
     cosines = prepared @ prepared[names.index("red/003.png")]
     assert [row["path"] for row in found] == [names[row] for row in np.argsort(-cosines)[:10]]

@@ -57,7 +57,7 @@ def test_directions_without_variance_are_left_out(tmp_path: Path, capsys: pytest
     vectors[:, :3] = np.random.default_rng(0).standard_normal((40, 3)) + 1
     path = write_vectors(tmp_path / "v.npy", vectors)
     assert run("whiten", path, "--output", tmp_path / "w") == 0
-    assert whitening.load(tmp_path / "w.npz").dimension == 3
+    assert whitening.read_whitening(tmp_path / "w.npz").dimension == 3
     assert f"wrote {tmp_path / 'w.npz'}: from 6 to 3 numbers, fitted on 40 vectors" in capsys.readouterr().out
     assert run("whiten", path, "--output", tmp_path / "w4.npz", "--dimension", 4) == 2
     assert "the 40 vectors vary in 3 directions, and 4 are wanted" in capsys.readouterr().err
@@ -68,7 +68,7 @@ def test_a_file_brings_the_same_numbers_and_facts(tmp_path: Path) -> None:
     vectors = open_vectors(write_vectors(tmp_path / "v.npy", correlated()))
     fitted = whitening.fit(vectors, 4)
     fitted.save(tmp_path / "w.npz")
-    loaded = whitening.load(tmp_path / "w.npz")
+    loaded = whitening.read_whitening(tmp_path / "w.npz")
     assert loaded.equals(fitted)
     assert not loaded.equals(whitening.fit(vectors, 3))
     assert loaded.facts["checkpoint"]["sha256"] == "ab" * 32

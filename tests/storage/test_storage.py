@@ -19,7 +19,7 @@ PATHS = {"data": "/none/data", "eval_data": "/none/eval", "checkpoint": "/none/c
 
 
 def settled(*argv: str) -> reading.Loaded[TrainConfig]:
-    return storage.settle(reading.load(TrainConfig, argv), "pretrained")
+    return storage.replace_urls(reading.read_config(TrainConfig, argv), "pretrained")
 
 
 def fetched(*argv: str) -> TrainConfig:
@@ -99,7 +99,7 @@ def test_what_is_in_a_bucket_is_copied_and_its_path_takes_the_place(server: Serv
 
 def test_a_bucket_may_stand_wherever_a_checkpoint_may(server: Server) -> None:
     server.put("a.ckpt", b"content")
-    loaded = reading.load(ExportConfig, ["--checkpoint", f"s3://{server.bucket}/a.ckpt"])
+    loaded = reading.read_config(ExportConfig, ["--checkpoint", f"s3://{server.bucket}/a.ckpt"])
     assert Path(storage.fetch(loaded, PATHS).config.checkpoint).read_bytes() == b"content"
 
 

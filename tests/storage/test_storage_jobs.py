@@ -19,7 +19,7 @@ from mindzoo.tests.support.object_storage import Server, server_fixture  # noqa:
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.trainings import Trained, training
 from mindzoo.utils import commands
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 
 
 def flags(server: Server, *more: str) -> list[str]:
@@ -60,7 +60,7 @@ def test_a_stopped_job_is_in_the_bucket_and_goes_on_from_there_on_another_machin
     shutil.rmtree(tmp_path / "cache")
 
     (tmp_path / "first.ckpt").write_bytes(with_data.read(f"out/{saved}"))
-    step = checkpoint.read(tmp_path / "first.ckpt", SPEC).meta["step"]
+    step = checkpoint_file.read_checkpoint(tmp_path / "first.ckpt", SPEC).meta["step"]
     assert train(with_data, "--max_epoch", "5000", "--max_steps", str(step + 2), "--resume", "auto") == 0
     out = capsys.readouterr().out
     assert "resume auto: going on from" in out
@@ -69,7 +69,7 @@ def test_a_stopped_job_is_in_the_bucket_and_goes_on_from_there_on_another_machin
     assert {name.split("/")[0] for name in found} == {run}
     (newest,) = set(found) - {saved}
     (tmp_path / "second.ckpt").write_bytes(with_data.read(f"out/{newest}"))
-    assert checkpoint.read(tmp_path / "second.ckpt", SPEC).meta["step"] == step + 2
+    assert checkpoint_file.read_checkpoint(tmp_path / "second.ckpt", SPEC).meta["step"] == step + 2
 
 
 def test_a_bucket_that_goes_away_does_not_stop_the_training(

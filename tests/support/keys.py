@@ -16,12 +16,12 @@ from mindspore import Tensor
 from mindzoo.models import get_spec
 from mindzoo.tests.support.trainings import PLAIN_IMAGES, newest_run, tiny
 from mindzoo.utils import commands
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.config import reading
 from mindzoo.utils.config.keys import TRAIN_ALIASES
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
-from mindzoo.utils.training import trainer
+from mindzoo.utils.training import setup
 
 Test = TypeVar("Test", bound=Callable[..., None])
 LOGITS = np.array([[2.0, 0.0, -1.0], [0.0, 1.0, 3.0]], np.float32)
@@ -42,9 +42,9 @@ class Run:
         return sorted(path.name for path in self.folder.glob("*.ckpt"))
 
     @property
-    def found(self) -> checkpoint.Checkpoint:
+    def found(self) -> checkpoint_file.Checkpoint:
         """The last of its checkpoints by name."""
-        return checkpoint.read(self.folder / self.names[-1], self.spec)
+        return checkpoint_file.read_checkpoint(self.folder / self.names[-1], self.spec)
 
     @property
     def losses(self) -> list[float]:
@@ -67,7 +67,7 @@ class Keys:
 
     def parsed(self, *flags: str) -> reading.Loaded[Any]:
         """The configuration of a training."""
-        return reading.load(self.spec.train_config, flags, aliases={**TRAIN_ALIASES, **self.spec.train_aliases})
+        return reading.read_config(self.spec.train_config, flags, aliases={**TRAIN_ALIASES, **self.spec.train_aliases})
 
     def said(self, *flags: str) -> list[str]:
         """The lines on keys that have no effect."""
@@ -83,12 +83,12 @@ class Keys:
         settings = self.parsed(*tiny(self.spec.name), *flags).config
         init_options = {name: getattr(settings, name) for name in self.spec.init_options}
         network = self.spec.build(3, **self.spec.network_options(settings), **init_options)
-        loss = trainer.build_loss(settings, 3, np.arange(3))
-        return trainer.build_step(settings, network, loss, np.full(4, 0.5), "CPU", World())
+        loss = setup.build_loss(settings, 3, np.arange(3))
+        return setup.build_step(settings, network, loss, np.full(4, 0.5), "CPU", World())
 
     def loss(self, *flags: str) -> float:
         """The loss of fixed logits that these flags ask for: LOGITS for the classes LABELS."""
-        loss = trainer.build_loss(self.parsed(*flags).config, 3, LABELS)
+        loss = setup.build_loss(self.parsed(*flags).config, 3, LABELS)
         return float(loss(Tensor(LOGITS), Tensor(LABELS)))
 
     def train(self, data: Path, output: Path, *flags: str) -> Run:

@@ -14,7 +14,7 @@ import numpy as np
 from mindzoo import cli
 from mindzoo.models import create_model
 from mindzoo.models.densenet121 import SPEC
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.data.transforms import Preprocessing
 from mindzoo.utils.retrieval.vectors import facts_path, lines_path
 
@@ -34,7 +34,7 @@ def save_tiny_checkpoint(path: Path, seed: int = 1, **meta: Any) -> Path:
     ms.set_seed(seed)
     network = create_model("densenet121", num_classes=3, **OPTIONS)
     content = {"network": SPEC.name, "options": OPTIONS, "num_classes": 3, "preprocessing": HOW.to_dict(), **meta}
-    checkpoint.save(path, network.parameters_dict(), content)
+    checkpoint_file.save_checkpoint(path, network.parameters_dict(), content)
     return path
 
 

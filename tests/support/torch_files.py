@@ -162,7 +162,7 @@ def assert_same(found: dict[str, np.ndarray], wanted: dict[str, Any]) -> None:
 
 def refusal(path: Path) -> str:
     with pytest.raises(UserError) as caught:
-        torch_file.read(path)
+        torch_file.read_torch_file(path)
     message = str(caught.value)
     assert str(path) in message
     assert "\n" not in message

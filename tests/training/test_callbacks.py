@@ -16,7 +16,7 @@ from mindzoo.models.densenet121 import SPEC
 from mindzoo.models.densenet121.keys import DenseNetTrainConfig
 from mindzoo.tests.support.trainings import Trained
 from mindzoo.utils import log
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.data import class_folders as folders
 from mindzoo.utils.data import transforms
 from mindzoo.utils.data.loader import Data, EvalData, TrainData
@@ -24,15 +24,15 @@ from mindzoo.utils.errors import UserError
 from mindzoo.utils.learning import optimizers
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy
 from mindzoo.utils.learning.train_step import TrainStep
-from mindzoo.utils.log import Progress
+from mindzoo.utils.log import ProgressDisplay
 from mindzoo.utils.runtime import World
 from mindzoo.utils.training import run_folder, trainer
 from mindzoo.utils.training.callbacks.epoch_line import EpochLine
 from mindzoo.utils.training.callbacks.evaluation import Evaluation, averaged_weights
 from mindzoo.utils.training.callbacks.progress_line import ProgressLine, duration
 from mindzoo.utils.training.callbacks.saving import Checkpoints
-from mindzoo.utils.training.hit_counter import Evaluator
-from mindzoo.utils.training.state import Run
+from mindzoo.utils.training.hit_counter import HitCounter
+from mindzoo.utils.training.state import RunState
 
 STEPS = 4
 
@@ -44,7 +44,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def make_run(folder: Path, *, ema_decay: float = 0.0, world: World | None = None, **settings: Any) -> Run:
+def make_run(folder: Path, *, ema_decay: float = 0.0, world: World | None = None, **settings: Any) -> RunState:
     """A run of three epochs of four steps that computes nothing by itself."""
     world = world or World()
     progress = log.start()
@@ -55,10 +55,10 @@ def make_run(folder: Path, *, ema_decay: float = 0.0, world: World | None = None
     step = TrainStep(network, SmoothedCrossEntropy(3), optimizer, ema_decay=ema_decay)
     made = run_folder.create(str(folder), dated=False, world=world)
     meta = {"network": SPEC.name, "options": {}, "classes": ["blue", "green", "red"], "num_classes": 3}
-    return Run(SPEC, config, world, made, step, rates, STEPS, meta, progress)
+    return RunState(SPEC, config, world, made, step, rates, STEPS, meta, progress)
 
 
-def advance(run: Run, loss: float = 1.0) -> None:
+def advance(run: RunState, loss: float = 1.0) -> None:
     run.advance(ms.Tensor(loss, ms.float32))
 
 
@@ -66,7 +66,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*.ckpt"))
 
 
-def play(run: Run, saver: Checkpoints, *, steps: int = 12, other: Path | None = None) -> list[list[str]]:
+def play(run: RunState, saver: Checkpoints, *, steps: int = 12, other: Path | None = None) -> list[list[str]]:
     """The checkpoints that are there after each step."""
     seen = []
     for _ in range(steps):
@@ -99,7 +99,7 @@ def test_names_and_intervals(tmp_path: Path, settings: dict[str, Any], wanted: l
     wanted = wanted or ["0-1_3.ckpt", "0-2_2.ckpt", "0-2_4.ckpt", "0-3_1.ckpt", "0-3_4.ckpt"]
     assert names(run.folder.path) == wanted
     assert run.saved == str(run.folder.path / "0-3_4.ckpt")
-    meta = checkpoint.read(run.folder.path / wanted[0], SPEC).meta
+    meta = checkpoint_file.read_checkpoint(run.folder.path / wanted[0], SPEC).meta
     epoch, step = (int(part) for part in wanted[0][2:-5].split("_"))
     assert (meta["epoch"], meta["epoch_step"], meta["step"]) == (epoch - 1, step, (epoch - 1) * STEPS + step)
     assert meta["steps_per_epoch"] == STEPS
@@ -171,7 +171,7 @@ def test_progress_lines_come_at_the_interval(tmp_path: Path, capsys: pytest.Capt
 
 def test_a_terminal_has_one_line_that_is_taken_away(tmp_path: Path) -> None:
     run, stream = make_run(tmp_path / "out"), Terminal()
-    run.progress = Progress(stream)
+    run.progress = ProgressDisplay(stream)
     line = ProgressLine()
     for loss in (1.25, 1.5):
         advance(run, loss)
@@ -201,9 +201,9 @@ def test_the_epoch_line_and_its_metrics(tmp_path: Path, capsys: pytest.CaptureFi
     assert row["lr"] == pytest.approx(run.rates[3])
 
 
-def load_colors(run: Run, trained: Trained, *, averaged: bool) -> None:
+def load_colors(run: RunState, trained: Trained, *, averaged: bool) -> None:
     """Weights that classify every image right, as the raw or as the averaged ones; the others are noise."""
-    good = checkpoint.read(trained.checkpoint, SPEC).averaged
+    good = checkpoint_file.read_checkpoint(trained.checkpoint, SPEC).averaged
     random = np.random.default_rng(0)
     step = run.train_step
     for cell, is_good in ((step.weights, not averaged), (step.shadow, averaged)):
@@ -216,9 +216,11 @@ def load_colors(run: Run, trained: Trained, *, averaged: bool) -> None:
 def test_evaluation_uses_the_averaged_weights_and_keeps_the_best(tmp_path: Path, trained: Trained) -> None:
     run, saver = make_run(tmp_path / "out", ema_decay=0.5), Checkpoints()
     scanned = folders.scan(trained.data / "val")
-    how = transforms.Preprocessing.from_dict(checkpoint.read(trained.checkpoint, SPEC).meta["preprocessing"])
+    how = transforms.Preprocessing.from_dict(
+        checkpoint_file.read_checkpoint(trained.checkpoint, SPEC).meta["preprocessing"]
+    )
     data = EvalData(scanned, transforms.evaluation_operations(how), batch_size=13, world=World(), workers=1)
-    callback = Evaluation(Evaluator(run.train_step.network, 3, World()), data, saver)
+    callback = Evaluation(HitCounter(run.train_step.network, 3, World()), data, saver)
     accuracies, best = [], []
     for averaged in (False, True, False):
         load_colors(run, trained, averaged=averaged)
@@ -231,7 +233,7 @@ def test_evaluation_uses_the_averaged_weights_and_keeps_the_best(tmp_path: Path,
         assert run.train_step.training
         rows = (run.folder.path / "metrics.jsonl").read_text().splitlines()
         accuracies.append(json.loads(rows[-1])["accuracy"])
-        best.append(checkpoint.read(run.folder.path / "best.ckpt", SPEC).meta["best"])
+        best.append(checkpoint_file.read_checkpoint(run.folder.path / "best.ckpt", SPEC).meta["best"])
         run.epoch, run.epoch_step = run.epoch + 1, 0
     assert accuracies[1] == 1.0
     assert accuracies[0] == accuracies[2] < 1.0
@@ -242,18 +244,20 @@ def test_evaluation_uses_the_averaged_weights_and_keeps_the_best(tmp_path: Path,
 @pytest.fixture(scope="module")
 def colored(trained: Trained) -> EvalData:
     """The images that the small network is evaluated on."""
-    how = transforms.Preprocessing.from_dict(checkpoint.read(trained.checkpoint, SPEC).meta["preprocessing"])
+    how = transforms.Preprocessing.from_dict(
+        checkpoint_file.read_checkpoint(trained.checkpoint, SPEC).meta["preprocessing"]
+    )
     operations = transforms.evaluation_operations(how)
     return EvalData(folders.scan(trained.data / "val"), operations, batch_size=13, world=World(), workers=1)
 
 
 @pytest.fixture(scope="module")
-def evaluator() -> Evaluator:
+def evaluator() -> HitCounter:
     """Of a network that no training changes, so that it is compiled once."""
-    return Evaluator(SPEC.build(3, block_config=(1, 1), growth_rate=4, init_features=8), 3, World())
+    return HitCounter(SPEC.build(3, block_config=(1, 1), growth_rate=4, init_features=8), 3, World())
 
 
-def evaluated_epochs(run: Run, evaluator: Evaluator, data: EvalData) -> list[int]:
+def evaluated_epochs(run: RunState, evaluator: HitCounter, data: EvalData) -> list[int]:
     """The epochs, from 1, after which an evaluation is noted; each has the same result."""
     callback = Evaluation(evaluator, data, Checkpoints())
     for epoch in range(run.config.max_epoch):
@@ -269,7 +273,7 @@ def evaluated_epochs(run: Run, evaluator: Evaluator, data: EvalData) -> list[int
     [(0, 1, [1, 2, 3]), (0, 2, [2, 3]), (1, 1, [2, 3]), (2, 2, [3]), (1, 2, [2, 3]), (9, 1, [3])],
 )
 def test_evaluation_by_interval_and_after_eval_start_epoch(
-    tmp_path: Path, evaluator: Evaluator, colored: EvalData, start: int, interval: int, wanted: list[int]
+    tmp_path: Path, evaluator: HitCounter, colored: EvalData, start: int, interval: int, wanted: list[int]
 ) -> None:
     """The last epoch is evaluated in any case."""
     run = make_run(tmp_path / "out", eval_start_epoch=start, eval_interval=interval)
@@ -278,7 +282,7 @@ def test_evaluation_by_interval_and_after_eval_start_epoch(
 
 @pytest.mark.parametrize(("settings", "wanted"), [({}, ["best.ckpt"]), ({"save_best_ckpt": False}, [])])
 def test_the_best_is_kept_unless_it_is_not_wanted(
-    tmp_path: Path, evaluator: Evaluator, colored: EvalData, settings: dict[str, Any], wanted: list[str]
+    tmp_path: Path, evaluator: HitCounter, colored: EvalData, settings: dict[str, Any], wanted: list[str]
 ) -> None:
     """What was best is known in either case, and so a run that goes on knows it."""
     run = make_run(tmp_path / "out", **settings)

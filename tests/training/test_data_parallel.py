@@ -42,9 +42,9 @@ def train(data: Path, output: Path, *flags: str, ranks: int = 1) -> str:
 
 def weights(output: Path, name: str) -> dict[str, np.ndarray]:
     from mindzoo.models import get_spec
-    from mindzoo.utils.checkpoints import checkpoint
+    from mindzoo.utils.checkpoints import checkpoint_file
 
-    return checkpoint.read(next(output.glob(f"*/{name}")), get_spec("densenet121")).weights
+    return checkpoint_file.read_checkpoint(next(output.glob(f"*/{name}")), get_spec("densenet121")).weights
 
 
 def test_two_ranks_train_one_model_and_count_every_image(colors: Path, tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ from mindspore import Tensor, nn
 
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.trainings import Trained
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan
 from mindzoo.utils.data import class_folders as folders
 from mindzoo.utils.data import transforms
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.runtime import World
-from mindzoo.utils.training.hit_counter import Evaluator
+from mindzoo.utils.training.hit_counter import HitCounter
 
 HOW = transforms.Preprocessing((32, 32), 1.0, "square", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -54,7 +54,7 @@ def data_of(root: Path, batch_size: int, world: World | None = None) -> EvalData
 @pytest.mark.parametrize("batch_size", [1, 4, 5, 13])
 def test_every_image_counts_once(colors: Path, batch_size: int) -> None:
     network = network_of(3)
-    result = Evaluator(network, 3, World()).run(data_of(colors / "val", batch_size))
+    result = HitCounter(network, 3, World()).run(data_of(colors / "val", batch_size))
     top1, top3, loss = reference(network, colors / "val", 3)
     assert (result.top1, result.top5, result.total, result.k) == (top1, top3, 13, 3)
     assert 0 < top1 < 13
@@ -65,7 +65,7 @@ def test_every_image_counts_once(colors: Path, batch_size: int) -> None:
 @pytest.mark.parametrize(("classes", "k"), [(3, 3), (4, 4), (5, 5), (9, 5)])
 def test_top_k_with_few_and_many_classes(colors: Path, classes: int, k: int) -> None:
     network = network_of(classes)
-    result = Evaluator(network, classes, World()).run(data_of(colors / "val", 7))
+    result = HitCounter(network, classes, World()).run(data_of(colors / "val", 7))
     top1, top, loss = reference(network, colors / "val", k)
     assert (result.top1, result.top5, result.k) == (top1, top, k)
     assert result.loss == pytest.approx(loss, rel=1e-5)
@@ -82,11 +82,11 @@ def test_ranks_share_the_images_without_overlap(colors: Path, size: int) -> None
 
 
 def test_the_same_evaluator_counts_again(colors: Path, trained: Trained) -> None:
-    found = checkpoint.read(trained.checkpoint, SPEC)
-    plan = checkpoint.plan(SPEC, found)
+    found = checkpoint_file.read_checkpoint(trained.checkpoint, SPEC)
+    plan = network_plan.plan_network(SPEC, found)
     network = SPEC.build(plan.num_classes, **plan.options)
-    checkpoint.load(network, found)
-    evaluator, data = Evaluator(network, 3, World()), data_of(colors / "val", 5)
+    loading.load_into(network, found)
+    evaluator, data = HitCounter(network, 3, World()), data_of(colors / "val", 5)
     first = evaluator.run(data)
     assert first.accuracy == 1.0
     assert evaluator.run(data) == first

@@ -14,7 +14,7 @@ import pytest
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.trainings import KEPT, PLAIN_IMAGES, Trained, newest_run, run_train, training
 from mindzoo.utils import commands, log
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.data import class_folders as folders
 from mindzoo.utils.data import transforms
@@ -43,7 +43,7 @@ def assert_same(first: Path, second: Path) -> None:
 
 
 def hashes(folder: Path) -> Hashes:
-    return {str(path.relative_to(folder)): checkpoint.sha256(path) for path in folder.rglob("*") if path.is_file()}
+    return {str(path.relative_to(folder)): checkpoint_file.sha256(path) for path in folder.rglob("*") if path.is_file()}
 
 
 def numbered(folder: Path, source: Path, *names: str) -> None:
@@ -121,9 +121,9 @@ def test_a_run_goes_on_in_the_middle_of_an_epoch(
     assert "epoch 2/3 step 4/6" in out
     assert "epoch 1/3" not in out
     assert "step 1/6" not in out.split("epoch[1]")[0]
-    meta = checkpoint.read(second / "0-3_2.ckpt", SPEC).meta
+    meta = checkpoint_file.read_checkpoint(second / "0-3_2.ckpt", SPEC).meta
     assert (meta["epoch"], meta["epoch_step"], meta["step"]) == (2, 2, 14)
-    assert meta["best"] == checkpoint.read(whole / "0-3_2.ckpt", SPEC).meta["best"]
+    assert meta["best"] == checkpoint_file.read_checkpoint(whole / "0-3_2.ckpt", SPEC).meta["best"]
     after = hashes(tmp_path / "parts")
     changed = {name for name in before if after.get(name) != before[name]}
     assert {Path(name).name for name in changed} <= {"metrics.jsonl", "best.ckpt", f"{second.name}_rank_0.log"}
@@ -151,7 +151,7 @@ def test_a_named_checkpoint_goes_on_in_a_new_folder(stopped: Trained, tmp_path: 
 
 
 def test_the_loss_scale_and_best_metric_are_restored(stopped: Trained, tmp_path: Path) -> None:
-    found = checkpoint.read(stopped.checkpoint, SPEC)
+    found = checkpoint_file.read_checkpoint(stopped.checkpoint, SPEC)
     assert found.meta["best"]["epoch"] == 1
     values = {**found.weights, **{f"ema.{n}": v for n, v in found.averaged.items()}, **found.state}
     values["loss_scale"] = np.asarray(4096.0, np.float32)
@@ -159,9 +159,9 @@ def test_the_loss_scale_and_best_metric_are_restored(stopped: Trained, tmp_path:
     meta = {**found.meta, "best": {"accuracy": 2.0, "epoch": 1, "step": 6}}  # better than anything that may come
     folder = tmp_path / "out" / "run"
     folder.mkdir(parents=True)
-    checkpoint.save(folder / "0-2_2.ckpt", rows, meta)
+    checkpoint_file.save_checkpoint(folder / "0-2_2.ckpt", rows, meta)
     run_train(stopped.data, tmp_path / "out", "--resume", "auto", "--max_epoch", "2", *KEPT)
-    after = checkpoint.read(folder / "0-2_6.ckpt", SPEC)
+    after = checkpoint_file.read_checkpoint(folder / "0-2_6.ckpt", SPEC)
     assert after.state["loss_scale"] == 4096.0
     assert after.state["loss_scale_good_updates"] == 12
     assert after.meta["best"]["accuracy"] == 2.0
@@ -195,15 +195,15 @@ def test_the_order_of_images_goes_on_where_it_was(colors: Path) -> None:
 
 
 def weights_only(path: Path, source: Path) -> Path:
-    found = checkpoint.read(source, SPEC)
+    found = checkpoint_file.read_checkpoint(source, SPEC)
     rows = {name: ms.Parameter(ms.Tensor(value)) for name, value in found.weights.items()}
     facts = {name: found.meta[name] for name in ("network", "options", "num_classes", "classes")}
-    checkpoint.save(path, rows, facts)
+    checkpoint_file.save_checkpoint(path, rows, facts)
     return path
 
 
 def zoo_file(path: Path, source: Path, **state: np.ndarray) -> Path:
-    found = checkpoint.read(source, SPEC)
+    found = checkpoint_file.read_checkpoint(source, SPEC)
     rows = [{"name": name, "data": ms.Tensor(value)} for name, value in {**found.weights, **state}.items()]
     ms.save_checkpoint(rows, str(path))
     return path
@@ -273,7 +273,7 @@ def test_weights_alone_go_on_where_the_schedule_is(
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows if row["kind"] == "epoch"] == [2]
     assert [row["lr"] for row in rows if row["kind"] == "epoch"] == [0.0]
-    start, end = (checkpoint.read(p, SPEC).weights for p in (path, run / "0-3_6.ckpt"))
+    start, end = (checkpoint_file.read_checkpoint(p, SPEC).weights for p in (path, run / "0-3_6.ckpt"))
     np.testing.assert_array_equal(end["head.fc.weight"], start["head.fc.weight"])
 
 
@@ -295,7 +295,7 @@ def test_begin_epoch_must_agree_with_a_state(
 def test_end_epoch_ends_the_run_within_the_schedule(colors: Path, tmp_path: Path) -> None:
     run = run_train(colors / "train", tmp_path / "out", "--max_epoch", "4", "--end_epoch", "1", "--lr", "0.1")
     assert [path.name for path in run.glob("*.ckpt")] == ["0-1_6.ckpt"]
-    found = checkpoint.read(run / "0-1_6.ckpt", SPEC)
+    found = checkpoint_file.read_checkpoint(run / "0-1_6.ckpt", SPEC)
     assert found.state["learning_rate"].shape == (24,)
 
 

@@ -22,7 +22,7 @@ from mindzoo.models.multigrain.keys import MultiGrainTrainConfig
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.trainings import Trained, newest_run, run_train, training
 from mindzoo.utils import commands, log
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.config.reading import Loaded, read_yaml
 from mindzoo.utils.errors import UserError
@@ -30,7 +30,7 @@ from mindzoo.utils.learning.losses import SmoothedCrossEntropy
 from mindzoo.utils.learning.thor import ThorStep
 from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.runtime import World
-from mindzoo.utils.training import trainer
+from mindzoo.utils.training import setup
 
 
 def metrics(folder: Path, kind: str) -> list[dict[str, Any]]:
@@ -68,7 +68,7 @@ def test_metrics_of_a_run(trained: Trained) -> None:
 
 def test_the_best_checkpoint_is_the_first_of_the_best_epochs(trained: Trained) -> None:
     accuracies = [row["accuracy"] for row in metrics(trained.folder, "evaluation")]
-    meta = checkpoint.read(trained.folder / "best.ckpt", SPEC).meta
+    meta = checkpoint_file.read_checkpoint(trained.folder / "best.ckpt", SPEC).meta
     first = accuracies.index(max(accuracies)) + 1
     assert meta["best"] == {"accuracy": max(accuracies), "epoch": first, "step": 6 * first}
     assert (meta["epoch"], meta["epoch_step"]) == (first - 1, 6)
@@ -84,7 +84,7 @@ def test_configuration_environment_and_classes(trained: Trained) -> None:
     head = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     assert facts["commit"] == (head.stdout.strip() or None)
     assert facts["device"] == "CPU"
-    meta = checkpoint.read(trained.checkpoint, SPEC).meta
+    meta = checkpoint_file.read_checkpoint(trained.checkpoint, SPEC).meta
     assert meta["classes"] == ["blue", "green", "red"]
     assert meta["options"] == {"flavour": "zoo", "block_config": [1, 1], "growth_rate": 4, "init_features": 8}
     assert meta["preprocessing"]["image_size"] == [32, 32]
@@ -106,7 +106,7 @@ def test_the_log_file_holds_what_the_console_showed(
 def test_another_seed_gives_other_weights(colors: Path, tmp_path: Path) -> None:
     """That the same seed gives the same ones is shown where runs are resumed."""
     first, second = (
-        checkpoint.read(
+        checkpoint_file.read_checkpoint(
             run_train(colors / "train", tmp_path / seed, "--max_steps", "1", "--lr", "0", "--seed", seed)
             / "0-1_1.ckpt",
             SPEC,
@@ -146,7 +146,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(
 def test_mixed_precision(colors: Path, tmp_path: Path, flags: list[str]) -> None:
     folder = run_train(colors, tmp_path / "out", "--max_epoch", "1", *flags)
     assert np.isfinite(metrics(folder, "epoch")[0]["loss"])
-    found = checkpoint.read(folder / "0-1_6.ckpt", SPEC)
+    found = checkpoint_file.read_checkpoint(folder / "0-1_6.ckpt", SPEC)
     assert all(np.isfinite(value.astype(np.float32)).all() for value in found.weights.values())
     result = metrics(folder, "evaluation")[0]
     assert np.isfinite(result["loss"])
@@ -180,8 +180,8 @@ def test_a_single_class_cannot_have_smoothed_labels() -> None:
     """But it can be trained, for instance with a loss on copies."""
     labels = np.zeros(4, np.int32)
     with pytest.raises(UserError, match=r"^there is one class, .*; give --label_smooth false$"):
-        trainer.build_loss(TrainConfig(label_smooth=True), 1, labels)
-    assert trainer.build_loss(TrainConfig(label_smooth=False), 1, labels).off == 0
+        setup.build_loss(TrainConfig(label_smooth=True), 1, labels)
+    assert setup.build_loss(TrainConfig(label_smooth=False), 1, labels).off == 0
 
 
 @pytest.mark.parametrize("accumulation", [1, 2])
@@ -192,7 +192,7 @@ def test_thor_makes_second_order_steps(capsys: pytest.CaptureFixture[str], accum
     network = MULTIGRAIN.build(3, layers=(1, 1, 1, 1), base_width=2)
     forward, loss = MULTIGRAIN.objective(config, network, SmoothedCrossEntropy(3), 0)
     rates = np.full(12, 0.1)
-    step = trainer.build_step(config, forward, loss, rates, "CPU", World())
+    step = setup.build_step(config, forward, loss, rates, "CPU", World())
     assert isinstance(step, ThorStep)
     assert step.frequency == 2
     assert "frequency 3 does not divide" in capsys.readouterr().out
@@ -200,14 +200,14 @@ def test_thor_makes_second_order_steps(capsys: pytest.CaptureFixture[str], accum
     wanted = (0.02345 * 0.5467 ** (done / 10))[accumulation - 1 :: accumulation]
     np.testing.assert_allclose(step.dampings.asnumpy(), wanted, rtol=1e-6)
     config = dataclasses.replace(config, optimizer="momentum")
-    assert type(trainer.build_step(config, forward, loss, rates, "CPU", World())) is TrainStep
+    assert type(setup.build_step(config, forward, loss, rates, "CPU", World())) is TrainStep
 
 
 def test_thor_is_not_fed_by_a_data_sink() -> None:
     config: TrainConfig = MultiGrainTrainConfig(sink_mode=True)
     loaded = Loaded(config, frozenset({"sink_mode"}))
     for device in ("CPU", "Ascend"):
-        (line,) = trainer.ineffective(loaded, device, evaluated=True)
+        (line,) = setup.ineffective(loaded, device, evaluated=True)
         assert line == "sink_mode has no effect: with the optimizer thor the steps run one by one"
 
 
@@ -235,9 +235,9 @@ def test_signals_end_with_a_checkpoint_and_the_run_goes_on(
     assert "asked to stop: finishing this step" in out
     folder = newest_run(output)
     (saved,) = folder.glob("*.ckpt")
-    meta = checkpoint.read(saved, SPEC).meta
+    meta = checkpoint_file.read_checkpoint(saved, SPEC).meta
     assert f"stopped at step {meta['step']}: saved {saved}; go on with --resume auto" in out
     done = meta["step"] + 3
     assert run_train(data, output, "--max_epoch", "5000", "--resume", "auto", "--max_steps", str(done)) == folder
-    steps = {checkpoint.read(path, SPEC).meta["step"] for path in folder.glob("*.ckpt")}
+    steps = {checkpoint_file.read_checkpoint(path, SPEC).meta["step"] for path in folder.glob("*.ckpt")}
     assert steps == {meta["step"], done}

@@ -9,8 +9,9 @@ from typing import Any
 
 from mindspore import nn
 
-from mindzoo.utils.checkpoints import checkpoint
-from mindzoo.utils.checkpoints.checkpoint import Checkpoint, Plan
+from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan
+from mindzoo.utils.checkpoints.checkpoint_file import Checkpoint
+from mindzoo.utils.checkpoints.network_plan import NetworkPlan
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.transforms import Preprocessing
 from mindzoo.utils.errors import UserError
@@ -22,7 +23,7 @@ class Source:
     """A checkpoint that has been read, with what to build for it and how to feed it."""
 
     checkpoint: Checkpoint
-    plan: Plan
+    plan: NetworkPlan
     preprocessing: Preprocessing
 
     def class_names(self) -> list[str]:
@@ -31,20 +32,20 @@ class Source:
         return names + [str(number) for number in range(len(names), self.plan.num_classes)]
 
 
-def source(spec: ModelSpec, path: Path, loaded: Loaded[Any]) -> Source:
+def read_source(spec: ModelSpec, path: Path, loaded: Loaded[Any]) -> Source:
     """Read a checkpoint; keys that were given win over what it says.
 
     Raises:
-        UserError: see `mindzoo.utils.checkpoints.checkpoint`.
+        UserError: see `mindzoo.utils.checkpoints.checkpoint_file`.
     """
-    content = checkpoint.read(path, spec)
+    content = checkpoint_file.read_checkpoint(path, spec)
     given = {name: value for name, value in dataclasses.asdict(loaded.config).items() if name in loaded.given}
     options = {name: given[name] for name in spec.options if name in given}
     recorded = content.meta.get("preprocessing") or Preprocessing.from_config(spec.eval_config()).to_dict()
     wanted: dict[str, Any] = {name: given[name] for name in recorded if name in given}
     if "image_size" in wanted:
         wanted["image_size"] = loaded.config.image_size
-    plan = checkpoint.plan(spec, content, options=options)
+    plan = network_plan.plan_network(spec, content, options=options)
     if "image_size" in plan.options:
         wanted["image_size"] = tuple(plan.options["image_size"])
     preprocessing = Preprocessing.from_dict({**recorded, **wanted})
@@ -52,10 +53,10 @@ def source(spec: ModelSpec, path: Path, loaded: Loaded[Any]) -> Source:
     return Source(content, plan, preprocessing)
 
 
-def build(spec: ModelSpec, made_from: Source, which: str, *, say: bool = True) -> nn.Cell:
+def build_network(spec: ModelSpec, made_from: Source, which: str, *, say: bool = True) -> nn.Cell:
     """The network with its weights, set to inference. `which`: "averaged" or "raw"; `say`: log it."""
     network = spec.make(made_from.plan.num_classes, made_from.plan.options)
-    checkpoint.load(network, made_from.checkpoint, which=which, without=made_from.plan.kept, say=say)
+    loading.load_into(network, made_from.checkpoint, which=which, without=made_from.plan.kept, say=say)
     network.set_train(False)
     return network
 

@@ -166,7 +166,7 @@ class _Machine:
         return storage
 
 
-def read(path: Path) -> dict[str, np.ndarray]:
+def read_torch_file(path: Path) -> dict[str, np.ndarray]:
     """The weights in a file that torch.save wrote, by PyTorch's names.
 
     They are looked for under `WEIGHTS`, then the file itself may be the state dict, then under `AVERAGED`. A

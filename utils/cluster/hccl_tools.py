@@ -164,12 +164,12 @@ def merge(files: Sequence[Path]) -> dict[str, Any]:
     """
     servers = []
     for path in files:
-        rank_table.load(path)
+        rank_table.read_table(path)
         servers += rank_table.read_json(path)["server_list"]
     for rank, device in enumerate(device for server in servers for device in server["device"]):
         device["rank_id"] = str(rank)
     table = _table(servers)
-    faults = rank_table.check(table)
+    faults = rank_table.faults_of(table)
     if faults:
         names = ", ".join(map(str, files))
         raise UserError("\n  ".join([f"the table of {names} together would have faults:", *faults]))

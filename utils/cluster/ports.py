@@ -11,7 +11,7 @@ from mindzoo.utils.errors import UserError
 SHARED_PORT = 8118
 
 
-def settle(address: str, wanted: int, *, nodes: int, node_rank: int) -> int:
+def choose_port(address: str, wanted: int, *, nodes: int, node_rank: int) -> int:
     """The port: `wanted`, or one that is free; with several servers a fixed one, since all of them must know it.
 
     Raises:

@@ -73,7 +73,7 @@ class RankTable:
         return tuple(device.rank_id for device in self.devices_of(server))
 
 
-def load(path: str | Path) -> RankTable:
+def read_table(path: str | Path) -> RankTable:
     """Read the rank table at `path`.
 
     Raises:
@@ -108,7 +108,7 @@ def read_json(path: Path) -> Any:
         ) from None
 
 
-def check(content: Any) -> list[str]:
+def faults_of(content: Any) -> list[str]:
     """The faults of a table, the parsed JSON; each is a sentence that begins with its place in the file."""
     return parse(content)[1]
 

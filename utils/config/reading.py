@@ -84,7 +84,7 @@ class Loaded(Generic[C]):
         return f"{other} is {show(found)}, and it is used with {words} only"
 
 
-def load(
+def read_config(
     config_class: type[C],
     argv: Sequence[str],
     *,

@@ -54,7 +54,7 @@ class Seen:
     cann: tuple[str, ...] = ()
 
 
-def check(wanted: int, nodes: Path = NODES, driver: Path = DRIVER) -> Iterator[Finding]:
+def check_ascend(wanted: int, nodes: Path = NODES, driver: Path = DRIVER) -> Iterator[Finding]:
     """The checks of devices, driver and CANN; `wanted` devices must be there."""
     numbers = device_numbers(nodes)
     try:

@@ -28,9 +28,9 @@ def report(config: DoctorConfig) -> bool:
 def examine(settings: DoctorConfig) -> Iterator[Finding]:
     """The outcome of each check, as soon as it is there."""
     yield from machine.check_versions()
-    yield from ascend.check(settings.devices)
+    yield from ascend.check_ascend(settings.devices)
     yield machine.check_cpu()
-    table = table_check.check(settings.rank_table, settings.node_rank)
+    table = table_check.check_table(settings.rank_table, settings.node_rank)
     yield table.finding
     yield machine.check_port(settings.port or ports.SHARED_PORT, needed=settings.port > 0 or table.servers > 1)
     if ascend.device_numbers():

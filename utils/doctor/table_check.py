@@ -21,13 +21,15 @@ class Checked(NamedTuple):
     servers: int = 1
 
 
-def check(path: str, node_rank: int = -1, nodes: Path = ascend.NODES, hccn_conf: Path = addresses.HCCN_CONF) -> Checked:
+def check_table(
+    path: str, node_rank: int = -1, nodes: Path = ascend.NODES, hccn_conf: Path = addresses.HCCN_CONF
+) -> Checked:
     """Check the table at `path`, or that of RANK_TABLE_FILE; `node_rank` -1: this server is to be found."""
     path = path or os.environ.get("RANK_TABLE_FILE", "")
     if not path:
         return Checked(ok(SUBJECT, "none, and none is needed: --rank_table FILE checks one"))
     try:
-        table = rank_table.load(path)
+        table = rank_table.read_table(path)
         number = rank_table.local_server(table, None if node_rank < 0 else node_rank, hccn_conf)
     except UserError as error:
         return Checked(problem(SUBJECT, str(error)))

@@ -9,7 +9,7 @@ import mindspore as ms
 import numpy as np
 
 from mindzoo.utils import runtime
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan
 from mindzoo.utils.config.keys import ConvertConfig
 from mindzoo.utils.data.transforms import Preprocessing
 from mindzoo.utils.errors import UserError
@@ -26,11 +26,11 @@ def convert(specs: Collection[ModelSpec], config: ConvertConfig) -> Path:
     """
     source, target = _names(config)
     runtime.start("CPU")
-    spec, found = checkpoint.recognise(source, specs)
-    plan = checkpoint.plan(spec, found)
+    spec, found = checkpoint_file.recognise(source, specs)
+    plan = network_plan.plan_network(spec, found)
     network = spec.make(plan.num_classes, plan.options)
     logger.info("%s: %s with %s", source, spec.name, _described(plan.options))
-    checkpoint.load(network, found, which=config.weights, without=plan.kept)
+    loading.load_into(network, found, which=config.weights, without=plan.kept)
     settings = spec.eval_config(**({"image_size": plan.options["image_size"]} if "image_size" in plan.options else {}))
     meta = {
         "network": spec.name,
@@ -39,9 +39,9 @@ def convert(specs: Collection[ModelSpec], config: ConvertConfig) -> Path:
         "classes": found.classes,
         "preprocessing": found.meta.get("preprocessing") or Preprocessing.from_config(settings).to_dict(),
         "mindspore": ms.__version__,
-        "converted_from": {"file": source.name, "sha256": checkpoint.sha256(source)},
+        "converted_from": {"file": source.name, "sha256": checkpoint_file.sha256(source)},
     }
-    checkpoint.save(target, network.parameters_dict(), meta)
+    checkpoint_file.save_checkpoint(target, network.parameters_dict(), meta)
     size = sum(int(np.prod(parameter.shape)) for parameter in network.get_parameters())
     logger.info("wrote %s: %s numbers in %d parameters", target, f"{size:,}", len(network.parameters_dict()))
     return target

@@ -9,8 +9,8 @@ from typing import Any
 from mindspore import nn
 
 from mindzoo.utils import runtime, storage
-from mindzoo.utils.checkpoints import checkpoint, network_source
-from mindzoo.utils.checkpoints.checkpoint import Plan
+from mindzoo.utils.checkpoints import loading, network_source
+from mindzoo.utils.checkpoints.network_plan import NetworkPlan
 from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.config.keys import EvalConfig
 from mindzoo.utils.config.reading import Loaded
@@ -23,7 +23,7 @@ from mindzoo.utils.records import EvalResult, Evaluated
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training import run_folder, starting_point
-from mindzoo.utils.training.hit_counter import Evaluator
+from mindzoo.utils.training.hit_counter import HitCounter
 
 
 def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResult]:
@@ -60,7 +60,7 @@ class _Session:
     def __init__(self, spec: ModelSpec, loaded: Loaded[EvalConfig], data_root: Path, world: World) -> None:
         self.spec, self.loaded, self.data_root, self.world = spec, loaded, data_root, world
         self.opened: Path | None = None
-        self.plan: Plan | None = None
+        self.plan: NetworkPlan | None = None
         self.network: nn.Cell
 
     def open(self, path: Path) -> None:
@@ -70,10 +70,10 @@ class _Session:
         config = self.loaded.config
         made_from, data = open_source(self.spec, path, self.data_root, self.loaded)
         if made_from.plan == self.plan:
-            checkpoint.load(self.network, made_from.checkpoint, which=config.weights, without=made_from.plan.kept)
+            loading.load_into(self.network, made_from.checkpoint, which=config.weights, without=made_from.plan.kept)
         else:
-            self.network, self.plan = network_source.build(self.spec, made_from, config.weights), made_from.plan
-            self.evaluator = Evaluator(
+            self.network, self.plan = network_source.build_network(self.spec, made_from, config.weights), made_from.plan
+            self.evaluator = HitCounter(
                 self.network, self.plan.num_classes, self.world, getattr(config, "smoothing", 0.0)
             )
         how = transforms.evaluation_operations(made_from.preprocessing)
@@ -110,7 +110,7 @@ def open_source(
     Raises:
         UserError: see `network_source.source` and `folder.scan`; or more class folders than the network has outputs.
     """
-    made_from = network_source.source(spec, path, loaded)
+    made_from = network_source.read_source(spec, path, loaded)
     data = folders.scan(data_root, made_from.checkpoint.classes or None)
     outputs = made_from.plan.num_classes
     if len(data.classes) > outputs:

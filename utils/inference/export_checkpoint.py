@@ -21,7 +21,7 @@ from mindspore import Tensor, nn
 
 from mindzoo import __version__
 from mindzoo.utils import compat, runtime
-from mindzoo.utils.checkpoints import checkpoint, network_source
+from mindzoo.utils.checkpoints import checkpoint_file, network_source
 from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.config.keys import ExportConfig
 from mindzoo.utils.config.reading import Loaded
@@ -52,19 +52,19 @@ def export(spec: ModelSpec, loaded: Loaded[ExportConfig]) -> Path:
     _check(config, formats, device)
     target = _target(spec, config)
     # Absolute, because the work is done in another folder.
-    made_from = network_source.source(spec, network_source.single_path(config).resolve(), loaded)
+    made_from = network_source.read_source(spec, network_source.single_path(config).resolve(), loaded)
     image_path = sample_image(config, made_from).resolve()
     image = load_image(image_path, made_from.preprocessing)
     runtime.start(device)
 
-    network = network_source.build(spec, made_from, config.weights)
+    network = network_source.build_network(spec, made_from, config.weights)
     batch = np.repeat(image[None], config.batch_size, 0)
     with _scratch(target.parent) as scratch:
         written = _write(network, batch, config.file_format, scratch)
         difference = None
         if not config.no_verify:
             # A second network: exporting to ONNX changes the graph of the first.
-            expected = network_source.build(spec, made_from, config.weights, say=False)(Tensor(batch)).asnumpy()
+            expected = network_source.build_network(spec, made_from, config.weights, say=False)(Tensor(batch)).asnumpy()
             difference = _verify(network, batch, expected, config.file_format, written)
             logger.info("largest difference to the network on %s: %.2e of the largest logit", image_path, difference)
             if not difference <= TOLERANCE:
@@ -240,7 +240,7 @@ def _facts(
         "classes": made_from.class_names(),
         "checkpoint": {
             "file": str(made_from.checkpoint.path),
-            "sha256": checkpoint.sha256(made_from.checkpoint.path),
+            "sha256": checkpoint_file.sha256(made_from.checkpoint.path),
             "weights": config.weights,
         },
         "verification": verified,

@@ -25,7 +25,7 @@ class RankPlan:
 
 
 @dataclass(frozen=True)
-class Plan:
+class JobPlan:
     """A job on this server. All paths are absolute."""
 
     entry: str  # train.py or eval.py of the network
@@ -70,7 +70,7 @@ class Plan:
         write_json(self.path, dataclasses.asdict(self))
 
 
-def read(path: Path) -> Plan:
+def read_plan(path: Path) -> JobPlan:
     """The plan in a file that `Plan.write` wrote."""
     content = json.loads(path.read_text(encoding="utf-8"))
-    return Plan(**{**content, "ranks": [RankPlan(**rank) for rank in content["ranks"]]})
+    return JobPlan(**{**content, "ranks": [RankPlan(**rank) for rank in content["ranks"]]})

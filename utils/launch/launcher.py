@@ -14,7 +14,7 @@ from mindzoo.utils.cluster import ports
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.launch import layout, rank_folders
-from mindzoo.utils.launch.job_plan import Plan, RankPlan
+from mindzoo.utils.launch.job_plan import JobPlan, RankPlan
 from mindzoo.utils.launch.keys import LaunchConfig
 from mindzoo.utils.launch.layout import Layout
 from mindzoo.utils.launch.rank_folders import Pattern
@@ -42,14 +42,16 @@ def launch(entry: Path, command: str, options: LaunchConfig, loaded: Loaded[Any]
     """
     if not sys.platform.startswith("linux"):
         raise UserError(f"several ranks can be launched on Linux only, and this is {sys.platform}")
-    placed = layout.settle(options)
+    placed = layout.lay_out(options)
     port = 0
     if placed.size > 1:
-        port = ports.settle(placed.master_addr, options.master_port, nodes=placed.nodes, node_rank=placed.node_rank)
+        port = ports.choose_port(
+            placed.master_addr, options.master_port, nodes=placed.nodes, node_rank=placed.node_rank
+        )
     go_on = getattr(loaded.config, "resume", "") == "auto" and not Path(loaded.config.output_dir).is_absolute()
     root, ranks = make_folders(command, options, placed, go_on=go_on)
     device = ["--device_target", options.device_target] if options.device_target else []
-    plan = Plan(
+    plan = JobPlan(
         entry=str(entry),
         flags=[*device, *flags, *absolute_paths(loaded), "--is_distributed", str(int(placed.size > 1))],
         size=placed.size,
@@ -119,7 +121,7 @@ def devices_environment(options: LaunchConfig, placed: Layout) -> dict[str, str]
     return {name: ",".join(map(str, placed.devices))}
 
 
-def announce(plan: Plan, options: LaunchConfig, placed: Layout) -> None:
+def announce(plan: JobPlan, options: LaunchConfig, placed: Layout) -> None:
     """Say which ranks start and where they write."""
     if options.rank_line:
         for rank, device in zip(placed.ranks, placed.devices, strict=True):
@@ -129,7 +131,7 @@ def announce(plan: Plan, options: LaunchConfig, placed: Layout) -> None:
     logger.info("launch: the job's own logs are in %s", plan.log_dir)
 
 
-def hand_over(plan: Plan, *, background: bool) -> None:
+def hand_over(plan: JobPlan, *, background: bool) -> None:
     """Become the supervisor, which needs no MindSpore; or start it and return."""
     command = [sys.executable, str(SUPERVISOR), str(plan.path)]
     if not background:

@@ -22,7 +22,7 @@ class Layout:
     master_addr: str
 
 
-def settle(options: LaunchConfig) -> Layout:
+def lay_out(options: LaunchConfig) -> Layout:
     """The layout that the flags ask for.
 
     Raises:
@@ -35,9 +35,9 @@ def from_table(options: LaunchConfig) -> Layout:
     """As the rank table says; a count that is given beside it must be the same.
 
     Raises:
-        UserError: see `settle`.
+        UserError: see `lay_out`.
     """
-    table = rank_table.load(Path(options.rank_table))
+    table = rank_table.read_table(Path(options.rank_table))
     server = rank_table.local_server(table, None if options.node_rank < 0 else options.node_rank)
     devices = tuple(device.device_id for device in table.devices_of(server))
     asked = {"ranks": (options.ranks, table.world_size), "servers": (options.nodes, len(table.servers))}
@@ -58,7 +58,7 @@ def from_counts(options: LaunchConfig) -> Layout:
     """The same number of ranks on each server, in the order of the servers.
 
     Raises:
-        UserError: see `settle`.
+        UserError: see `lay_out`.
     """
     nodes = options.nodes or 1
     size = options.ranks or nodes * max(len(options.devices), 1)

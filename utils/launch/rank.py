@@ -16,14 +16,14 @@ runpy.run_path(str(Path(__file__).resolve().parents[1] / "importable.py"), run_n
 
 from mindzoo.utils.launch import job_plan as plans  # noqa: E402
 from mindzoo.utils.launch import processes  # noqa: E402
-from mindzoo.utils.launch.job_plan import STOPPED, Plan, RankPlan  # noqa: E402
+from mindzoo.utils.launch.job_plan import STOPPED, JobPlan, RankPlan  # noqa: E402
 
 SECRETS = ("KEY", "SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL")
 
 
 def main(path: str) -> int:
     """Run as one rank of the plan, or as msrun's scheduler; returns the exit status for msrun."""
-    plan = plans.read(Path(path))
+    plan = plans.read_plan(Path(path))
     if os.environ.get("MS_ROLE") == "MS_SCHED":
         # The framework leaves files in the current folder.
         os.chdir(plan.log_dir)
@@ -37,7 +37,7 @@ def main(path: str) -> int:
     return status if plan.alone or status not in STOPPED else 0
 
 
-def enter(plan: Plan, own: RankPlan, local: int) -> None:
+def enter(plan: JobPlan, own: RankPlan, local: int) -> None:
     """Folder, environment, log and cores of this rank."""
     processes.end_with_parent()
     os.environ.update(DEVICE_NUM=str(len(plan.ranks)), SERVER_ID=str(plan.node_rank), RANK_SIZE=str(plan.size))
@@ -70,7 +70,7 @@ def shown(name: str, value: str) -> str:
     return "***" if any(word in name.upper() for word in SECRETS) else value
 
 
-def run(plan: Plan) -> int:
+def run(plan: JobPlan) -> int:
     """The entry point's exit status."""
     sys.argv, sys.path[0] = [plan.entry, *plan.flags], str(Path(plan.entry).parent)
     try:

@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from mindzoo.utils.launch.job_plan import Plan
+from mindzoo.utils.launch.job_plan import JobPlan
 
 LINES = 20
 TAIL_BYTES = 20_000
@@ -45,7 +45,7 @@ class Follower:
             sys.stdout.buffer.flush()
 
 
-def failure(plan: Plan, failed: int | None, status: int) -> None:
+def failure(plan: JobPlan, failed: int | None, status: int) -> None:
     """Name the first rank that failed and show the last lines of its log; without one, those of msrun."""
     logs = {own.rank: Path(own.log) for own in plan.ranks}
     if failed is not None:

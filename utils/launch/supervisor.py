@@ -22,7 +22,7 @@ runpy.run_path(str(Path(__file__).resolve().parents[1] / "importable.py"), run_n
 
 from mindzoo.utils.launch import job_plan as plans  # noqa: E402
 from mindzoo.utils.launch import processes, report  # noqa: E402
-from mindzoo.utils.launch.job_plan import STOPPED, Plan  # noqa: E402
+from mindzoo.utils.launch.job_plan import STOPPED, JobPlan  # noqa: E402
 
 POLL_SECONDS = 0.2
 # For the other ranks once one has failed: msrun looks once a second, and ends them.
@@ -40,7 +40,7 @@ STALE = ("MS_ROLE", "MS_NODE_ID", "MS_WORKER_NUM", "MS_SCHED_HOST", "MS_SCHED_PO
 class Job:
     """The job on this server, under way."""
 
-    plan: Plan
+    plan: JobPlan
     name: str = field(default_factory=lambda: uuid.uuid4().hex)
     signals: list[int] = field(default_factory=list)  # that asked it to stop
     pids: dict[int, int] = field(default_factory=dict)  # of the ranks that began
@@ -155,7 +155,7 @@ class Job:
         return ranks[int(seen[1])], 128 - code if code < 0 else code
 
 
-def command(plan: Plan) -> list[str]:
+def command(plan: JobPlan) -> list[str]:
     """The command line of msrun, or of the one rank."""
     rank = [str(Path(__file__).with_name("rank.py")), str(plan.path)]
     if plan.alone:
@@ -170,7 +170,7 @@ def command(plan: Plan) -> list[str]:
     ]  # fmt: skip
 
 
-def environment(plan: Plan, job: str) -> dict[str, str]:
+def environment(plan: JobPlan, job: str) -> dict[str, str]:
     """The environment of msrun, which it hands on to the ranks."""
     kept = {name: value for name, value in os.environ.items() if name not in STALE}
     changed = {**kept, **plan.environment, processes.JOB_VARIABLE: job}
@@ -182,4 +182,4 @@ def environment(plan: Plan, job: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(Job(plans.read(Path(sys.argv[1]))).run())
+    raise SystemExit(Job(plans.read_plan(Path(sys.argv[1]))).run())

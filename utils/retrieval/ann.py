@@ -63,7 +63,7 @@ def build(kind: str, vectors: np.ndarray, path: Path, *, lists: int = 0, links: 
     faiss.write_index(index, str(path))
 
 
-def read(kind: str, path: Path) -> Any:
+def read_index(kind: str, path: Path) -> Any:
     """The index that `build` wrote.
 
     Raises:

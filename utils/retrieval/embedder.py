@@ -17,7 +17,7 @@ from mindzoo.utils.data.class_folders import SUFFIXES, UNREADABLE_SUFFIXES
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import Interrupted
 from mindzoo.utils.files import check_folder_of
-from mindzoo.utils.log import Progress, logger
+from mindzoo.utils.log import ProgressDisplay, logger
 from mindzoo.utils.retrieval import encoder
 from mindzoo.utils.retrieval.encoder import Encoder
 from mindzoo.utils.retrieval.keys import EmbedConfig
@@ -29,7 +29,7 @@ SECONDS_BETWEEN_LINES = 10.0
 MOST_NAMED = 20
 
 
-def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig], progress: Progress) -> Vectors:
+def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig], progress: ProgressDisplay) -> Vectors:
     """Embed the images below a folder, in the order of their names; see `vectors` for the files that are written.
 
     An image that cannot be read is left out, so that the rest follow each other in the same order, and is named at
@@ -41,9 +41,9 @@ def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig], progress: Progress) -> V
     """
     config = loaded.config
     target, root = _target(config), _root(config)
-    made_from = network_source.source(spec, network_source.single_path(config), loaded)
+    made_from = network_source.read_source(spec, network_source.single_path(config), loaded)
     device = runtime.start(config.device_target)
-    network = network_source.build(spec, made_from, config.weights)
+    network = network_source.build_network(spec, made_from, config.weights)
     facts = {
         **encoder.source_facts(spec, made_from, network, config.weights),
         "images": str(root),
@@ -84,7 +84,7 @@ def _names_in(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> 
             yield prefix + name
 
 
-def _write(writer: VectorWriter, encoder: Encoder, progress: Progress) -> None:
+def _write(writer: VectorWriter, encoder: Encoder, progress: ProgressDisplay) -> None:
     state, begin = writer.progress, time.monotonic()
     shown, first = begin, state.done
     with runtime.stop_on_signals() as stop:

@@ -13,7 +13,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file, network_plan
 from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.data.loader import worker_count
 from mindzoo.utils.data.transforms import Preprocessing, load_image
@@ -113,7 +113,7 @@ def source_facts(spec: ModelSpec, made_from: Source, network: nn.Cell, which: st
         "options": {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()},
         "checkpoint": {
             "file": str(made_from.checkpoint.path),
-            "sha256": checkpoint.sha256(made_from.checkpoint.path),
+            "sha256": checkpoint_file.sha256(made_from.checkpoint.path),
             "weights": "averaged" if averaged else "raw",
         },
         "preprocessing": made_from.preprocessing.to_dict(),
@@ -128,12 +128,12 @@ def source_of(spec: ModelSpec, path: Path, facts: Mapping[str, Any]) -> Source:
     """
     if facts["network"] != spec.name:
         raise UserError(f"the vectors are of {facts['network']}, not of {spec.name}; name that network")
-    content = checkpoint.read(path, spec)
-    found, wanted = checkpoint.sha256(path), facts["checkpoint"]["sha256"]
+    content = checkpoint_file.read_checkpoint(path, spec)
+    found, wanted = checkpoint_file.sha256(path), facts["checkpoint"]["sha256"]
     if found != wanted:
         raise UserError(
             f"{path} (SHA-256 {found[:12]}) is another checkpoint than that of the vectors ({wanted[:12]}, "
             f"{facts['checkpoint']['file']}); give that one"
         )
-    plan = checkpoint.plan(spec, content, options=facts["options"])
+    plan = network_plan.plan_network(spec, content, options=facts["options"])
     return Source(content, plan, Preprocessing.from_dict(facts["preprocessing"]))

@@ -31,7 +31,7 @@ from mindzoo.utils.retrieval.encoder import source_facts
 from mindzoo.utils.retrieval.keys import FitExponentConfig
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
-from mindzoo.utils.training.hit_counter import MOST_TOP, EvalStep
+from mindzoo.utils.training.hit_counter import MOST_TOP, CountingStep
 
 PARAMETER = "pool.p"
 EXPONENTS = tuple(round(2 ** (eighth / 8), 2) for eighth in range(33))  # 1 to 16, eight for each doubling
@@ -55,7 +55,7 @@ def fit(spec: ModelSpec, loaded: Loaded[FitExponentConfig]) -> dict[str, Any]:
     root = folders.find_split(config.data_dir, "val", "data_dir")
     made_from, data = evaluate_checkpoints.open_source(spec, network_source.single_path(config), root, loaded)
     runtime.start(config.device_target)
-    network = network_source.build(spec, made_from, config.weights)
+    network = network_source.build_network(spec, made_from, config.weights)
     facts = source_facts(spec, made_from, network, config.weights)
     own = round(facts["options"].pop(option), 6)
     tried = sorted({*(config.exponents or EXPONENTS), own})
@@ -97,7 +97,7 @@ def measure(network: nn.Cell, data: EvalData, num_classes: int, exponents: Seque
     The feature maps are computed once for all exponents.
     """
     features = _Method(network, "features")
-    step = EvalStep(_Method(network, "classify"), num_classes, k := min(MOST_TOP, num_classes), 0.0)
+    step = CountingStep(_Method(network, "classify"), num_classes, k := min(MOST_TOP, num_classes), 0.0)
     for cell in (features, step):
         cell.set_train(False)
     parameter = network.parameters_dict()[PARAMETER]

@@ -20,7 +20,7 @@ from mindzoo.utils.log import logger
 from mindzoo.utils.retrieval import ann, search, whitening
 from mindzoo.utils.retrieval import vectors as files
 from mindzoo.utils.retrieval.keys import KINDS, IndexConfig
-from mindzoo.utils.retrieval.whitening import Whitening
+from mindzoo.utils.retrieval.whitening import VectorWhitening
 
 ROWS = 8192
 
@@ -31,7 +31,7 @@ class Index:
 
     folder: Path
     facts: dict[str, Any]
-    whitening: Whitening | None
+    whitening: VectorWhitening | None
     content: Any
 
     def search(self, queries: np.ndarray, top_k: int, effort: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -93,15 +93,15 @@ def open_index(folder: Path) -> Index:
         content = files.load_array(folder / "vectors.npy")
         count = len(content)
     else:
-        content = ann.read(kind, folder / "index.faiss")
+        content = ann.read_index(kind, folder / "index.faiss")
         count = content.ntotal
     if count != facts["vectors"]["count"]:
         raise UserError(f"{folder} holds {count} vectors of {facts['vectors']['count']}; make the index again")
-    applied = whitening.load(folder / "whitening.npz") if facts["whitening"] else None
+    applied = whitening.read_whitening(folder / "whitening.npz") if facts["whitening"] else None
     return Index(folder, facts, applied, content)
 
 
-def prepare(vectors: np.ndarray, applied: Whitening | None, path: Path) -> np.ndarray:
+def prepare(vectors: np.ndarray, applied: VectorWhitening | None, path: Path) -> np.ndarray:
     """Write the vectors, whitened and divided by their lengths, as a .npy file, and map it: (N, K) float32.
 
     Raises:
@@ -116,7 +116,7 @@ def prepare(vectors: np.ndarray, applied: Whitening | None, path: Path) -> np.nd
     return files.load_array(path)
 
 
-def _write(config: IndexConfig, found: files.Vectors, applied: Whitening | None, folder: Path) -> None:
+def _write(config: IndexConfig, found: files.Vectors, applied: VectorWhitening | None, folder: Path) -> None:
     prepared = prepare(found.array, applied, folder / "vectors.npy")
     if config.kind != "exact":
         path = folder / "index.faiss"

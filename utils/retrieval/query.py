@@ -63,7 +63,7 @@ def _embedded(spec: ModelSpec, config: QueryConfig, index: Index, paths: Sequenc
     facts = index.facts["vectors"]
     made_from = encoder.source_of(spec, network_source.single_path(config), facts)
     runtime.start(config.device_target)
-    network = network_source.build(spec, made_from, facts["checkpoint"]["weights"])
+    network = network_source.build_network(spec, made_from, facts["checkpoint"]["weights"])
     batches = Encoder(network, made_from.preprocessing, min(config.batch_size, len(paths))).encode(paths)
     vectors = []
     for batch in batches:
@@ -117,7 +117,7 @@ def _check_given(spec: ModelSpec, loaded: Loaded[QueryConfig], index: Index) -> 
 def _check_whitening(config: QueryConfig, index: Index) -> None:
     if not config.whitening:
         return
-    given, own = whitening.load(Path(config.whitening)), index.whitening
+    given, own = whitening.read_whitening(Path(config.whitening)), index.whitening
     if own is None:
         raise UserError(
             f"{index.folder} was made without whitening; make an index with it: mindzoo index --whitening "

@@ -31,7 +31,7 @@ ROWS = 4096
 
 
 @dataclass(frozen=True)
-class Whitening:
+class VectorWhitening:
     """A whitening of vectors of dimension D to dimension K, and the facts of the vectors it was fitted on."""
 
     mean: np.ndarray  # (D,) float32
@@ -49,7 +49,7 @@ class Whitening:
         scaled = (self.components / np.sqrt(self.explained_variance)[:, None]).astype(np.float32)
         return normalised((normalised(vectors) - self.mean) @ scaled.T)
 
-    def equals(self, other: Whitening) -> bool:
+    def equals(self, other: VectorWhitening) -> bool:
         """Whether the numbers of both are the same."""
         names = ("mean", "components", "explained_variance")
         return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in names)
@@ -70,7 +70,7 @@ class Whitening:
             )
 
 
-def whiten(config: WhitenConfig) -> Whitening:
+def whiten(config: WhitenConfig) -> VectorWhitening:
     """Fit a whitening on a file of vectors and write it.
 
     Raises:
@@ -88,7 +88,7 @@ def whiten(config: WhitenConfig) -> Whitening:
     return found
 
 
-def fit(vectors: Vectors, dimension: int = 0) -> Whitening:
+def fit(vectors: Vectors, dimension: int = 0) -> VectorWhitening:
     """The whitening of `vectors`, read in blocks, to `dimension` numbers; 0: every direction in which they vary.
 
     Raises:
@@ -107,10 +107,10 @@ def fit(vectors: Vectors, dimension: int = 0) -> Whitening:
     kept = dimension or kept
     facts = {name: value for name, value in vectors.facts.items() if name != "unreadable"}
     mean, components = found.mean.astype(np.float32), found.directions[:kept].astype(np.float32)
-    return Whitening(mean, components, found.variances[:kept], facts)
+    return VectorWhitening(mean, components, found.variances[:kept], facts)
 
 
-def load(path: Path) -> Whitening:
+def read_whitening(path: Path) -> VectorWhitening:
     """Read what `Whitening.save` wrote.
 
     Raises:
@@ -121,12 +121,12 @@ def load(path: Path) -> Whitening:
     try:
         with np.load(path, allow_pickle=False) as content:
             facts = json.loads(str(content["facts"]))
-            return Whitening(content["mean"], content["components"], content["explained_variance"], facts)
+            return VectorWhitening(content["mean"], content["components"], content["explained_variance"], facts)
     except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is no whitening, or damaged ({error}); wanted what mindzoo whiten wrote") from None
 
 
-def fitting(path: str, facts: Mapping[str, Any], of: str) -> Whitening | None:
+def fitting(path: str, facts: Mapping[str, Any], of: str) -> VectorWhitening | None:
     """The whitening in the file `path`, for vectors with `facts`; None where `path` is empty.
 
     Raises:
@@ -134,7 +134,7 @@ def fitting(path: str, facts: Mapping[str, Any], of: str) -> Whitening | None:
     """
     if not path:
         return None
-    found = load(Path(path))
+    found = read_whitening(Path(path))
     check_same_source(found.facts, facts, f"the whitening {path}", of)
     return found
 

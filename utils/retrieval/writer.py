@@ -30,7 +30,7 @@ SECONDS_BETWEEN_SAVES = 1.0
 
 
 @dataclass
-class Progress:
+class VectorProgress:
     """How far a run has come."""
 
     images: int  # in the list
@@ -143,7 +143,7 @@ class VectorWriter:
         write_json(self.part / "progress.json", {"facts": self.facts, **asdict(self.progress)})
         self.saved = time.monotonic()
 
-    def _continued(self, overwrite: bool) -> Progress | None:
+    def _continued(self, overwrite: bool) -> VectorProgress | None:
         """The progress of an earlier run; None where there was none, or it had not come to its first save."""
         path = self.part / "progress.json"
         if not path.is_file():
@@ -156,9 +156,9 @@ class VectorWriter:
                 f"{self.part} holds a run that was stopped, with {difference}; give the flags of that run to go on, "
                 "--overwrite to begin anew, or another output"
             )
-        return Progress(**found)
+        return VectorProgress(**found)
 
-    def _begun(self, names: Iterable[str]) -> Progress:
+    def _begun(self, names: Iterable[str]) -> VectorProgress:
         shutil.rmtree(self.part, ignore_errors=True)
         self.part.mkdir()
         count = 0
@@ -168,7 +168,7 @@ class VectorWriter:
         if not count:
             shutil.rmtree(self.part)
             raise UserError(f"the folder {self.facts['images']} holds no images")
-        return Progress(count)
+        return VectorProgress(count)
 
     def _open(self) -> None:
         """Open the three files at the lengths that the progress counts."""

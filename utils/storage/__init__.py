@@ -17,7 +17,7 @@ from mindzoo.utils.storage.download import download, restore
 from mindzoo.utils.storage.retry import reason
 from mindzoo.utils.storage.upload import Uploader, uploading
 
-__all__ = ["Uploader", "fetch", "settle", "uploading"]
+__all__ = ["Uploader", "fetch", "replace_urls", "uploading"]
 
 STANDS_IN = {"data_url": "data_dir", "eval_data_url": "eval_data_dir", "train_url": "output_dir"}
 # What a key names is kept in the folder that `cache_paths` has for it.
@@ -31,7 +31,7 @@ INPUTS = {
 }
 
 
-def settle(loaded: Loaded[Any], checkpoint_key: str) -> Loaded[Any]:
+def replace_urls(loaded: Loaded[Any], checkpoint_key: str) -> Loaded[Any]:
     """Put each `*_url` in the place of the key beside it, where that one is not given.
 
     A `train_url` beside an `output_dir` stays: it is where the results are copied to.
@@ -44,7 +44,7 @@ def settle(loaded: Loaded[Any], checkpoint_key: str) -> Loaded[Any]:
     """
     config, given, remarks = loaded.config, set(loaded.given), list(loaded.remarks)
     for url, name in {**STANDS_IN, "checkpoint_url": checkpoint_key}.items():
-        place = urls.check(getattr(config, url), url)
+        place = urls.check_url(getattr(config, url), url)
         if not place:
             continue
         if url == "train_url":
@@ -73,7 +73,7 @@ def fetch(loaded: Loaded[Any], cache_paths: Mapping[str, str]) -> Loaded[Any]:
     config = loaded.config
     modelarts = getattr(config, "modelarts", False)
     names = [name for name in INPUTS if isinstance(getattr(config, name, None), str)]
-    places = {name: urls.check(getattr(config, name), name) for name in names}
+    places = {name: urls.check_url(getattr(config, name), name) for name in names}
     # What is not installed, not set or not reachable is said before anything is copied.
     stores = {
         name: backends.open_store(url, modelarts=modelarts) for name, url in places.items() if urls.is_bucket(url)
@@ -89,7 +89,7 @@ def fetch(loaded: Loaded[Any], cache_paths: Mapping[str, str]) -> Loaded[Any]:
 
 def _output(config: Any, documented: str) -> Any:
     """The configuration with an `output_dir` of this server, and the bucket, if any, in `train_url`."""
-    output = urls.check(config.output_dir, "output_dir")
+    output = urls.check_url(config.output_dir, "output_dir")
     if urls.is_bucket(output):
         config = dataclasses.replace(config, train_url=config.train_url or output)
         output = str(cache.place(output, documented))

@@ -21,7 +21,7 @@ def is_bucket(place: str) -> bool:
     return scheme(place) in BUCKETS
 
 
-def check(place: str, key: str) -> str:
+def check_url(place: str, key: str) -> str:
     """A path of this machine, or the URL of a bucket as it is.
 
     Args:

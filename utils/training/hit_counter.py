@@ -16,7 +16,7 @@ from mindzoo.utils.runtime import World
 MOST_TOP = 5
 
 
-class EvalStep(nn.Cell):
+class CountingStep(nn.Cell):
     """Images, labels and mask of a batch -> float32 (4,): sum of losses, top-1 hits, top-k hits, images counted."""
 
     def __init__(self, network: nn.Cell, num_classes: int, k: int, smoothing: float) -> None:
@@ -32,12 +32,12 @@ class EvalStep(nn.Cell):
         return ops.stack((losses.sum(), hits[:, 0].sum(), hits.sum(), mask.sum()))
 
 
-class Evaluator:
+class HitCounter:
     """Evaluates one network again and again with one compiled graph. `smoothing` is that of the loss."""
 
     def __init__(self, network: nn.Cell, num_classes: int, world: World, smoothing: float = 0.0) -> None:
         self.k = min(MOST_TOP, num_classes)
-        self.step, self.compiled = EvalStep(network, num_classes, self.k, smoothing), False
+        self.step, self.compiled = CountingStep(network, num_classes, self.k, smoothing), False
         self.sum = Sum() if world.connected else None
 
     def run(self, data: EvalData) -> EvalResult:

@@ -15,10 +15,10 @@ from mindzoo.utils.exits import Interrupted
 from mindzoo.utils.log import logger
 from mindzoo.utils.ranks import Stop
 from mindzoo.utils.training.callbacks import Callback
-from mindzoo.utils.training.state import Run
+from mindzoo.utils.training.state import RunState
 
 
-def train(run: Run, data: TrainData, listed: Sequence[Callback]) -> None:
+def train(run: RunState, data: TrainData, listed: Sequence[Callback]) -> None:
     """Train until `run.last_step`, or until a signal: several ranks stop at the same step.
 
     Raises:
@@ -48,7 +48,7 @@ def train(run: Run, data: TrainData, listed: Sequence[Callback]) -> None:
         )
 
 
-def compile_step(run: Run, data: TrainData) -> None:
+def compile_step(run: RunState, data: TrainData) -> None:
     """Compile the graph before the first step, and say so: silence for a minute looks like a hang."""
     height, width = run.config.image_size
     images = ms.Tensor(np.zeros((data.batch_size, 3, height, width), np.float32))
@@ -59,7 +59,7 @@ def compile_step(run: Run, data: TrainData) -> None:
     logger.info("compiled in %.1f s", time.perf_counter() - started)
 
 
-def stepped_epoch(run: Run, data: TrainData, listed: Sequence[Callback], stop: Stop) -> None:
+def stepped_epoch(run: RunState, data: TrainData, listed: Sequence[Callback], stop: Stop) -> None:
     """Our own loop: one call of the compiled step per batch."""
     batches = data.epoch(run.epoch, run.epoch_step).create_tuple_iterator(num_epochs=1)
     waiting_since = time.perf_counter()
@@ -73,7 +73,7 @@ def stepped_epoch(run: Run, data: TrainData, listed: Sequence[Callback], stop: S
         waiting_since = time.perf_counter()
 
 
-def sunk_epoch(run: Run, data: TrainData, listed: Sequence[Callback], stop: Stop) -> None:
+def sunk_epoch(run: RunState, data: TrainData, listed: Sequence[Callback], stop: Stop) -> None:
     """The same through MindSpore's Model, which feeds an Ascend device from a queue (elsewhere it does not sink)."""
     batches = data.epoch(run.epoch, run.epoch_step)
     ms.Model(run.train_step).train(1, batches, callbacks=[_Relay(run, listed, stop)], dataset_sink_mode=True)
@@ -82,7 +82,7 @@ def sunk_epoch(run: Run, data: TrainData, listed: Sequence[Callback], stop: Stop
 class _Relay(ms.train.Callback):
     """Counts what Model.train does into the run, and calls our callbacks."""
 
-    def __init__(self, run: Run, listed: Sequence[Callback], stop: Stop) -> None:
+    def __init__(self, run: RunState, listed: Sequence[Callback], stop: Stop) -> None:
         super().__init__()
         self.run, self.listed, self.stop = run, listed, stop
         self.first = run.epoch_step

@@ -10,7 +10,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import loading
 from mindzoo.utils.config.keys import ThorConfig, TrainConfig
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data import class_folders as folders
@@ -24,7 +24,7 @@ from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import logger
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
-from mindzoo.utils.training.starting_point import Start
+from mindzoo.utils.training.starting_point import StartingPoint
 
 ALONE = World()
 
@@ -69,12 +69,12 @@ def settle_classes(wanted: int, classes: Sequence[str]) -> int:
     return wanted or len(classes)
 
 
-def make_network(spec: ModelSpec, config: TrainConfig, start: Start, num_classes: int, world: World) -> nn.Cell:
+def make_network(spec: ModelSpec, config: TrainConfig, start: StartingPoint, num_classes: int, world: World) -> nn.Cell:
     """The network with the weights that it starts from, and with what the configuration freezes and synchronises."""
     init_options = {name: getattr(config, name) for name in spec.init_options}
     network = spec.make(num_classes, {**start.options, **init_options})
     if start.pretrained:
-        checkpoint.load(network, start.pretrained, without=start.kept)
+        loading.load_into(network, start.pretrained, without=start.kept)
     for line in freeze.freeze(network, config.freeze):
         logger.info(line)
     if config.sync_batch_norm and world.connected:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from mindzoo.utils import ranks
-from mindzoo.utils.checkpoints import checkpoint
-from mindzoo.utils.checkpoints.checkpoint import Checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file, network_plan
+from mindzoo.utils.checkpoints.checkpoint_file import Checkpoint
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.config.reading import Loaded, show
 from mindzoo.utils.data.loader import Data
@@ -24,7 +24,7 @@ from mindzoo.utils.training.state import last_step
 
 
 @dataclass(frozen=True)
-class Start:
+class StartingPoint:
     """Where a training starts: from nothing, from the weights of a checkpoint, or in the middle of an earlier run."""
 
     options: dict[str, Any]  # the network's arguments
@@ -43,23 +43,23 @@ class Start:
         return done >= last
 
 
-def agree(world: World, spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_classes: int) -> Start:
-    """`settle`, on rank 0 alone: the others start where it does and get its weights later.
+def agree(world: World, spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_classes: int) -> StartingPoint:
+    """`choose_start`, on rank 0 alone: the others start where it does and get its weights later.
 
     Raises:
-        UserError: see `settle`.
+        UserError: see `choose_start`.
     """
-    here = settle(spec, loaded, data, num_classes) if world.rank == 0 or not world.connected else None
+    here = choose_start(spec, loaded, data, num_classes) if world.rank == 0 or not world.connected else None
     names = ("options", "epoch", "epoch_step", "best")
     facts = ranks.first(world, lambda: {name: getattr(here, name) for name in names})
     if here:
         return here
     kinds = {name: type(value) for name, value in spec.network_options(loaded.config).items()}
     options = {name: kinds[name](value) for name, value in facts.pop("options").items()}
-    return Start(options, **facts)
+    return StartingPoint(options, **facts)
 
 
-def settle(spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_classes: int) -> Start:
+def choose_start(spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_classes: int) -> StartingPoint:
     """Read the checkpoint that `--resume` or `--pretrained` names and check that the training can start from it.
 
     Raises:
@@ -77,18 +77,18 @@ def settle(spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_classes
                 "leave begin_epoch out"
             )
         options, _ = _options(spec, loaded, found, num_classes)
-        return Start(options, resumed=found, epoch=epoch, epoch_step=epoch_step, best=found.meta.get("best"))
+        return StartingPoint(options, resumed=found, epoch=epoch, epoch_step=epoch_step, best=found.meta.get("best"))
     if not found and config.pretrained:
-        found = checkpoint.read(Path(config.pretrained), spec)
+        found = checkpoint_file.read_checkpoint(Path(config.pretrained), spec)
     if found:
         options, kept = _options(spec, loaded, found, num_classes)
-        return Start(options, kept, pretrained=found, epoch=_first_epoch(spec, loaded, found, data))
+        return StartingPoint(options, kept, pretrained=found, epoch=_first_epoch(spec, loaded, found, data))
     for name in ("begin_epoch", "replace_head"):
         if getattr(config, name):
             raise UserError(
                 f"{name} is {show(getattr(config, name))}, without weights to start from: give --pretrained FILE"
             )
-    return Start(spec.network_options(config))
+    return StartingPoint(spec.network_options(config))
 
 
 def find(spec: ModelSpec, wanted: str, output_dir: str) -> Checkpoint | None:
@@ -102,10 +102,10 @@ def find(spec: ModelSpec, wanted: str, output_dir: str) -> Checkpoint | None:
         UserError: the file is missing or damaged.
     """
     if wanted != "auto":
-        return checkpoint.read(Path(wanted), spec)
+        return checkpoint_file.read_checkpoint(Path(wanted), spec)
     for path in newest_first(spec, Path(output_dir)):
         try:
-            found = checkpoint.read(path, spec)
+            found = checkpoint_file.read_checkpoint(path, spec)
         except UserError as error:
             logger.info("resume auto: passed over a checkpoint: %s", error)
             continue
@@ -205,6 +205,8 @@ def _options(
     given = {name: value for name, value in options.items() if name in loaded.given}
     if "image_size" in options:  # the images are cut to the size that the configuration says
         given["image_size"] = options["image_size"]
-    plan = checkpoint.plan(spec, start, num_classes=num_classes, options=given, replace_head=loaded.config.replace_head)
+    plan = network_plan.plan_network(
+        spec, start, num_classes=num_classes, options=given, replace_head=loaded.config.replace_head
+    )
     kinds = {name: type(value) for name, value in options.items()}
     return {**options, **{name: kinds[name](value) for name, value in plan.options.items()}}, plan.kept

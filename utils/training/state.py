@@ -14,7 +14,7 @@ from mindspore import Tensor
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.learning.train_step import TrainStep
-from mindzoo.utils.log import Progress
+from mindzoo.utils.log import ProgressDisplay
 from mindzoo.utils.records import EpochRecord
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
@@ -41,7 +41,7 @@ class Clock:
 
 
 @dataclass
-class Run:
+class RunState:
     """One training. `epoch` is the one under way, from 0; `step` and `epoch_step` count steps that are done."""
 
     spec: ModelSpec
@@ -52,7 +52,7 @@ class Run:
     rates: np.ndarray
     steps_per_epoch: int
     meta: Mapping[str, Any]  # what every checkpoint says beside the counts
-    progress: Progress
+    progress: ProgressDisplay
     epoch: int = 0
     epoch_step: int = 0
     best: dict[str, Any] | None = None

@@ -13,13 +13,13 @@ import mindspore as ms
 from mindspore import nn
 
 from mindzoo.utils import ranks, runtime, storage
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import loading
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data import transforms
 from mindzoo.utils.data.loader import Data
 from mindzoo.utils.learning import optimizers
-from mindzoo.utils.log import Progress, logger
+from mindzoo.utils.log import ProgressDisplay, logger
 from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training import loop, run_folder, setup, starting_point
 from mindzoo.utils.training.callbacks import Callback
@@ -28,11 +28,11 @@ from mindzoo.utils.training.callbacks.evaluation import Evaluation
 from mindzoo.utils.training.callbacks.progress_line import ProgressLine
 from mindzoo.utils.training.callbacks.saving import Checkpoints
 from mindzoo.utils.training.callbacks.upload import Upload
-from mindzoo.utils.training.hit_counter import Evaluator
-from mindzoo.utils.training.state import Run
+from mindzoo.utils.training.hit_counter import HitCounter
+from mindzoo.utils.training.state import RunState
 
 
-def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> Run | None:
+def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDisplay) -> RunState | None:
     """Train the network `spec` as the configuration says; return the run as it ended, None where all was done before.
 
     Raises:
@@ -60,7 +60,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
     forward, loss = spec.objective(config, network, cross_entropy, world.rank)
     step = setup.build_step(config, forward, loss, rates, device, world)
     if start.resumed:
-        checkpoint.restore(step, start.resumed)
+        loading.restore(step, start.resumed)
     else:
         updates = start.epoch * data.train.steps_per_epoch // config.accumulation_steps
         optimizers.start_at(step.optimizer, updates)
@@ -72,7 +72,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: Progress) -> R
     folder.write_facts(config, device, data.classes)
     show(config)
     logger.info("this run writes to %s", folder.path)
-    run = Run(
+    run = RunState(
         spec, config, world, folder, step, rates, data.train.steps_per_epoch,
         meta=checkpoint_meta(spec, config, num_classes, data.classes), progress=progress,
         epoch=start.epoch, epoch_step=start.epoch_step, best=start.best,
@@ -106,12 +106,12 @@ def checkpoint_meta(spec: ModelSpec, config: TrainConfig, num_classes: int, clas
 
 
 def callbacks(
-    run: Run, data: Data, network: nn.Cell, num_classes: int, uploader: storage.Uploader | None
+    run: RunState, data: Data, network: nn.Cell, num_classes: int, uploader: storage.Uploader | None
 ) -> list[Callback]:
     """In the order in which they are called."""
     checkpoints = Checkpoints()
     listed: list[Callback] = [ProgressLine(), EpochLine()]
     if data.evaluation and run.config.run_eval:
-        listed.append(Evaluation(Evaluator(network, num_classes, run.world), data.evaluation, checkpoints))
+        listed.append(Evaluation(HitCounter(network, num_classes, run.world), data.evaluation, checkpoints))
     listed.append(checkpoints)
     return [*listed, Upload(uploader)] if uploader else listed

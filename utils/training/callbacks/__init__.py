@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mindzoo.utils.training.state import Run
+    from mindzoo.utils.training.state import RunState
 
 
 class Callback:
     """Does nothing; a callback overrides what it needs."""
 
-    def on_step(self, run: Run) -> None:
+    def on_step(self, run: RunState) -> None:
         """After every step, or after as many as the device did by itself."""
 
-    def on_epoch_end(self, run: Run) -> None:
+    def on_epoch_end(self, run: RunState) -> None:
         """After the last step of an epoch."""
 
-    def on_end(self, run: Run) -> None:
+    def on_end(self, run: RunState) -> None:
         """After the last step of the run, also where a signal or `max_steps` ended it."""

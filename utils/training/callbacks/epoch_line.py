@@ -6,20 +6,20 @@ import dataclasses
 
 from mindzoo.utils.log import logger
 from mindzoo.utils.training.callbacks import Callback
-from mindzoo.utils.training.state import Run
+from mindzoo.utils.training.state import RunState
 
 
 class EpochLine(Callback):
     """Logs the epoch line of the model's README, within epochs too where asked, and adds a line to metrics.jsonl."""
 
-    def on_step(self, run: Run) -> None:
+    def on_step(self, run: RunState) -> None:
         at_end = run.epoch_step == run.steps_per_epoch
         if run.reached_multiple(run.spec.lines.step_interval(run.config)) and not at_end:
             run.read_loss()
             for line in run.spec.lines.epoch(run.record()):
                 logger.info(line)
 
-    def on_epoch_end(self, run: Run) -> None:
+    def on_epoch_end(self, run: RunState) -> None:
         record = run.record()
         for line in run.spec.lines.epoch(record):
             logger.info(line)

@@ -15,17 +15,17 @@ from mindzoo.utils.log import logger
 from mindzoo.utils.records import Evaluated
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.callbacks.saving import Checkpoints
-from mindzoo.utils.training.hit_counter import Evaluator
-from mindzoo.utils.training.state import Run
+from mindzoo.utils.training.hit_counter import HitCounter
+from mindzoo.utils.training.state import RunState
 
 
 class Evaluation(Callback):
     """Evaluates every `eval_interval` epochs and after the last one; the best so far is saved as best.ckpt."""
 
-    def __init__(self, evaluator: Evaluator, data: EvalData, checkpoints: Checkpoints) -> None:
+    def __init__(self, evaluator: HitCounter, data: EvalData, checkpoints: Checkpoints) -> None:
         self.evaluator, self.data, self.checkpoints = evaluator, data, checkpoints
 
-    def on_epoch_end(self, run: Run) -> None:
+    def on_epoch_end(self, run: RunState) -> None:
         last = run.step >= run.last_step
         done = run.epoch + 1
         if not last and (done % run.config.eval_interval or done <= run.config.eval_start_epoch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from mindzoo.utils.training.callbacks import Callback
-from mindzoo.utils.training.state import Run
+from mindzoo.utils.training.state import RunState
 
 # Seconds between two updates on a terminal; more often is flicker.
 REFRESH = 0.2
@@ -17,7 +17,7 @@ class ProgressLine(Callback):
     def __init__(self) -> None:
         self.shown_at = 0.0
 
-    def on_step(self, run: Run) -> None:
+    def on_step(self, run: RunState) -> None:
         if run.progress.in_place:
             due = time.perf_counter() - self.shown_at >= REFRESH
         else:
@@ -27,10 +27,10 @@ class ProgressLine(Callback):
             run.progress.show(self.text(run))
             self.shown_at = time.perf_counter()
 
-    def on_epoch_end(self, run: Run) -> None:
+    def on_epoch_end(self, run: RunState) -> None:
         run.progress.clear()
 
-    def text(self, run: Run) -> str:
+    def text(self, run: RunState) -> str:
         clock = run.epoch_clock
         left = (run.last_step - run.step) * clock.seconds / max(clock.steps, 1)
         return (

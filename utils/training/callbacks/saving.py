@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.log import logger
 from mindzoo.utils.training.callbacks import Callback
-from mindzoo.utils.training.state import Run
+from mindzoo.utils.training.state import RunState
 
 
 class Checkpoints(Callback):
@@ -17,21 +17,21 @@ class Checkpoints(Callback):
     def __init__(self) -> None:
         self.written: list[Path] = []
 
-    def on_step(self, run: Run) -> None:
+    def on_step(self, run: RunState) -> None:
         if run.reached_multiple(run.config.ckpt_interval):
             self._save_numbered(run)
 
-    def on_epoch_end(self, run: Run) -> None:
+    def on_epoch_end(self, run: RunState) -> None:
         interval = run.config.save_checkpoint_epochs
         if interval and (run.epoch + 1) % interval == 0:
             self._save_numbered(run)
 
-    def on_end(self, run: Run) -> None:
+    def on_end(self, run: RunState) -> None:
         self._save_numbered(run)
         if run.spec.lines.final and run.step >= run.last_step:
             self.save(run, run.spec.lines.final(run.config), weights_alone=True)
 
-    def save(self, run: Run, name: str, *, weights_alone: bool = False) -> Path | None:
+    def save(self, run: RunState, name: str, *, weights_alone: bool = False) -> Path | None:
         """Write the checkpoint `name` into the run's folder; None where this rank is not one that writes.
 
         Args:
@@ -48,14 +48,14 @@ class Checkpoints(Callback):
         path = run.folder.path / name
         parameters = {parameter.name: parameter for parameter in run.train_step.get_parameters()}
         if weights_alone:
-            parameters = {name: value for name, value in parameters.items() if not checkpoint.is_state(name)}
+            parameters = {name: value for name, value in parameters.items() if not checkpoint_file.is_state(name)}
             counts = {}
-        checkpoint.save(path, parameters, {**run.meta, **counts})
+        checkpoint_file.save_checkpoint(path, parameters, {**run.meta, **counts})
         run.saved = str(path)
         logger.info("saved %s", path)
         return path
 
-    def _save_numbered(self, run: Run) -> None:
+    def _save_numbered(self, run: RunState) -> None:
         name = run.spec.lines.checkpoint(run.config, run.world.rank, run.epoch + 1, run.epoch_step)
         if self.written and self.written[-1].name == name:
             return

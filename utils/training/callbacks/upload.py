@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mindzoo.utils.storage import Uploader
 from mindzoo.utils.training.callbacks import Callback
-from mindzoo.utils.training.state import Run
+from mindzoo.utils.training.state import RunState
 
 
 class Upload(Callback):
@@ -14,10 +14,10 @@ class Upload(Callback):
         self.uploader = uploader
         self.saved = ""
 
-    def on_step(self, run: Run) -> None:
+    def on_step(self, run: RunState) -> None:
         if run.saved != self.saved:
             self.saved = run.saved
             self.uploader.ask()
 
-    def on_epoch_end(self, run: Run) -> None:
+    def on_epoch_end(self, run: RunState) -> None:
         self.uploader.ask()

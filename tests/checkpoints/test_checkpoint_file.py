@@ -14,7 +14,7 @@ from mindspore import Parameter, Tensor, nn
 
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.trainings import Trained
-from mindzoo.utils.checkpoints import checkpoint
+from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.learning import optimizers
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy
@@ -41,7 +41,9 @@ def small_step(network: nn.Cell, ema_decay: float = 0.0) -> TrainStep:
 
 
 def save(path: Path, cell: nn.Cell, **meta: Any) -> Path:
-    checkpoint.save(path, {parameter.name: parameter for parameter in cell.get_parameters()}, {**META, **meta})
+    checkpoint_file.save_checkpoint(
+        path, {parameter.name: parameter for parameter in cell.get_parameters()}, {**META, **meta}
+    )
     return path
 
 
@@ -66,7 +68,7 @@ def refused(path: Path, network: nn.Cell | None = None) -> str:
     network = network or small_network()
     before = values(network)
     with pytest.raises(UserError) as caught:
-        checkpoint.load(network, checkpoint.read(path, SPEC))
+        loading.load_into(network, checkpoint_file.read_checkpoint(path, SPEC))
     assert_same(values(network), before)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -84,7 +86,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def test_round_trip_keeps_weights_state_and_facts(tmp_path: Path) -> None:
     step = small_step(small_network(), ema_decay=0.5)
     randomise(step, 1)
-    found = checkpoint.read(save(tmp_path / "a.ckpt", step), SPEC)
+    found = checkpoint_file.read_checkpoint(save(tmp_path / "a.ckpt", step), SPEC)
     assert found.origin == "mindzoo"
     assert found.classes == ["blau", "grün", "红"]
     assert {name: found.meta[name] for name in META} == json.loads(json.dumps(META))
@@ -93,11 +95,11 @@ def test_round_trip_keeps_weights_state_and_facts(tmp_path: Path) -> None:
     assert_same(found.averaged, averaged)
     names = {*found.weights, *found.state, *(f"ema.{name}" for name in found.averaged)}
     assert names == {parameter.name for parameter in step.get_parameters()}
-    plan = checkpoint.plan(SPEC, found)
+    plan = network_plan.plan_network(SPEC, found)
     network = SPEC.build(plan.num_classes, **plan.options)
-    checkpoint.load(network, found, which="raw")
+    loading.load_into(network, found, which="raw")
     assert_same(values(network), values(step.network))
-    checkpoint.load(network, found)
+    loading.load_into(network, found)
     assert_same(values(network), averaged)
 
 
@@ -179,7 +181,7 @@ def test_every_truncation_is_refused(tmp_path: Path, good: bytes) -> None:
         path.write_bytes(good[:length])
         before = values(network)
         try:
-            checkpoint.load(network, checkpoint.read(path, SPEC))
+            loading.load_into(network, checkpoint_file.read_checkpoint(path, SPEC))
             accepted.append(length)
         except UserError as error:
             assert str(path) in str(error)  # noqa: PT017
@@ -195,7 +197,7 @@ def test_every_flipped_bit_is_refused(tmp_path: Path, good: bytes) -> None:
         damaged[offset] ^= 16
         path.write_bytes(damaged)
         try:
-            checkpoint.load(small_network(), checkpoint.read(path, SPEC))
+            loading.load_into(small_network(), checkpoint_file.read_checkpoint(path, SPEC))
             accepted.append(int(offset))
         except UserError:
             pass
@@ -228,7 +230,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 def test_a_file_without_its_last_parameters_is_refused(tmp_path: Path) -> None:
     rows = {parameter.name: parameter for parameter in small_network().get_parameters()}
     fewer = [{"name": name, "data": value} for name, value in list(rows.items())[:-2]]
-    count = {"name": checkpoint.COUNT, "data": ms.Tensor(len(rows), ms.int32)}
+    count = {"name": checkpoint_file.COUNT, "data": ms.Tensor(len(rows), ms.int32)}
     text = json.dumps(META)
     ms.save_checkpoint([count, *fewer], str(tmp_path / "a.ckpt"), append_dict={"mindzoo": text}, crc_check=True)
     assert f"incomplete, with {len(fewer)} of {len(rows)}" in refused(tmp_path / "a.ckpt")
@@ -240,9 +242,9 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
 
 
 def test_another_number_of_classes_is_refused(tmp_path: Path) -> None:
-    found = checkpoint.read(save(tmp_path / "a.ckpt", small_network()), SPEC)
+    found = checkpoint_file.read_checkpoint(save(tmp_path / "a.ckpt", small_network()), SPEC)
     with pytest.raises(UserError, match="has 3 classes; wanted 7"):
-        checkpoint.plan(SPEC, found, num_classes=7)
+        network_plan.plan_network(SPEC, found, num_classes=7)
     message = refused(tmp_path / "a.ckpt", small_network(7))
     assert "2 of another shape" in message
     assert "head.fc.weight (3, " in message
@@ -256,7 +258,7 @@ def test_missing_unexpected_and_misshapen_parameters_are_counted(tmp_path: Path)
         rows.pop(name)
     rows["extra.one"] = rows["extra.two"] = Parameter(Tensor([1.0]))
     rows["head.fc.bias"] = Parameter(Tensor(np.zeros(9, np.float32)))
-    checkpoint.save(tmp_path / "a.ckpt", rows, META)
+    checkpoint_file.save_checkpoint(tmp_path / "a.ckpt", rows, META)
     message = refused(tmp_path / "a.ckpt", network)
     assert f"{total - 4} of {total} parameters match" in message
     for words in ("3 missing (backbone.features.conv0.weight", "2 unexpected (extra.one, extra.two)"):
@@ -271,39 +273,39 @@ def test_files_of_the_original_zoo_are_read(tmp_path: Path) -> None:
     rows.append({"name": "moments.network.head.fc.bias", "data": Tensor([1.0])})
     rows.append({"name": "global_step", "data": Tensor([7])})
     ms.save_checkpoint(rows, str(tmp_path / "zoo.ckpt"))
-    found = checkpoint.read(tmp_path / "zoo.ckpt", SPEC)
+    found = checkpoint_file.read_checkpoint(tmp_path / "zoo.ckpt", SPEC)
     assert (found.origin, found.classes) == ("zoo", [])
-    assert checkpoint.plan(SPEC, found).options["flavour"] == "zoo"
-    assert checkpoint.plan(SPEC, found).num_classes == 3
-    checkpoint.load(other, found)
+    assert network_plan.plan_network(SPEC, found).options["flavour"] == "zoo"
+    assert network_plan.plan_network(SPEC, found).num_classes == 3
+    loading.load_into(other, found)
     assert_same(values(other), values(network))
 
 
 def test_averaged_weights_are_taken_unless_raw_ones_are_wanted(trained: Trained) -> None:
-    found = checkpoint.read(trained.checkpoint, SPEC)
+    found = checkpoint_file.read_checkpoint(trained.checkpoint, SPEC)
     assert not np.array_equal(found.averaged["head.fc.weight"], found.weights["head.fc.weight"])
-    plan = checkpoint.plan(SPEC, found)
+    plan = network_plan.plan_network(SPEC, found)
     network = SPEC.build(plan.num_classes, **plan.options)
-    checkpoint.load(network, found)
+    loading.load_into(network, found)
     assert_same(values(network), found.averaged)
-    checkpoint.load(network, found, which="raw")
+    loading.load_into(network, found, which="raw")
     assert_same(values(network), found.weights)
 
 
 @pytest.mark.parametrize(("saved", "wanted", "word"), [(0.0, 0.5, "missing"), (0.5, 0.0, "unexpected")])
 def test_restore_refuses_other_averaging(tmp_path: Path, saved: float, wanted: float, word: str) -> None:
-    found = checkpoint.read(save(tmp_path / "a.ckpt", small_step(small_network(), saved)), SPEC)
+    found = checkpoint_file.read_checkpoint(save(tmp_path / "a.ckpt", small_step(small_network(), saved)), SPEC)
     step = small_step(small_network(), wanted)
     before = values(step)
     with pytest.raises(UserError, match=rf"{word} \(ema\..*resume with the settings"):
-        checkpoint.restore(step, found)
+        loading.restore(step, found)
     assert_same(values(step), before)
 
 
 def test_restore_gives_every_parameter_but_the_rates(tmp_path: Path) -> None:
     first, second = small_step(small_network(), 0.5), small_step(small_network(), 0.5)
     randomise(first, 1)
-    checkpoint.restore(second, checkpoint.read(save(tmp_path / "a.ckpt", first), SPEC))
+    loading.restore(second, checkpoint_file.read_checkpoint(save(tmp_path / "a.ckpt", first), SPEC))
     wanted, found = values(first), values(second)
     assert not np.array_equal(found.pop("learning_rate"), wanted.pop("learning_rate"))
     assert_same(found, wanted)
@@ -311,6 +313,6 @@ def test_restore_gives_every_parameter_but_the_rates(tmp_path: Path) -> None:
 
 def test_sha256_is_that_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
-    assert checkpoint.sha256(tmp_path / "a").startswith("ba7816bf8f01cfea414140de5dae2223")
+    assert checkpoint_file.sha256(tmp_path / "a").startswith("ba7816bf8f01cfea414140de5dae2223")
     shutil.copy(tmp_path / "a", tmp_path / "b")
-    assert checkpoint.sha256(tmp_path / "a") == checkpoint.sha256(tmp_path / "b")
+    assert checkpoint_file.sha256(tmp_path / "a") == checkpoint_file.sha256(tmp_path / "b")
