@@ -76,7 +76,7 @@ def blocks_to_run(page: str, *, slow: bool) -> list[Block]:
 
 def folder_of(page: str) -> Path:
     """Where the commands of a page are given, in the repository."""
-    return Path(page).parent if page.startswith("models/") else Path()
+    return Path()
 
 
 @pytest.mark.parametrize("page", PAGES)

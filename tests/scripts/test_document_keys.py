@@ -216,7 +216,7 @@ def test_keys_that_differ_from_the_training_in_anything_are_listed(spec: ModelSp
 
 
 def script(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "scripts" / "document_keys.py"), *words]
+    command = [sys.executable, str(ROOT / "scripts" / "dev" / "document_keys.py"), *words]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
