@@ -43,7 +43,8 @@ def plan_network(
             classes than wanted.
     """
     shown = _shown_options(spec, checkpoint, options or {})
-    recorded = {**shown, **checkpoint.meta.get("options", {})}
+    # What the weights show is what they are: a file may record an option as left open, such as layers.
+    recorded = {**checkpoint.meta.get("options", {}), **shown}
     if checkpoint.origin in ORIGIN_FLAVOUR and "flavour" in spec.options:
         recorded["flavour"] = ORIGIN_FLAVOUR[checkpoint.origin]
     settled = {**recorded, **(options or {})}
