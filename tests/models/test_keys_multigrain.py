@@ -25,27 +25,11 @@ from mindzoo.utils.training import setup
 
 # The list of the original README, in its order; its columns for Ascend and GPU are the same.
 TABLE = [
-    "class_num",
-    "batch_size",
-    "loss_scale",
-    "momentum",
-    "weight_decay",
-    "epoch_size",
-    "pretrain_epoch_size",
-    "save_checkpoint",
-    "save_checkpoint_epochs",
-    "keep_checkpoint_max",
-    "warmup_epochs",
-    "lr_decay_mode",
-    "use_label_smooth",
-    "label_smooth_factor",
-    "lr_init",
-    "lr_decay",
-    "lr_end_epoch",
-    "damping_init",
-    "damping_decay",
-    "frequency",
-]
+    "class_num", "batch_size", "loss_scale", "momentum", "weight_decay", "epoch_size", "pretrain_epoch_size",
+    "save_checkpoint", "save_checkpoint_epochs", "keep_checkpoint_max", "warmup_epochs", "lr_decay_mode",
+    "use_label_smooth", "label_smooth_factor", "lr_init", "lr_decay", "lr_end_epoch",
+    "damping_init", "damping_decay", "frequency",
+]  # fmt: skip
 # By our names; class_num is the number of class folders unless it is given.
 DEFAULTS = {
     "batch_size": 480,
@@ -77,17 +61,8 @@ FIRST_ORDER = ["--optimizer", "Momentum"]
 DONE = np.arange(16) / 16
 # Five epochs of three steps. Most of the network is frozen: the graphs of THOR take long to compile.
 THOR = [
-    "--metric_loss",
-    "margin",
-    "--batch_size",
-    "12",
-    "--epoch_size",
-    "5",
-    "--freeze",
-    "layer*",
-    "--loss_interval",
-    "2",
-]
+    "--metric_loss", "margin", "--batch_size", "12", "--epoch_size", "5", "--freeze", "layer*", "--loss_interval", "2",
+]  # fmt: skip
 THOR_EVALUATION = ["--eval_start_epoch", "1", "--eval_interval", "2", "--ckpt_interval", "5"]
 MOMENTUM = [
     *FIRST_ORDER, "--class_num", "7", "--batch_size", "12", "--epoch_size", "5",
