@@ -26,13 +26,12 @@ def images_and_labels(root: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def network_of(classes: int) -> nn.Cell:
-    """A network that is right sometimes."""
-    network = SPEC.build(classes, block_config=(1, 1), growth_rate=4, init_features=8)
+    """A network that is right sometimes, of one layer: it compiles at once."""
+    layer = nn.Dense(3 * 32 * 32, classes)
     random = np.random.default_rng(1)
-    for parameter in network.trainable_params():
-        parameter.set_data(Tensor(random.normal(0, 0.5, parameter.shape).astype(np.float32)))
-    network.set_train(False)
-    return network
+    for parameter in layer.trainable_params():
+        parameter.set_data(Tensor(random.normal(0, 0.05, parameter.shape).astype(np.float32)))
+    return nn.SequentialCell(nn.Flatten(), layer).set_train(False)
 
 
 def reference(network: nn.Cell, root: Path, k: int) -> tuple[int, int, float]:
