@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from mindzoo import cli
 from mindzoo.models import get_spec
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.utils import log
@@ -34,10 +35,9 @@ def _no_log() -> Iterator[None]:
     log.stop()
 
 
-def launch(*words: object) -> subprocess.CompletedProcess[str]:
-    """`mindzoo launch densenet121 …` in the current folder."""
-    command = [sys.executable, str(ROOT), "launch", "densenet121", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+def launch(*words: str) -> int:
+    """`mindzoo launch densenet121 …` in this process; its exit status."""
+    return cli.main(["launch", "densenet121", *words])
 
 
 def write_table(path: Path, *servers: tuple[str, list[int]]) -> str:
@@ -352,14 +352,17 @@ def test_a_process_ends_with_the_one_that_started_it() -> None:
         (("eval", "--rank_table", "none.json", "--"), "there is no rank table none.json"),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_is_written(words: tuple[str, ...], message: str) -> None:
-    done = launch(*words)
-    assert done.returncode == 2
-    assert message in done.stderr
+def test_what_is_wrong_is_said_before_anything_is_written(
+    words: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert launch(*words) == 2
+    assert message in capsys.readouterr().err
     assert list(Path.cwd().iterdir()) == []
 
 
 def test_the_flags_are_explained() -> None:
-    done = launch("--help")
+    """In a process: what starts a job says this without a job."""
+    command = [sys.executable, str(ROOT), "launch", "densenet121", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0
     assert "--rank_table" in done.stdout

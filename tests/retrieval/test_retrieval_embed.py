@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from mindzoo.models import create_model
-from mindzoo.tests.support.paths import ROOT
+from mindzoo.tests.support.object_storage import IMPORTABLE
 from mindzoo.tests.support.retrieval_files import HOW, run, save_tiny_checkpoint
 from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.data.transforms import load_image
@@ -25,10 +25,42 @@ from mindzoo.utils.errors import UserError
 from mindzoo.utils.retrieval.embedder import image_names
 from mindzoo.utils.retrieval.vectors import open_vectors
 
+LINKS = 3
+# The command in a process that saves after each batch and then waits, so that a signal comes in the middle.
+SLOWLY = """
+import sys, time
+from mindzoo import cli
+from mindzoo.utils.retrieval import writer
+writer.SECONDS_BETWEEN_SAVES = 0.0
+add = writer.VectorWriter.add
+def add_slowly(self, batch):
+    add(self, batch)
+    time.sleep(0.1)
+writer.VectorWriter.add = add_slowly
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
 
 @pytest.fixture(scope="module")
 def tiny_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_checkpoint(tmp_path_factory.mktemp("net") / "tiny.ckpt")
+
+
+@pytest.fixture(scope="module")
+def linked(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of LINKS times the same 36 images."""
+    folder = tmp_path_factory.mktemp("linked")
+    for link in range(LINKS):
+        (folder / f"{link:03}").symlink_to(colors / "train", target_is_directory=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_net: Path, linked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The vectors of `linked`, from a run that nothing stopped."""
+    output = tmp_path_factory.mktemp("whole") / "v.npy"
+    assert run(*words(tiny_net, linked, output, "--batch_size", 4)) == 0
+    return output
 
 
 def words(net: Path, images: Path, output: Path, *more: object) -> list[str]:
@@ -93,30 +125,25 @@ def test_unreadable_images_are_left_out_and_named(
     ("number", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 128 + signal.SIGTERM)]
 )
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
-    tiny_net: Path, colors: Path, tmp_path: Path, number: signal.Signals, status: int
+    tiny_net: Path, linked: Path, whole: Path, tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
-    folder, output = tmp_path / "images", tmp_path / "v.npy"
-    folder.mkdir()
-    for link in range(15):
-        (folder / f"{link:03}").symlink_to(colors / "train", target_is_directory=True)
-    flags = words(tiny_net, folder, output, "--batch_size", 4, "--workers", 1)
+    output = tmp_path / "v.npy"
+    flags = words(tiny_net, linked, output, "--batch_size", 4, "--workers", 1)
     progress = tmp_path / "v.npy.part" / "progress.json"
     environment = {**os.environ, "PYTHONPATH": ""}
-    process = subprocess.Popen([sys.executable, str(ROOT), *flags], env=environment, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-c", IMPORTABLE + SLOWLY, *flags]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not progress.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(number)
     assert process.wait() == status
     killed_at = json.loads(progress.read_text())
-    assert 0 < killed_at["done"] < killed_at["images"] == 15 * 36
+    assert 0 < killed_at["done"] < killed_at["images"] == LINKS * 36
     assert not output.exists()
     assert run(*flags) == 0
-    whole = tmp_path / "whole" / "v.npy"
-    whole.parent.mkdir()
-    assert run(*words(tiny_net, folder, whole, "--batch_size", 4)) == 0
     assert everything(output) == everything(whole)
-    assert open_vectors(output).array.shape[0] == 15 * 36
+    assert open_vectors(output).array.shape[0] == LINKS * 36
     assert sorted(path.name for path in whole.parent.iterdir()) == ["v.npy", "v.npy.json", "v.npy.jsonl"]
 
 

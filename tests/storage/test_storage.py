@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mindzoo.cli import COMMANDS
 from mindzoo.models import SPECS, list_models
 from mindzoo.tests.support.object_storage import Server, server_fixture  # noqa: F401 - the fixture `server`
 from mindzoo.utils import storage
@@ -133,8 +134,11 @@ def test_copies_are_in_the_documented_folder_where_it_can_be_made(
 def test_every_network_says_where_copies_are_kept(name: str) -> None:
     assert set(SPECS[name].cache_paths) == {"data", "eval_data", "checkpoint", "output"}
     assert all(Path(path).parent == Path("/cache") for path in SPECS[name].cache_paths.values())
-    known = {field.name for field in dataclasses.fields(SPECS[name].train_config)}
-    assert {*storage.INPUTS, *storage.STANDS_IN} - {"checkpoint"} <= known
+    of_a_network = [command for command in COMMANDS.values() if command.of_a_network]
+    known = {field.name for command in of_a_network for field in dataclasses.fields(command.config(SPECS[name]))}
+    assert {*storage.INPUTS, *storage.STANDS_IN} <= known
+    of_a_training = {field.name for field in dataclasses.fields(SPECS[name].train_config)}
+    assert {*storage.INPUTS, *storage.STANDS_IN} - {"checkpoint", "images"} <= of_a_training
 
 
 def test_parts_of_urls() -> None:

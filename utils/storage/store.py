@@ -13,7 +13,6 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.files import whole_file
 from mindzoo.utils.log import logger
 from mindzoo.utils.storage import urls
 from mindzoo.utils.storage.retry import patiently
@@ -118,16 +117,18 @@ class ListingStore(Store):
 def copy_one(store: ListingStore, url: str, path: Path, entry: Entry) -> None:
     """Copy an object so that `path` is complete or not there at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as part:
+    # Of the same name in every process: what a killed job left is written over by the next one.
+    part = path.with_name(f".{path.name}.part")
 
-        def attempt() -> None:
-            store.get(url, part)
-            size = part.stat().st_size
-            if size != entry.size:
-                raise OSError(f"{size} bytes of {url} came, and it has {entry.size}")
+    def attempt() -> None:
+        store.get(url, part)
+        size = part.stat().st_size
+        if size != entry.size:
+            raise OSError(f"{size} bytes of {url} came, and it has {entry.size}")
 
-        patiently(attempt, f"copying {url}")
-        os.utime(part, (entry.modified, entry.modified))
+    patiently(attempt, f"copying {url}")
+    os.utime(part, (entry.modified, entry.modified))
+    os.replace(part, path)
 
 
 def size_text(count: int) -> str:
