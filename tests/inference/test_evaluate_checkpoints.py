@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import io
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import mindspore as ms
 import pytest
@@ -33,16 +35,60 @@ def zoo_file(path: Path, source: Path) -> Path:
     return path
 
 
-def test_one_checkpoint(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (row,) = evaluate(trained.data, trained.checkpoint, tmp_path / "out", "--batch_size", "4")
-    text = capsys.readouterr().out
+class Recorded(NamedTuple):
+    """One evaluation as the checkpoint says: its row of metrics.jsonl, its run folder and what it showed."""
+
+    row: dict[str, Any]
+    folder: Path
+    text: str
+
+
+@pytest.fixture(scope="module")
+def recorded(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    output = tmp_path_factory.mktemp("recorded")
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        (row,) = evaluate(trained.data, trained.checkpoint, output, "--batch_size", "4")
+    return Recorded(row, newest_run(output), shown.getvalue())
+
+
+def test_one_checkpoint(trained: Trained, recorded: Recorded) -> None:
+    row, folder, text = recorded
     assert "after allreduce eval: top1_correct=13, tot=13, acc=100.00%" in text
     assert "after allreduce eval: top5_correct=13, tot=13, acc=100.00%" in text
     assert "averaged weights of origin mindzoo, flavour zoo" in text
     assert (row["top1"], row["total"], row["checkpoint"]) == (13, 13, str(trained.checkpoint))
     before = (trained.folder / "metrics.jsonl").read_text().splitlines()[-1]
     assert row["loss"] == pytest.approx(json.loads(before)["loss"], rel=1e-5)
-    assert {path.suffix for path in newest_run(tmp_path / "out").iterdir()} == {".jsonl", ".yaml", ".json", ".log"}
+    assert {path.suffix for path in folder.iterdir()} == {".jsonl", ".yaml", ".json", ".log"}
+
+
+@pytest.mark.parametrize(
+    ("spelling", "flags"),
+    [
+        ("--eval_data_dir", ["--weights", "raw"]),
+        ("--eval_data_path", ["--mean", "0,0,0"]),
+        ("--Data_dir", ["--image_size", "48,40"]),
+        ("--data_dir", ["--flavour", "paper"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_what_is_given_goes_before_what_the_checkpoint_says(
+    trained: Trained,
+    recorded: Recorded,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    spelling: str,
+    flags: list[str],
+) -> None:
+    """Each with another spelling of the data folder."""
+    argv = [spelling, str(trained.data), "--pretrained", str(trained.checkpoint), "--output_dir", str(tmp_path / "out")]
+    gc.collect()  # see run_train
+    assert commands.evaluate(SPEC, [*argv, "--batch_size", "4", *flags]) == 0
+    row = json.loads((newest_run(tmp_path / "out") / "metrics.jsonl").read_text())
+    assert row["total"] == 13
+    assert row["loss"] != pytest.approx(recorded.row["loss"], rel=1e-3)
+    if "raw" in flags:
+        assert "success: 32 averaged" not in capsys.readouterr().out.split("load model")[-1]
 
 
 def test_a_folder_newest_first_then_the_others(trained: Trained, tmp_path: Path) -> None:
@@ -69,13 +115,6 @@ def test_every_checkpoint_of_a_folder_has_its_own_result(
     assert capsys.readouterr().out.count("top1_correct=") == 3
 
 
-def test_raw_weights(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (averaged,) = evaluate(trained.data, trained.checkpoint, tmp_path / "a")
-    (raw,) = evaluate(trained.data, trained.checkpoint, tmp_path / "b", "--weights", "raw")
-    assert raw["loss"] != averaged["loss"]
-    assert "success: 32 averaged" not in capsys.readouterr().out.split("load model")[-1]
-
-
 def test_labels_are_those_of_the_training_where_val_lacks_a_class(
     trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,46 +127,14 @@ def test_labels_are_those_of_the_training_where_val_lacks_a_class(
 
 def test_a_file_of_the_original_zoo(trained: Trained, tmp_path: Path) -> None:
     source = zoo_file(tmp_path / "zoo.ckpt", trained.checkpoint)
-    small = [
-        "--block_config",
-        "1,1",
-        "--growth_rate",
-        "4",
-        "--init_features",
-        "8",
-        "--image_size",
-        "32",
-        "--crop_pct",
-        "1",
-    ]
+    small = ["--block_config", "1,1", "--growth_rate", "4", "--init_features", "8", "--image_size", "32"]
+    small += ["--crop_pct", "1"]
     (row,) = evaluate(trained.data, source, tmp_path / "out", *small)
     assert (row["top1"], row["total"], row["k"]) == (13, 13, 3)
     # Without class names the classes are the sorted folders, so a missing folder shifts the labels.
     shutil.copytree(trained.data / "val" / "green", tmp_path / "val" / "green")
     (row,) = evaluate(tmp_path / "val", source, tmp_path / "out2", *small)
     assert row["top1"] == 0
-
-
-def test_preprocessing_is_the_checkpoints_unless_given(trained: Trained, tmp_path: Path) -> None:
-    (recorded,) = evaluate(trained.data, trained.checkpoint, tmp_path / "a")
-    (other,) = evaluate(trained.data, trained.checkpoint, tmp_path / "c", "--mean", "0,0,0")
-    (larger,) = evaluate(trained.data, trained.checkpoint, tmp_path / "d", "--image_size", "48,40")
-    assert other["loss"] != pytest.approx(recorded["loss"], rel=1e-3)
-    assert larger["loss"] != recorded["loss"]
-    assert larger["total"] == 13
-
-
-def test_the_flavour_can_be_given(trained: Trained, tmp_path: Path) -> None:
-    (zoo,) = evaluate(trained.data, trained.checkpoint, tmp_path / "a")
-    (paper,) = evaluate(trained.data, trained.checkpoint, tmp_path / "b", "--flavour", "paper")
-    assert zoo["loss"] != pytest.approx(paper["loss"], rel=1e-3)
-
-
-@pytest.mark.parametrize("key", ["--data_dir", "--eval_data_dir", "--eval_data_path", "--Data_dir"])
-def test_spellings_of_the_data_folder(trained: Trained, tmp_path: Path, key: str) -> None:
-    argv = [key, str(trained.data), "--pretrained", str(trained.checkpoint), "--output_dir", str(tmp_path / "out")]
-    assert commands.evaluate(SPEC, argv) == 0
-    assert '"total": 13' in (newest_run(tmp_path / "out") / "metrics.jsonl").read_text()
 
 
 def test_ranks_without_a_launcher_count_the_whole_set(

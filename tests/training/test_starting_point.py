@@ -12,15 +12,17 @@ import numpy as np
 import pytest
 
 from mindzoo.models.densenet121 import SPEC
+from mindzoo.models.densenet121.keys import DenseNetTrainConfig
 from mindzoo.tests.support.trainings import KEPT, PLAIN_IMAGES, Trained, newest_run, run_train, training
 from mindzoo.utils import commands, log
 from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.config.keys import TrainConfig
+from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data import class_folders as folders
 from mindzoo.utils.data import transforms
 from mindzoo.utils.data.loader import TrainData
 from mindzoo.utils.runtime import World
-from mindzoo.utils.training import starting_point
+from mindzoo.utils.training import setup, starting_point
 
 Hashes = dict[str, str]
 
@@ -40,6 +42,11 @@ def assert_same(first: Path, second: Path) -> None:
     assert any(name.startswith("moments.") for name in wanted)
     different = [name for name in wanted if not np.array_equal(found[name], wanted[name])]
     assert different == []
+
+
+def mean_losses(folder: Path) -> list[float]:
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [row["mean_loss"] for row in rows if row["kind"] == "epoch"]
 
 
 def hashes(folder: Path) -> Hashes:
@@ -86,36 +93,45 @@ def test_auto_says_that_there_is_none(tmp_path: Path, capsys: pytest.CaptureFixt
     assert f"no checkpoint in {tmp_path / 'out'}, starting from the beginning" in capsys.readouterr().out
 
 
-def test_auto_without_a_checkpoint_starts_from_the_beginning(
-    colors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = run_train(colors / "train", tmp_path / "out", "--max_steps", "1", "--resume", "auto")
-    assert (folder / "0-1_1.ckpt").is_file()
-    assert "starting from the beginning" in capsys.readouterr().out
+def test_four_epochs_equal_two_and_two_resumed(trained: Trained, tmp_path: Path) -> None:
+    """With random augmentation: it is seeded anew each epoch. The evaluations of the first run change nothing."""
+    name, rows = trained.folder.name, (trained.folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    numbered(tmp_path / "parts" / name, trained.folder / "0-2_6.ckpt", "0-2_6.ckpt")
+    (tmp_path / "parts" / name / "metrics.jsonl").write_text(
+        "".join(row for row in rows if json.loads(row)["step"] <= 12)
+    )
+    flags = ["--max_epoch", "4", "--ema_decay", "0.5", "--resume", "auto"]
+    folder = run_train(trained.data / "train", tmp_path / "parts", *flags)
+    assert folder == tmp_path / "parts" / name
+    assert_same(folder / "0-4_6.ckpt", trained.checkpoint)
+    assert mean_losses(folder) == mean_losses(trained.folder)
 
 
-def test_three_epochs_equal_two_and_one_resumed(colors: Path, tmp_path: Path) -> None:
-    """With random augmentation: it is seeded anew each epoch."""
-    data, flags = colors / "train", ["--T_max", "3", *KEPT]
-    whole = run_train(data, tmp_path / "whole", "--max_epoch", "3", *flags)
-    first = run_train(data, tmp_path / "parts", "--max_epoch", "2", *flags)
-    second = run_train(data, tmp_path / "parts", "--max_epoch", "3", "--resume", "auto", *flags)
-    assert first == second
-    assert_same(second / "0-3_6.ckpt", whole / "0-3_6.ckpt")
-    losses = [json.loads(line)["mean_loss"] for line in (second / "metrics.jsonl").read_text().splitlines()]
-    assert losses == [json.loads(line)["mean_loss"] for line in (whole / "metrics.jsonl").read_text().splitlines()]
+def test_a_run_that_ends_earlier_has_the_rates_of_a_longer_one() -> None:
+    """With the same T_max, so that epochs may be added."""
+    short, long = (SPEC.learning_rates(DenseNetTrainConfig(max_epoch=epochs, T_max=3), 6) for epochs in (2, 3))
+    np.testing.assert_array_equal(long[:12], short)
 
 
 def test_a_run_goes_on_in_the_middle_of_an_epoch(
     stopped: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Steps, order of images, weights, optimizer, averages, loss scale: all as without the break."""
+    """Steps, order of images, weights, optimizer, averages, loss scale: all as without the break.
+
+    It is the newest run that goes on, and keep_checkpoint_max counts what this run wrote only.
+    """
     data, flags = stopped.data, ["--max_epoch", "3", "--log_interval", "1", *KEPT, *PLAIN_IMAGES]
     whole = run_train(data, tmp_path / "whole", "--max_steps", "14", *flags)
-    shutil.copytree(stopped.folder, tmp_path / "parts" / stopped.folder.name)
-    before = hashes(tmp_path / "parts")
+    older, newer = (tmp_path / "parts" / f"2020-01-0{day}_time_00_00_00" for day in (1, 2))
+    for folder in (older, newer):
+        shutil.copytree(stopped.folder, folder)
+    before = hashes(newer)
     capsys.readouterr()
-    second = run_train(data, tmp_path / "parts", "--resume", "auto", "--max_steps", "14", *flags)
+    keep = ["--ckpt_interval", "1", "--keep_checkpoint_max", "1"]
+    second = run_train(data, tmp_path / "parts", "--resume", "auto", "--max_steps", "14", *keep, *flags)
+    assert second == newest_run(tmp_path / "parts") == newer
+    assert hashes(older) == hashes(stopped.folder)
+    assert sorted(path.name for path in second.glob("0-*.ckpt")) == ["0-2_2.ckpt", "0-3_2.ckpt"]
     out = capsys.readouterr().out
     assert_same(second / "0-3_2.ckpt", whole / "0-3_2.ckpt")
     assert "epoch 2/3 step 4/6" in out
@@ -124,22 +140,12 @@ def test_a_run_goes_on_in_the_middle_of_an_epoch(
     meta = checkpoint_file.read_checkpoint(second / "0-3_2.ckpt", SPEC).meta
     assert (meta["epoch"], meta["epoch_step"], meta["step"]) == (2, 2, 14)
     assert meta["best"] == checkpoint_file.read_checkpoint(whole / "0-3_2.ckpt", SPEC).meta["best"]
-    after = hashes(tmp_path / "parts")
+    after, log_file = hashes(newer), f"{stopped.folder.name}_rank_0.log"
     changed = {name for name in before if after.get(name) != before[name]}
-    assert {Path(name).name for name in changed} <= {"metrics.jsonl", "best.ckpt", f"{second.name}_rank_0.log"}
+    assert changed <= {"metrics.jsonl", "best.ckpt", log_file}
     assert (second / "config_2.yaml").is_file()
-    for name in ("metrics.jsonl", f"{second.name}_rank_0.log"):
+    for name in ("metrics.jsonl", log_file):
         assert (second / name).read_text().startswith((stopped.folder / name).read_text())
-
-
-def test_a_checkpoint_of_an_older_run_does_not_delete_newer_ones(stopped: Trained, tmp_path: Path) -> None:
-    """keep_checkpoint_max counts what this run wrote only."""
-    output = tmp_path / "out"
-    shutil.copytree(stopped.folder, output / stopped.folder.name)
-    flags = ["--max_epoch", "3", "--max_steps", "11", "--ckpt_interval", "1", "--keep_checkpoint_max", "1"]
-    folder = run_train(stopped.data / "train", output, "--resume", "auto", *flags, *KEPT)
-    names = sorted(path.name for path in folder.glob("0-*.ckpt"))
-    assert names == ["0-2_2.ckpt", "0-2_5.ckpt"]
 
 
 def test_a_named_checkpoint_goes_on_in_a_new_folder(stopped: Trained, tmp_path: Path) -> None:
@@ -260,16 +266,12 @@ def test_a_file_that_does_not_say_how_long_it_was_trained(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(("name", "flags"), [("weights.ckpt", ["--begin_epoch", "2"]), ("0-2_6.ckpt", [])])
-def test_weights_alone_go_on_where_the_schedule_is(
-    stopped: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, flags: list[str]
-) -> None:
-    """The epoch is given, or read off the file's name; a rate of 0 leaves the weights as they were."""
-    path = weights_only(tmp_path / name, stopped.checkpoint)
-    run = run_train(
-        stopped.data, tmp_path / "out", "--resume", str(path), "--max_epoch", "3", "--T_max", "2", *flags, *PLAIN_IMAGES
-    )
-    assert sorted(p.name for p in run.glob("*.ckpt") if p.name != "best.ckpt") == ["0-3_6.ckpt"]
+def test_weights_alone_go_on_where_the_schedule_is(stopped: Trained, tmp_path: Path) -> None:
+    """The epoch is given; a rate of 0 leaves the weights as they were."""
+    path = weights_only(tmp_path / "weights.ckpt", stopped.checkpoint)
+    flags = ["--resume", str(path), "--begin_epoch", "2", "--max_epoch", "3", "--T_max", "2"]
+    run = run_train(stopped.data / "train", tmp_path / "out", *flags, *PLAIN_IMAGES)
+    assert [p.name for p in run.glob("*.ckpt")] == ["0-3_6.ckpt"]
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows if row["kind"] == "epoch"] == [2]
     assert [row["lr"] for row in rows if row["kind"] == "epoch"] == [0.0]
@@ -277,11 +279,22 @@ def test_weights_alone_go_on_where_the_schedule_is(
     np.testing.assert_array_equal(end["head.fc.weight"], start["head.fc.weight"])
 
 
-def test_global_step_of_the_original_zoo_says_the_epoch(stopped: Trained, tmp_path: Path) -> None:
-    path = zoo_file(tmp_path / "weights.ckpt", stopped.checkpoint, global_step=np.array([12], np.int32))
-    run = run_train(stopped.data, tmp_path / "out", "--resume", str(path), "--max_epoch", "3", *PLAIN_IMAGES)
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert [row["epoch"] for row in rows if row["kind"] == "epoch"] == [2]
+@pytest.mark.parametrize(
+    ("name", "state"), [("0-2_6.ckpt", {}), ("weights.ckpt", {"global_step": np.array([12], np.int32)})]
+)
+def test_the_epoch_is_that_of_the_name_or_of_the_global_step(
+    stopped: Trained, tmp_path: Path, name: str, state: dict[str, np.ndarray]
+) -> None:
+    """Of a file with weights alone, where no epoch is given; the original zoo wrote a global_step."""
+    make = zoo_file if state else weights_only
+    path = make(tmp_path / name, stopped.checkpoint, **state)
+    small = {"image_size": (32, 32), "block_config": (1, 1), "growth_rate": 4, "init_features": 8, "batch_size": 6}
+    config = DenseNetTrainConfig(data_dir=str(stopped.data), resume=str(path), max_epoch=3, **small)
+    loaded = Loaded[TrainConfig](config, frozenset({"resume", *small}))
+    start = starting_point.choose_start(SPEC, loaded, setup.open_data(config, World()), 3)
+    assert (start.epoch, start.epoch_step) == (2, 0)
+    assert start.pretrained is not None
+    assert start.pretrained.path == path
 
 
 def test_begin_epoch_must_agree_with_a_state(
@@ -292,8 +305,13 @@ def test_begin_epoch_must_agree_with_a_state(
     assert "begin_epoch is 2, and" in capsys.readouterr().err
 
 
-def test_end_epoch_ends_the_run_within_the_schedule(colors: Path, tmp_path: Path) -> None:
-    run = run_train(colors / "train", tmp_path / "out", "--max_epoch", "4", "--end_epoch", "1", "--lr", "0.1")
+def test_end_epoch_ends_the_run_within_the_schedule(
+    colors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And with `--resume auto` a run starts from the beginning where there is no checkpoint."""
+    flags = ["--max_epoch", "4", "--end_epoch", "1", "--lr", "0.1", "--resume", "auto"]
+    run = run_train(colors / "train", tmp_path / "out", *flags)
+    assert "starting from the beginning" in capsys.readouterr().out
     assert [path.name for path in run.glob("*.ckpt")] == ["0-1_6.ckpt"]
     found = checkpoint_file.read_checkpoint(run / "0-1_6.ckpt", SPEC)
     assert found.state["learning_rate"].shape == (24,)
@@ -304,14 +322,3 @@ def test_a_missing_file_is_refused(stopped: Trained, tmp_path: Path, capsys: pyt
     assert commands.train(SPEC, training(stopped.data, tmp_path / "out", "--resume", str(path))) == 2
     assert f"the checkpoint {path} is missing" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-
-
-def test_auto_continues_the_folder_of_the_newest_run(stopped: Trained, tmp_path: Path) -> None:
-    output = tmp_path / "out"
-    shutil.copytree(stopped.folder, output / "2020-01-01_time_00_00_00")
-    shutil.copytree(stopped.folder, output / "2020-01-02_time_00_00_00")
-    flags = ["--resume", "auto", "--max_epoch", "3", "--max_steps", "9", *KEPT]
-    folder = run_train(stopped.data / "train", output, *flags)
-    assert folder == newest_run(output) == output / "2020-01-02_time_00_00_00"
-    assert (folder / "0-2_3.ckpt").is_file()
-    assert hashes(output / "2020-01-01_time_00_00_00") == hashes(stopped.folder)
