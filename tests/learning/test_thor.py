@@ -359,7 +359,7 @@ RANK = """
 import runpy, sys
 runpy.run_path(sys.argv[1], run_name="importable")
 import numpy as np
-from mindzoo.tests import test_thor
+from mindzoo.tests.learning import test_thor
 from mindzoo.utils import runtime
 
 runtime.start("CPU")
