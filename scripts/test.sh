@@ -44,7 +44,7 @@ say "slow tests"
 "$PYTHON" -m pytest -q -m slow --ignore tests/documents --durations 0
 
 say "the commands of the documents"
-"$PYTHON" -m pytest -q -n 2 --dist loadscope -m slow tests/documents --durations 0
+"$PYTHON" -m pytest -q -n 2 -m slow tests/documents --durations 0
 
 lowest=$ROOT/.venv-lowest
 say "tests on the lowest supported MindSpore, and the lowest Python that is here, in $lowest"
