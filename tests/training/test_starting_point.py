@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -288,7 +289,13 @@ def test_the_epoch_is_that_of_the_name_or_of_the_global_step(
     """Of a file with weights alone, where no epoch is given; the original zoo wrote a global_step."""
     make = zoo_file if state else weights_only
     path = make(tmp_path / name, stopped.checkpoint, **state)
-    small = {"image_size": (32, 32), "block_config": (1, 1), "growth_rate": 4, "init_features": 8, "batch_size": 6}
+    small: dict[str, Any] = {
+        "image_size": (32, 32),
+        "block_config": (1, 1),
+        "growth_rate": 4,
+        "init_features": 8,
+        "batch_size": 6,
+    }
     config = DenseNetTrainConfig(data_dir=str(stopped.data), resume=str(path), max_epoch=3, **small)
     loaded = Loaded[TrainConfig](config, frozenset({"resume", *small}))
     start = starting_point.choose_start(SPEC, loaded, setup.open_data(config, World()), 3)
