@@ -75,7 +75,7 @@ def run_command(command: Command, spec: ModelSpec | None, argv: Sequence[str] | 
         if command.needs_mindspore:
             environment.check_mindspore()
         refuse_early(spec, loaded)
-        if command.of_a_network and spec is not None:
+        if spec is not None:
             loaded = storage.fetch(loaded, spec.cache_paths)
         command.run(spec, loaded, progress)
 
@@ -107,7 +107,9 @@ def read_command(command: Command, spec: ModelSpec | None, words: Sequence[str],
             config_class, own, prog=prog, epilog=command.explained_examples(prog), **about_network
         )
     except UserError as error:
-        raise UserError(f"{error}; {command.hands_on}" if command.hands_on else str(error)) from None
+        if not command.hands_on:
+            raise
+        raise UserError(f"{error}; {command.hands_on}") from None
     if command.hands_on:
         words_and_more = (*loaded.config.words, *behind)
         return dataclasses.replace(loaded, config=dataclasses.replace(loaded.config, words=words_and_more))

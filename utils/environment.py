@@ -37,7 +37,7 @@ def prepare() -> None:
     Raises:
         ImportError: with one sentence that says what was found, what is wanted and what to do.
     """
-    problem = next((problem for subject, (_, problem) in examine().items() if problem and subject != "MindSpore"), None)
+    problem = find_problem("Python", "platform", "NumPy")
     if problem:
         raise ImportError(problem)
     # Warnings of the framework's compiler say nothing a user can act on. Its data pipeline logs every error that it
@@ -53,16 +53,17 @@ def check_mindspore() -> None:
     Raises:
         UserError: with one sentence that says what was found, what is wanted and what to do.
     """
-    _, problem = examine()["MindSpore"]
+    problem = find_problem("MindSpore")
     if problem:
         raise UserError(problem)
     if find_doubt():
         warnings.warn(str(find_doubt()), stacklevel=3)
 
 
-def find_problem() -> str | None:
-    """Why mindzoo cannot run here, as one sentence; None where it can."""
-    return next((problem for _, problem in examine().values() if problem), None)
+def find_problem(*subjects: str) -> str | None:
+    """Why mindzoo cannot run here, as one sentence; None where it can. `subjects` of `examine`; all of them by default."""
+    found = examine()
+    return next((problem for _, problem in (found[subject] for subject in subjects or found) if problem), None)
 
 
 def find_doubt() -> str | None:
