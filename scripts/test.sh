@@ -14,8 +14,6 @@ esac
 
 use_environment core dev
 cd "$ROOT"
-# Stops numerical libraries of one test from fighting with those of another over the cores.
-export PYTHONDONTWRITEBYTECODE=1
 
 if [ -n "$demos" ]; then
     say "the demo of every network"

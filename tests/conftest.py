@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+# Objects. Walking through everything takes 50 ms, which is more than most tests take.
+MUCH_LEFT = 20_000
 runpy.run_path(str(ROOT / "utils" / "importable.py"), run_name="importable")
 
 from mindzoo.tests.support.trainings import COLORS, KEPT, PLAIN_IMAGES, Trained, run_train, write_images  # noqa: E402
@@ -25,11 +27,12 @@ def _cpu() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Collect what the last test left, and nothing while a test runs.
+    """Collect what the last tests left where it is much, and nothing while a test runs.
 
     A cell that is collected after another was compiled makes MindSpore compile that one again.
     """
-    gc.collect()
+    if gc.get_count()[0] > MUCH_LEFT:
+        gc.collect()
     gc.disable()
 
 

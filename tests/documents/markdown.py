@@ -100,11 +100,15 @@ class Page:
 
     def anchors(self) -> set[str]:
         """What a link may name behind the `#`: GitHub's names of the headings, and those that HTML gives."""
+        return {*re.findall(r"<a (?:id|name)=\"([^\"]+)\"", "\n".join(self.prose)), *self.heading_anchors()}
+
+    def heading_anchors(self) -> list[str]:
+        """GitHub's name of each heading, in order."""
         seen: Counter[str] = Counter()
-        names = set(re.findall(r"<a (?:id|name)=\"([^\"]+)\"", "\n".join(self.prose)))
+        names = []
         for _, _, text in self.headings():
             name = anchor(text)
-            names.add(f"{name}-{seen[name]}" if seen[name] else name)
+            names.append(f"{name}-{seen[name]}" if seen[name] else name)
             seen[name] += 1
         return names
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import re
+import os
+from pathlib import Path
 
 import pytest
 
@@ -24,9 +25,16 @@ def commands(page: Page) -> list[str]:
 
 
 def targets(page: Page) -> list[str]:
-    """The files and addresses that are linked, a page's two languages taken as one; headings differ."""
-    linked = (re.sub(r"#.*", "", target) if "://" not in target else target for _, target in page.links())
-    return sorted(re.sub(r"_CN\.md$", ".md", target) for target in linked)
+    """The addresses, files and headings that are linked, a page's two languages taken as one."""
+    return sorted(target if "://" in target else place(page, target) for _, target in page.links())
+
+
+def place(page: Page, target: str) -> str:
+    """The file that is linked, and the number of the heading: headings differ between the languages."""
+    path, _, heading = target.partition("#")
+    file = os.path.normpath(Path(page.name).parent / path) if path else page.name
+    number = Page(file).heading_anchors().index(heading) if heading else ""
+    return f"{file.replace('_CN.md', '.md')}#{number}"
 
 
 def test_every_page_is_for_users_in_both_languages_or_for_contributors_in_english() -> None:
@@ -64,6 +72,6 @@ def test_blocks_are_of_the_same_kinds(name: str) -> None:
 
 
 @both_languages
-def test_links_lead_to_the_same_pages(name: str) -> None:
+def test_links_lead_to_the_same_places(name: str) -> None:
     english, translated = map(targets, read(name))
     assert english == translated

@@ -16,7 +16,7 @@ from mindzoo.models.densenet121 import SPEC
 from mindzoo.models.densenet121.keys import DenseNetTrainConfig
 from mindzoo.models.densenet121.weights import from_torch
 from mindzoo.tests.support.networks import eagerly, undrawn
-from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, rows, vectors
+from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, assert_parameters, rows, vectors
 from mindzoo.utils.config import reading
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.records import EpochRecord, EvalResult, Evaluated
@@ -54,12 +54,8 @@ def zoo() -> Vectors:
 @undrawn()
 def test_names_shapes_and_counts_are_those_of_the_zoo(zoo: Vectors) -> None:
     network = create_model("densenet121")
-    found = {parameter.name: parameter.shape for parameter in network.get_parameters()}
-    assert found == {name: value.shape for name, value in zoo.weights.items()}
-    assert len(found) == 606
+    assert_parameters(network, zoo, tensors=606, trained=364, numbers=7_978_856)
     assert sum(parameter.size for parameter in network.get_parameters()) == 8_062_504
-    assert sum(parameter.size for parameter in network.trainable_params()) == 7_978_856
-    assert len(network.trainable_params()) == 364
 
 
 @eagerly()

@@ -18,7 +18,7 @@ from mindzoo.models.glore_res50 import SPEC
 from mindzoo.models.glore_res50.network import GloReUnit, glore_res50
 from mindzoo.models.glore_res50.weights import options_of
 from mindzoo.tests.support.networks import eagerly, fill, noise_images, undrawn, weights_of
-from mindzoo.tests.support.reference import Vectors, assert_logits, rows, vectors
+from mindzoo.tests.support.reference import Vectors, assert_logits, assert_parameters, rows, vectors
 from mindzoo.utils import compat
 from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.errors import UserError
@@ -59,12 +59,8 @@ def zoo() -> Vectors:
 @undrawn()
 def test_names_shapes_and_counts_are_those_of_the_zoo(zoo: Vectors) -> None:
     network = glore_res50()
-    found = {parameter.name: parameter.shape for parameter in network.get_parameters()}
-    assert found == {name: value.shape for name, value in zoo.weights.items()}
-    assert len(found) == 328
+    assert_parameters(network, zoo, tensors=328, trained=200, numbers=30_506_824)
     assert sum(parameter.size for parameter in network.get_parameters()) == 30_575_432
-    assert sum(parameter.size for parameter in network.trainable_params()) == 30_506_824
-    assert len(network.trainable_params()) == 200
 
 
 @eagerly()

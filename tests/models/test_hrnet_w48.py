@@ -19,7 +19,7 @@ from mindzoo.models.hrnet_w48.keys import HRNetTrainConfig
 from mindzoo.models.hrnet_w48.network import Module, Upsample, hrnet_w48
 from mindzoo.models.hrnet_w48.weights import from_torch, options_of
 from mindzoo.tests.support.networks import eagerly, fill, noise_images, undrawn, weights_of
-from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, rows, vectors
+from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, assert_parameters, rows, vectors
 from mindzoo.utils import compat
 from mindzoo.utils.checkpoints import checkpoint_file, loading
 from mindzoo.utils.errors import UserError
@@ -67,11 +67,7 @@ def full(zoo: Vectors, tmp_path_factory: pytest.TempPathFactory) -> nn.Cell:
 
 
 def test_names_shapes_and_counts_are_those_of_the_zoo(full: nn.Cell, zoo: Vectors) -> None:
-    found = {parameter.name: parameter.shape for parameter in full.get_parameters()}
-    assert found == {name: value.shape for name, value in zoo.weights.items()}
-    assert len(found) == 1631
-    assert sum(parameter.size for parameter in full.trainable_params()) == 77_469_864
-    assert len(full.trainable_params()) == 981
+    assert_parameters(full, zoo, tensors=1631, trained=981, numbers=77_469_864)
     assert parameters(48) == 77_469_864
 
 

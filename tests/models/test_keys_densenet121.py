@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 
 from mindzoo.models.densenet121 import SPEC
-from mindzoo.tests.support.trainings import PLAIN_IMAGES, Trained, newest_run, run_train, training
+from mindzoo.tests.support.keys import Keys, Run
+from mindzoo.tests.support.trainings import Trained, newest_run, training
 from mindzoo.utils import commands
 from mindzoo.utils.checkpoints import checkpoint_file
-from mindzoo.utils.config import reading
-from mindzoo.utils.config.keys import TRAIN_ALIASES
 
 # The table of the original README, in its order; it writes Data_dir, and data_dir in its examples.
 TABLE = [
@@ -56,63 +53,19 @@ DEFAULTS = {
     "rank": 0,
     "group_size": 1,
 }
-SHORT = ["--batch_size", "18", "--max_epoch", "1", "--block_config", "1"]
-COVERED: set[str] = set()
-Test = TypeVar("Test", bound=Callable[..., None])
-
-
-def shows(*keys: str) -> Callable[[Test], Test]:
-    """Marks a test that shows the effect of these keys."""
-    COVERED.update(keys)
-    return lambda test: test
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """What a short training left."""
-
-    folder: Path
-    text: str
-
-    @property
-    def names(self) -> list[str]:
-        return sorted(path.name for path in self.folder.glob("*.ckpt"))
-
-    @property
-    def found(self) -> checkpoint_file.Checkpoint:
-        return checkpoint_file.read_checkpoint(self.folder / self.names[-1], SPEC)
-
-    @property
-    def losses(self) -> list[float]:
-        rows = (self.folder / "metrics.jsonl").read_text().splitlines()
-        return [json.loads(row)["mean_loss"] for row in rows]
+KEYS = Keys("densenet121")
+parsed, rates, said, shows = KEYS.parsed, KEYS.rates, KEYS.said, KEYS.shows
 
 
 def short(data: Path, output: Path, *flags: str) -> Run:
-    """Two steps of eighteen images, without randomness in the images."""
-    folder = run_train(data, output, *PLAIN_IMAGES, *SHORT, *flags)
-    (log,) = folder.glob("*.log")
-    return Run(folder, log.read_text())
+    """One epoch of two steps with the smallest network."""
+    return KEYS.train(data, output, "--block_config", "1", *flags)
 
 
 @pytest.fixture(scope="module")
 def plain(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The run that the others are compared with."""
     return short(colors / "train", tmp_path_factory.mktemp("plain"))
-
-
-def parsed(*flags: str) -> reading.Loaded[Any]:
-    return reading.read_config(SPEC.train_config, flags, aliases={**TRAIN_ALIASES, **SPEC.train_aliases})
-
-
-def rates(*flags: str, steps: int = 2) -> np.ndarray:
-    """The learning rate of every step."""
-    return np.asarray(SPEC.learning_rates(parsed("--max_epoch", "8", "--lr", "0.8", *flags).config, steps))
-
-
-def said(*flags: str) -> list[str]:
-    """The lines on keys that have no effect."""
-    return parsed(*flags).notes()
 
 
 def test_defaults_are_those_of_the_table() -> None:
@@ -261,18 +214,9 @@ def test_momentum(colors: Path, tmp_path: Path, plain: Run) -> None:
 
 
 @shows("label_smooth", "label_smooth_factor")
-def test_label_smooth_and_its_factor(colors: Path, tmp_path: Path, plain: Run) -> None:
-    smoothed = short(colors / "train", tmp_path / "a", "--label_smooth", "1")
-    more = short(colors / "train", tmp_path / "b", "--label_smooth", "1", "--label_smooth_factor", "0.5")
-    assert len({plain.losses[0], smoothed.losses[0], more.losses[0]}) == 3
-
-
-@shows("label_smooth_factor")
-def test_label_smooth_factor_without_label_smooth() -> None:
+def test_label_smooth_and_its_factor() -> None:
+    KEYS.assert_smooths("label_smooth", default=0)
     assert parsed("--label_smooth_factor", "0.5").config.smoothing == 0
-    assert parsed("--label_smooth_factor", "0.5", "--label_smooth", "true").config.smoothing == 0.5
-    (line,) = said("--label_smooth_factor", "0.5")
-    assert line.startswith("label_smooth_factor has no effect: label_smooth is false")
 
 
 @shows("log_interval")
@@ -335,7 +279,7 @@ def test_is_distributed(colors: Path, tmp_path: Path, plain: Run, monkeypatch: p
 
 
 def test_every_key_of_the_table_is_covered() -> None:
-    assert set(TABLE) == COVERED
+    assert set(TABLE) == KEYS.covered
     assert len(TABLE) == 25
     known = {field.name for field in dataclasses.fields(SPEC.train_config)}
     assert [name for name in TABLE if name not in known | set(SPEC.train_aliases)] == []

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from mindspore import Tensor
 
 from mindzoo.tests.support.keys import Keys, Run
 from mindzoo.tests.support.trainings import tiny
 from mindzoo.utils import commands
 from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.runtime import World
 from mindzoo.utils.training import setup
 
 # The list of the original README, in its order, and the words of its launch scripts that are the network's.
@@ -64,28 +61,13 @@ DEFAULTS = {
     "warmup_epochs": 0,
 }
 KEYS = Keys("genet_res50")
-parsed, rates, said, shows = KEYS.parsed, KEYS.rates, KEYS.said, KEYS.shows
+parsed, rates, said, shows, step = KEYS.parsed, KEYS.rates, KEYS.said, KEYS.shows, KEYS.step
 
 
 @pytest.fixture(scope="module")
 def plain(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The run that the others are compared with."""
     return KEYS.train(colors / "train", tmp_path_factory.mktemp("plain"))
-
-
-def step(*flags: str) -> Any:
-    """The training step that these flags ask for, with a learning rate of 0.5 in its first step; not compiled."""
-    settings = parsed(*tiny("genet_res50"), *flags).config
-    network = KEYS.spec.build(3, **KEYS.spec.network_options(settings))
-    labels = np.array([0, 1, 2], np.int32)
-    return setup.build_step(settings, network, setup.build_loss(settings, 3, labels), np.full(4, 0.5), "CPU", World())
-
-
-def loss(*flags: str) -> float:
-    """The loss of fixed logits that these flags ask for."""
-    labels = np.array([0, 2], np.int32)
-    logits = np.array([[2.0, 0.0, -1.0], [0.0, 1.0, 3.0]], np.float32)
-    return float(setup.build_loss(parsed(*flags).config, 3, labels)(Tensor(logits), Tensor(labels)))
 
 
 def test_defaults_are_those_of_the_list() -> None:
@@ -196,13 +178,7 @@ def test_hold_epochs(mode: str) -> None:
 
 @shows("use_label_smooth", "label_smooth_factor")
 def test_label_smooth_and_its_factor() -> None:
-    plain, default, more = loss("--use_label_smooth", "False"), loss(), loss("--label_smooth_factor", "0.3")
-    assert plain < default < more
-    log_softmax = [np.log(np.exp(row) / np.exp(row).sum()) for row in np.array([[2.0, 0, -1], [0, 1, 3]])]
-    targets = np.array([[0.9, 0.05, 0.05], [0.05, 0.05, 0.9]])
-    assert default == pytest.approx(-(targets * log_softmax).sum(1).mean(), rel=1e-5)
-    (line,) = said("--label_smooth_factor", "0.3", "--use_label_smooth", "False")
-    assert line.startswith("label_smooth_factor has no effect: label_smooth is false")
+    KEYS.assert_smooths("use_label_smooth", default=0.1)
 
 
 @shows("mlp", "extra")

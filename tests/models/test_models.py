@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import fields
 from functools import reduce
 from pathlib import Path
@@ -99,8 +100,14 @@ def test_a_few_steps_lower_the_loss(name: str) -> None:
     losses = [float(step(batch, labels)) for _ in range(12)]
     assert np.isfinite(losses).all()
     assert losses[-1] < 0.7 * losses[0]
-    same = [parameter for parameter, value in weights_of(network).items() if np.array_equal(value, before[parameter])]
-    assert same == []
+    same = {parameter for parameter, value in weights_of(network).items() if np.array_equal(value, before[parameter])}
+    assert same <= without_gradient(before)
+
+
+def without_gradient(names: Collection[str]) -> set[str]:
+    """Biases that a batch norm takes out again: rounding alone moves them, and on some versions it does not."""
+    numbered = [re.fullmatch(r"(.+)\.(\d+)\.bias", name) for name in names]
+    return {bias[0] for bias in numbered if bias and f"{bias[1]}.{int(bias[2]) + 1}.moving_mean" in names}
 
 
 @pytest.mark.parametrize("name", NETWORKS)

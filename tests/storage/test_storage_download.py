@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from mindzoo.tests.support.object_storage import Server, server_fixture, start_python  # noqa: F401 - the fixture `server`
+from mindzoo.tests.support.object_storage import ENDPOINTS, Server, server_fixture, start_python  # noqa: F401 - the fixture `server`
 from mindzoo.utils import log
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.storage import backends
@@ -155,15 +155,14 @@ def test_what_is_missing_is_said_at_once(server: Server, kind: str, bucket: str,
 
 
 def test_a_server_that_cannot_be_reached_is_said(
-    server: Server,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server.stop()
+    for name in ENDPOINTS:
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setattr("mindzoo.utils.storage.retry.patiently.__defaults__", ((0.05, 0.05),))
     log.start()
     for kind in ("s3", "obs"):
-        url = f"{kind}://{server.bucket}/data"
+        url = f"{kind}://bucket/data"
         store = backends.open_store(url, modelarts=False)
         with pytest.raises(UserError, match=f"cannot copy {url} to this machine: .*[Cc]onnect"):
             download(store, url, ABSENT, changes=False)

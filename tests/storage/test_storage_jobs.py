@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mindzoo.models.densenet121 import SPEC
-from mindzoo.tests.support.object_storage import Server, server_fixture  # noqa: F401 - the fixture `server`
+from mindzoo.tests.support.object_storage import ENDPOINTS, Server, server_fixture, start_moto  # noqa: F401 - the fixture `server`
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.trainings import Trained, training
 from mindzoo.utils import commands
@@ -76,11 +76,14 @@ def test_a_bucket_that_goes_away_does_not_stop_the_training(
     with_data: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("mindzoo.utils.storage.upload.WAITS", (0.1, 0.1))
+    moto = start_moto()  # which shows the bucket too: what moto was given is kept in the process
+    with_data.environment.update(dict.fromkeys(ENDPOINTS, "http://{}:{}".format(*moto.get_host_and_port())))
+    with_data.use(monkeypatch)
 
     def end_server_after_first_checkpoint() -> None:
         while not any(name.endswith(".ckpt") for name in with_data.names("out/")):
             time.sleep(0.02)
-        with_data.stop()
+        moto.stop()
 
     ending = threading.Thread(target=end_server_after_first_checkpoint, daemon=True)
     ending.start()

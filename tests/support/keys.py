@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import pytest
 from mindspore import Tensor
 
 from mindzoo.models import get_spec
@@ -53,6 +54,13 @@ class Run:
         return [json.loads(row)["mean_loss"] for row in rows]
 
 
+def cross_entropy(smoothing: float) -> float:
+    """Of LOGITS for the classes LABELS, in NumPy."""
+    log_softmax = LOGITS - np.log(np.exp(LOGITS).sum(1, keepdims=True))
+    targets = np.where(np.arange(3) == LABELS[:, None], 1 - smoothing, smoothing / 2)
+    return float(-(targets * log_softmax).sum(1).mean())
+
+
 class Keys:
     """The keys of one network, tried out; `covered` are those that some test shows the effect of."""
 
@@ -90,6 +98,14 @@ class Keys:
         """The loss of fixed logits that these flags ask for: LOGITS for the classes LABELS."""
         loss = setup.build_loss(self.parsed(*flags).config, 3, LABELS)
         return float(loss(Tensor(LOGITS), Tensor(LABELS)))
+
+    def assert_smooths(self, key: str, default: float) -> None:
+        """The cross entropy is that of targets that `key` and label_smooth_factor smooth; `default` where none is given."""
+        flags = {0.0: [f"--{key}", "false"], default: [], 0.3: [f"--{key}", "true", "--label_smooth_factor", "0.3"]}
+        for smoothing, given in flags.items():
+            assert self.loss(*given) == pytest.approx(cross_entropy(smoothing), rel=1e-5)
+        (line,) = self.said("--label_smooth_factor", "0.3", f"--{key}", "false")
+        assert line.startswith("label_smooth_factor has no effect: label_smooth is false")
 
     def train(self, data: Path, output: Path, *flags: str) -> Run:
         """One epoch of two steps with eighteen images of 32 pixels, without randomness in the images."""

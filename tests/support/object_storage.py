@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +19,31 @@ from mindzoo.tests.support.paths import ROOT
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
 # The SDK of OBS speaks S3's protocol to a server that is named by its address.
 OBS_KEYS = {"OBS_ACCESS_KEY_ID": "key", "OBS_SECRET_ACCESS_KEY": "secret"}
+ENDPOINTS = ("AWS_ENDPOINT_URL", "OBS_ENDPOINT")
 IMPORTABLE = f"import runpy\nrunpy.run_path({str(ROOT / 'utils' / 'importable.py')!r}, run_name='importable')\n"
 
 
+def start_moto() -> Any:
+    """moto's S3 server, in a thread of this process."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line per request
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
+    return moto
+
+
+# One for all tests of this process: ending a server takes half a second.
+shared_moto = cache(start_moto)
+
+
 class Server:
-    """An S3 server in a thread of this process, with one bucket."""
+    """One bucket of an S3 server in this process."""
 
-    def __init__(self) -> None:
-        from moto.server import ThreadedMotoServer
-
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line per request
-        self.server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        self.server.start()
-        host, port = self.server.get_host_and_port()
+    def __init__(self, moto: Any) -> None:
+        host, port = moto.get_host_and_port()
         self.endpoint = f"http://{host}:{port}"
-        self.environment = {**KEYS, **OBS_KEYS, "AWS_ENDPOINT_URL": self.endpoint, "OBS_ENDPOINT": self.endpoint}
+        self.environment = {**KEYS, **OBS_KEYS, **dict.fromkeys(ENDPOINTS, self.endpoint)}
         self.bucket = f"bucket-{uuid.uuid4().hex[:8]}"  # the server keeps all that any server of this process was given
         import boto3
 
@@ -60,20 +71,20 @@ class Server:
         """When an object was written last."""
         return self.client.head_object(Bucket=self.bucket, Key=name)["LastModified"]
 
-    def stop(self) -> None:
-        self.server.stop()
+    def use(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Set this process' environment for it."""
+        for name, value in self.environment.items():
+            monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(name="server")
-def server_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """The server, with this process' environment set for it and a cache folder of its own."""
+def server_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """An empty bucket, with this process' environment set for it and a cache folder of its own."""
     pytest.importorskip("moto.server", reason="the S3 server of moto is not installed")
-    started = Server()
-    for name, value in started.environment.items():
-        monkeypatch.setenv(name, value)
+    server = Server(shared_moto())
+    server.use(monkeypatch)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    yield started
-    started.stop()
+    return server
 
 
 def start_python(code: str, **environment: str) -> subprocess.Popen[str]:
