@@ -15,8 +15,8 @@ from mindzoo.models import create_model
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.models.densenet121.keys import DenseNetTrainConfig
 from mindzoo.models.densenet121.weights import from_torch
-from mindzoo.tests.support.networks import eagerly, undrawn
-from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, assert_parameters, rows, vectors
+from mindzoo.tests.support.networks import assert_parameters, eagerly, undrawn
+from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, rows, vectors
 from mindzoo.utils.config import reading
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.records import EpochRecord, EvalResult, Evaluated

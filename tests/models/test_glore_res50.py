@@ -17,8 +17,8 @@ from mindzoo.models import SPECS, create_model
 from mindzoo.models.glore_res50 import SPEC
 from mindzoo.models.glore_res50.network import GloReUnit, glore_res50
 from mindzoo.models.glore_res50.weights import options_of
-from mindzoo.tests.support.networks import eagerly, fill, noise_images, undrawn, weights_of
-from mindzoo.tests.support.reference import Vectors, assert_logits, assert_parameters, rows, vectors
+from mindzoo.tests.support.networks import assert_parameters, eagerly, fill, noise_images, undrawn, weights_of
+from mindzoo.tests.support.reference import Vectors, assert_logits, rows, vectors
 from mindzoo.utils import compat
 from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.errors import UserError

@@ -18,8 +18,8 @@ from mindzoo.models.hrnet_w48 import SPEC
 from mindzoo.models.hrnet_w48.keys import HRNetTrainConfig
 from mindzoo.models.hrnet_w48.network import Module, Upsample, hrnet_w48
 from mindzoo.models.hrnet_w48.weights import from_torch, options_of
-from mindzoo.tests.support.networks import eagerly, fill, noise_images, undrawn, weights_of
-from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, assert_parameters, rows, vectors
+from mindzoo.tests.support.networks import assert_parameters, eagerly, fill, noise_images, undrawn, weights_of
+from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, rows, vectors
 from mindzoo.utils import compat
 from mindzoo.utils.checkpoints import checkpoint_file, loading
 from mindzoo.utils.errors import UserError

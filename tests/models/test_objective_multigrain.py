@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
-from mindzoo.tests.models.test_keys_multigrain import SPEC, built, cross_entropy, parsed, said
-from mindzoo.tests.support.keys import LABELS, LOGITS
+from mindzoo.tests.models.test_keys_multigrain import SPEC, built, parsed, said
+from mindzoo.tests.support.keys import LABELS, LOGITS, cross_entropy
 from mindzoo.utils.training import setup
 
 

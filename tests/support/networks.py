@@ -11,7 +11,7 @@ import numpy as np
 from mindspore import Tensor, nn
 from mindspore.common import initializer
 
-from mindzoo.tests.support.reference import FILL
+from mindzoo.tests.support.reference import FILL, Vectors
 
 Network = TypeVar("Network", bound=nn.Cell)
 
@@ -59,6 +59,14 @@ def weights_of(network: nn.Cell) -> dict[str, np.ndarray]:
 
 def shapes_of(network: nn.Cell) -> dict[str, tuple[int, ...]]:
     return {parameter.name: parameter.shape for parameter in network.get_parameters()}
+
+
+def assert_parameters(network: nn.Cell, wanted: Vectors, tensors: int, trained: int, numbers: int) -> None:
+    """Names and shapes are the reference's: so many tensors, of which so many are trained, with so many numbers."""
+    assert shapes_of(network) == {name: value.shape for name, value in wanted.weights.items()}
+    assert len(shapes_of(network)) == tensors
+    assert len(network.trainable_params()) == trained
+    assert sum(parameter.size for parameter in network.trainable_params()) == numbers
 
 
 def noise_images(batch: int = 2, height: int = 32, width: int = 32) -> np.ndarray:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from mindspore import Tensor, nn
 
-from mindzoo.tests.support.networks import shapes_of
 from mindzoo.tests.support.paths import ROOT
 
 # `fill(name, shape, seed)` and `images(batch, size, seed)`
@@ -33,14 +32,6 @@ def vectors(name: str) -> Vectors:
         name: FILL["fill"](name, shape, meta["seed"]) for name, shape in zip(meta["names"], meta["shapes"], strict=True)
     }
     return Vectors(weights, FILL["images"](2, meta["size"], meta["seed"]), logits)
-
-
-def assert_parameters(network: nn.Cell, wanted: Vectors, tensors: int, trained: int, numbers: int) -> None:
-    """Names and shapes are the reference's: so many tensors, of which so many are trained, with so many numbers."""
-    assert shapes_of(network) == {name: value.shape for name, value in wanted.weights.items()}
-    assert len(shapes_of(network)) == tensors
-    assert len(network.trainable_params()) == trained
-    assert sum(parameter.size for parameter in network.trainable_params()) == numbers
 
 
 def assert_logits(network: nn.Cell, wanted: Vectors) -> None:
