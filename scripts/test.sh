@@ -38,11 +38,8 @@ say "tests"
 "$PYTHON" -m pytest -q -n auto --maxprocesses 4 -m "not slow and not demo"
 [ -n "$full" ] || exit 0
 
-say "slow tests"
-"$PYTHON" -m pytest -q -m slow --ignore tests/documents --durations 0
-
-say "the commands of the documents"
-"$PYTHON" -m pytest -q -n 2 -m slow tests/documents --durations 0
+say "slow tests, those of the commands in the documents among them"
+"$PYTHON" -m pytest -q -n 2 -m slow --durations 0
 
 lowest=$ROOT/.venv-lowest
 say "tests on the lowest supported MindSpore, and the lowest Python that is here, in $lowest"

@@ -126,10 +126,9 @@ def test_widths_of_the_paper(width: int, millions: float) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [18, 32, 40, 48, 64])
-def test_a_graph_of_full_size_computes_what_its_operators_do(width: int) -> None:
+def test_a_graph_of_full_size_computes_what_its_operators_do() -> None:
     with undrawn():
-        network = fill(hrnet_w48(width=width))
+        network = fill(hrnet_w48())
     x = Tensor(noise_images(2, 64, 64))
     logits = network(x).asnumpy()
     with eagerly():
