@@ -13,10 +13,12 @@ if __name__ == "__main__":
     register = runpy.run_path(str(ROOT / "utils" / "importable.py"))["register"]
     if sys.argv[1:2] == ["doctor"]:
         register(ROOT, checked=False)
-        try:
-            from mindzoo.utils.commands import DOCTOR, run_command
-        except ModuleNotFoundError as error:
-            raise SystemExit(f"problem: {error}; run pip install -e {ROOT}") from None
+        from mindzoo.utils.environment import find_problem
+
+        if missing := find_problem("Python", "PyYAML"):  # what doctor itself is made of
+            raise SystemExit(f"problem: {missing}")
+        from mindzoo.utils.commands import DOCTOR, run_command
+
         raise SystemExit(run_command(DOCTOR, None, sys.argv[2:], "mindzoo doctor"))
     register(ROOT)
     from mindzoo.cli import main

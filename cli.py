@@ -76,7 +76,9 @@ def _refuse(name: str, rest: Sequence[str]) -> None:
 def _usage() -> str:
     lines = ["usage: mindzoo COMMAND [NETWORK] [--key value ...]", ""]
     lines += [f"  {command.name:20}{command.help}" for command in COMMANDS.values()]
-    return "\n".join([*lines, "", "mindzoo COMMAND NETWORK --help explains every key."])
+    return "\n".join(
+        [*lines, "", "mindzoo COMMAND NETWORK --help explains every key; mindzoo --version says which one this is."]
+    )
 
 
 def _usage_of(command: Command) -> str:
@@ -125,7 +127,9 @@ def _launch(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
     name, *flags = loaded.config.words or ("",)
     command = {"train": TRAIN, "eval": EVAL}.get(name)
     if command is None:
-        raise UserError(f"{prog} {name}: wanted {prog} train or {prog} eval, flags, -- and the command's own flags")
+        raise UserError(
+            f"{f'{prog} {name}'.rstrip()}: wanted {prog} train or {prog} eval, flags, -- and the command's own flags"
+        )
     launched = read_command(command, spec, flags, f"{prog} {name} --")
     launcher.launch(spec.folder / f"{name}.py", name, loaded.config, launched, flags)
 
@@ -186,7 +190,7 @@ LAUNCH = Command(
 PREDICT = Command(
     name="predict",
     help="name the classes of images",
-    config=lambda spec: PredictConfig,
+    config=lambda spec: spec.preprocessed(PredictConfig),
     run=_predict,
     verb="Classify images with",
     aliases=aliases_of_evaluation,
@@ -196,7 +200,7 @@ PREDICT = Command(
 EMBED = Command(
     name="embed",
     help="write the vectors of a folder of images",
-    config=lambda spec: with_options(EmbedConfig, spec, spec.options),
+    config=lambda spec: with_options(spec.preprocessed(EmbedConfig), spec, spec.options),
     run=_embed,
     verb="Embed images with",
     aliases=aliases_of_evaluation,
@@ -205,7 +209,7 @@ EMBED = Command(
 QUERY = Command(
     name="query",
     help="name the images of an index that are nearest to given ones",
-    config=lambda spec: with_options(QueryConfig, spec, spec.parameter_options),
+    config=lambda spec: with_options(spec.preprocessed(QueryConfig), spec, spec.parameter_options),
     run=_query,
     verb="Search an index with",
     aliases=aliases_of_evaluation,
@@ -215,7 +219,7 @@ QUERY = Command(
 FIT_EXPONENT = Command(
     name="fit-exponent",
     help="fit the exponent of a generalised-mean pooling to a size of images",
-    config=lambda spec: with_options(FitExponentConfig, spec, spec.options),
+    config=lambda spec: with_options(spec.preprocessed(FitExponentConfig), spec, spec.options),
     run=_fit_exponent,
     verb="Fit the exponent of the pooling of",
     aliases=aliases_of_evaluation,

@@ -7,6 +7,7 @@ A folder that is already complete is left as it is.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import runpy
 import sys
 from pathlib import Path
@@ -31,6 +32,9 @@ def main() -> int:
         return 0
     if folder.exists() and any(folder.iterdir()):
         sys.stderr.write(f"error: {folder} holds something else; name a new folder\n")
+        return 2
+    if importlib.util.find_spec("sklearn") is None:
+        sys.stderr.write('error: the package scikit-learn is not installed; pip install -e ".[demo]" brings it\n')
         return 2
     counts = write(folder)
     sys.stdout.write(f"{folder}: {counts['train']} images in train, {counts['val']} in val, 10 classes\n")

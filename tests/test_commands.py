@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from mindzoo import cli
-from mindzoo.models import get_spec
+from mindzoo.models import get_spec, list_models
 from mindzoo.utils import commands
 from mindzoo.utils.commands import Command
+from mindzoo.utils.config.keys import PreprocessingKeys
 from mindzoo.utils.config.reading import Loaded, key
 from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.storage import INPUTS
@@ -68,6 +69,17 @@ def test_it_fetches_what_a_url_names(name: str) -> None:
     assert found == {place: f"/somewhere/{place}" for place in places}
 
 
+@pytest.mark.parametrize("network", list_models())
+@pytest.mark.parametrize("name", ["predict", "embed", "query", "fit-exponent"])
+def test_the_defaults_of_preprocessing_are_those_of_the_networks_evaluation(name: str, network: str) -> None:
+    """A checkpoint that records none is preprocessed by these."""
+    spec = get_spec(network)
+    found, wanted = cli.COMMANDS[name].config(spec), spec.eval_config
+    shared = [field.name for field in dataclasses.fields(PreprocessingKeys)]
+    assert {key: getattr(found, key) for key in shared} == {key: getattr(wanted, key) for key in shared}
+    assert found.__doc__ != wanted.__doc__
+
+
 def test_which_commands_read_from_buckets() -> None:
     spec = get_spec(NETWORK)
     named = {
@@ -120,7 +132,7 @@ def test_a_device_that_is_absent_is_refused_before_the_work(name: str, capsys: p
 
 
 def test_no_mindspore_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    installed = {"mindspore": "", "numpy": "1.26.4"}
+    installed = {"mindspore": "", "numpy": "1.26.4", "pyyaml": "6.0", "pillow": "12.0"}
     monkeypatch.setattr("mindzoo.utils.environment._version_text", installed.__getitem__)
     assert run(cli.COMMANDS["export"], "--checkpoint", "x.ckpt") == 2
     assert capsys.readouterr().err.startswith(

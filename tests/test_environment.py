@@ -16,7 +16,7 @@ from mindzoo.utils import environment
 from mindzoo.utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
-GOOD = {"numpy": "1.26.4", "mindspore": "2.10.0"}
+GOOD = {"numpy": "1.26.4", "pyyaml": "6.0", "pillow": "12.0.0", "mindspore": "2.10.0"}
 NUMPY_START = "mindzoo needs numpy from 1.26.4 up to, not including, 2 (MindSpore breaks with numpy 2); "
 NUMPY_END = ': run pip install "numpy>=1.26.4,<2".'
 
@@ -54,6 +54,23 @@ def test_this_environment_is_fine() -> None:
 def test_wrong_numpy(monkeypatch: pytest.MonkeyPatch, version: str, found: str) -> None:
     installed(monkeypatch, numpy=version)
     assert environment.find_problem() == NUMPY_START + found + NUMPY_END
+
+
+@pytest.mark.parametrize(
+    ("package", "version", "text"),
+    [
+        ("pyyaml", "", 'mindzoo needs pyyaml>=6; it is not installed: run pip install "pyyaml>=6".'),
+        ("pyyaml", "5.4.1", 'mindzoo needs pyyaml>=6; found 5.4.1: run pip install "pyyaml>=6".'),
+        ("pillow", "9.5.0", 'mindzoo needs pillow>=10; found 9.5.0: run pip install "pillow>=10".'),
+    ],
+)
+def test_what_the_listing_of_networks_needs_too(
+    monkeypatch: pytest.MonkeyPatch, package: str, version: str, text: str
+) -> None:
+    installed(monkeypatch, **{package: version})
+    with pytest.raises(ImportError) as raised:
+        environment.prepare()
+    assert str(raised.value) == text
 
 
 def test_no_mindspore(monkeypatch: pytest.MonkeyPatch) -> None:

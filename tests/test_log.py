@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,3 +152,18 @@ def test_progress_is_cut_to_the_width_of_the_terminal(monkeypatch: pytest.Monkey
     monkeypatch.setenv("COLUMNS", "20")
     log.start().show("0123456789" * 3)
     assert terminal.screen() == ["0123456789012345678"]
+
+
+def test_a_reader_that_is_gone_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of `mindzoo list | head -1`; without a word of logging's own."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        log.start()
+        monkeypatch.undo()
+        with pytest.raises(BrokenPipeError):
+            log.logger.info("epoch 1")
+        log.stop()
+        with contextlib.suppress(BrokenPipeError):
+            gone.close()

@@ -29,7 +29,7 @@ WHEELS_TEXT = "Linux (glibc) on x86_64 and aarch64, macOS on x86_64 and arm64, a
 
 
 def prepare() -> None:
-    """Check Python, platform and NumPy, and set what MindSpore reads when it is imported.
+    """Check Python, platform, NumPy, PyYAML and Pillow, and set what MindSpore reads when it is imported.
 
     MindSpore itself is checked where something is computed, by `check_mindspore`: listing networks and explaining
     flags needs none.
@@ -37,7 +37,7 @@ def prepare() -> None:
     Raises:
         ImportError: with one sentence that says what was found, what is wanted and what to do.
     """
-    problem = find_problem("Python", "platform", "NumPy")
+    problem = find_problem("Python", "platform", "NumPy", "PyYAML", "Pillow")
     if problem:
         raise ImportError(problem)
     # Warnings of the framework's compiler say nothing a user can act on. Its data pipeline logs every error that it
@@ -79,6 +79,8 @@ def examine() -> dict[str, tuple[str, str | None]]:
         "Python": (platform.python_version(), _python_problem()),
         "platform": (f"{platform.system()} on {platform.machine()}", _platform_problem()),
         "NumPy": (_version_text("numpy"), _numpy_problem()),
+        "PyYAML": (_version_text("pyyaml"), _package_problem("pyyaml", (6,))),
+        "Pillow": (_version_text("pillow"), _package_problem("pillow", (10,))),
         "MindSpore": (_version_text("mindspore"), _mindspore_problem()),
     }
 
@@ -121,6 +123,16 @@ def _numpy_problem() -> str | None:
         return None
     what = f"found numpy {_version_text('numpy')}" if found else "numpy is not installed"
     return f'mindzoo needs numpy from 1.26.4 up to, not including, 2 (MindSpore breaks with numpy 2); {what}: run pip install "numpy>=1.26.4,<2".'
+
+
+def _package_problem(package: str, lowest: tuple[int, ...]) -> str | None:
+    if _version(package) >= lowest:
+        return None
+    found = _version_text(package)
+    wanted = f"{package}>={'.'.join(map(str, lowest))}"
+    return (
+        f'mindzoo needs {wanted}; {f"found {found}" if found else "it is not installed"}: run pip install "{wanted}".'
+    )
 
 
 def _mindspore_problem() -> str | None:

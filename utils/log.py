@@ -57,6 +57,12 @@ class _ConsoleHandler(logging.StreamHandler):
         self.progress.clear()
         super().emit(record)
 
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Let a reader that is gone, as that of `| head`, end the command; see `exit_status`."""
+        if isinstance(sys.exc_info()[1], BrokenPipeError):
+            raise
+        super().handleError(record)
+
 
 def start(line_format: str = "%(message)s", *, console: bool = True) -> ProgressDisplay:
     """Set up the logger afresh: `line_format` is logging's; without `console` only the file gets the lines."""

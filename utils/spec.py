@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from mindzoo.utils.config.keys import EvalConfig, ExportConfig, TrainConfig
+from mindzoo.utils.config.keys import CheckpointKeys, EvalConfig, ExportConfig, PreprocessingKeys, TrainConfig
 from mindzoo.utils.config.reading import Aliases
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.records import EpochRecord, Evaluated
 
 if TYPE_CHECKING:
     from mindspore import nn
+
+C = TypeVar("C")
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,19 @@ class ModelSpec:
         if any(side % self.size_multiple for side in image_size):
             near = ",".join(str(max(round(side / self.size_multiple), 1) * self.size_multiple) for side in image_size)
             raise UserError(f"image_size is {size}; {self.name} needs multiples of {self.size_multiple}: use {near}")
+
+    def preprocessed(self, config_class: type[C]) -> type[C]:
+        """`config_class`, which is of all networks, with the defaults of PreprocessingKeys that this one is evaluated with."""
+        own = next(
+            base
+            for base in self.eval_config.__mro__
+            if issubclass(base, PreprocessingKeys) and not issubclass(base, CheckpointKeys)
+        )
+        if own is PreprocessingKeys:
+            return config_class
+        named = {"__doc__": config_class.__doc__, "__module__": config_class.__module__}
+        made: type[C] = dataclass(frozen=True)(type(config_class.__name__, (own, config_class), named))
+        return made
 
     def make(self, num_classes: int, options: Mapping[str, Any]) -> nn.Cell:
         """Build the network from values that a user gave.

@@ -200,6 +200,13 @@ def test_an_unknown_word_where_none_is_wanted() -> None:
         reading.read_config(Base, ["photo.png"], prog="sample")
 
 
+def test_a_pattern_that_matches_several_files_is_said(tmp_path: Path) -> None:
+    second = tmp_path / "second.ckpt"
+    second.touch()
+    with pytest.raises(UserError, match=rf"^{second} is one file too many; where a pattern such as \* stood"):
+        reading.read_config(Base, [str(second)], prog="sample")
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [

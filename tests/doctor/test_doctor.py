@@ -26,6 +26,8 @@ SUBJECTS = (
     "Python",
     "platform",
     "NumPy",
+    "PyYAML",
+    "Pillow",
     "MindSpore",
     "devices",
     "driver",
@@ -111,10 +113,12 @@ def bare_python(folder: Path, *packages: Path) -> Path:
 
 
 def test_it_runs_where_mindspore_and_numpy_are_missing(tmp_path: Path) -> None:
-    python = bare_python(tmp_path, Path(str(yaml.__file__)).parent)
+    installed = Path(str(yaml.__file__)).parent
+    python = bare_python(tmp_path, installed, *installed.parent.glob("[Pp]y[Yy][Aa][Mm][Ll]-*.dist-info"))
     done = subprocess.run([python, ROOT, "doctor"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "")
     assert "problem  NumPy        mindzoo needs numpy" in done.stdout
+    assert "problem  Pillow       mindzoo needs pillow>=10; it is not installed" in done.stdout
     assert "problem  MindSpore    mindzoo needs MindSpore 2.8 to 2.10, which is not installed" in done.stdout
     assert "problem  devices      MindSpore cannot be imported: it is not installed" in done.stdout
     assert "ok       disk" in done.stdout
@@ -123,7 +127,7 @@ def test_it_runs_where_mindspore_and_numpy_are_missing(tmp_path: Path) -> None:
 def test_it_says_so_where_even_its_own_flags_cannot_be_read(tmp_path: Path) -> None:
     done = subprocess.run([bare_python(tmp_path), ROOT, "doctor"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("problem: No module named 'yaml'; run pip install")
+    assert done.stderr == 'problem: mindzoo needs pyyaml>=6; it is not installed: run pip install "pyyaml>=6".\n'
 
 
 def test_a_mindspore_that_cannot_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,15 @@ def test_the_log_file_holds_what_the_console_showed(
     assert yaml.safe_load((folder / "config.yaml").read_text())["max_steps"] == 3
 
 
+def test_a_training_that_would_never_update_is_refused(
+    colors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--max_epoch", "2", "--accumulation_steps", "13"]
+    assert commands.train(SPEC, training(colors / "train", tmp_path / "out", *flags)) == 2
+    assert "accumulation_steps is 13, and the training has 12 steps" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_another_seed_gives_other_weights(colors: Path, tmp_path: Path) -> None:
     """That the same seed gives the same ones is shown where runs are resumed."""
     first, second = (

@@ -272,6 +272,10 @@ def _parse_flags(config_class: type, argv: Sequence[str], aliases: Aliases, word
         word = rest[0].split("=")[0]
         known = [f"--{spelling}" for spelling in [*types, *aliases]]
         kind = "flag" if word.startswith("-") else "argument"
+        if kind == "argument" and Path(word).exists():
+            raise UserError(
+                f"{word} is one file too many; where a pattern such as * stood, it matches several: name one of them"
+            )
         raise UserError(f"unknown {kind} {word}{nearest(word, known)}; {parser.prog} --help lists them all")
     values: dict[str, Any] = {}
     for word, text in namespace.given:

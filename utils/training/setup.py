@@ -110,11 +110,20 @@ def build_loss(config: TrainConfig, num_classes: int, labels: np.ndarray) -> Smo
 def build_step(
     config: TrainConfig, network: nn.Cell, loss: nn.Cell, rates: np.ndarray, device: str, world: World
 ) -> TrainStep:
-    """The compiled step's cell, in training mode; `network` gives what `loss` takes."""
+    """The compiled step's cell, in training mode; `network` gives what `loss` takes.
+
+    Raises:
+        UserError: the training ends before its first update.
+    """
     level = precision(config, device)
     if level != "O0":
         network = ms.amp.auto_mixed_precision(network, level, ms.float16)
     accumulation = config.accumulation_steps
+    if accumulation > len(rates):
+        raise UserError(
+            f"accumulation_steps is {accumulation}, and the training has {len(rates)} steps: it would never update; "
+            "use a smaller one, or more epochs"
+        )
     kind = step_kind(config)
     optimizer = optimizers.create(
         kind.update_rule or config.optimizer, network, rates[accumulation - 1 :: accumulation], momentum=config.momentum,
