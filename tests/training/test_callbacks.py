@@ -132,6 +132,7 @@ def test_steps_that_the_device_does_by_itself_count(tmp_path: Path) -> None:
     for _ in range(3):
         run.advance(ms.Tensor(1.0, ms.float32), STEPS)
         saver.on_step(run)
+        saver.on_epoch_end(run)
         if run.step < run.last_step:
             run.epoch, run.epoch_step = run.epoch + 1, 0
     assert names(run.folder.path) == ["0-1_4.ckpt", "0-2_4.ckpt", "0-3_4.ckpt"]

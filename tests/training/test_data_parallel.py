@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -11,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.trainings import PLAIN_IMAGES, tiny
+from mindzoo.utils import commands
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +58,23 @@ def test_two_ranks_train_one_model_and_count_every_image(colors: Path, tmp_path:
     trained = [name for name in first if "moving_" not in name]
     assert len(trained) > 10
     assert all(np.array_equal(first[name], second[name]) for name in trained)
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_eval_of_a_file_gives_what_the_ranks_said(colors: Path, tmp_path: Path, ranks: int) -> None:
+    """Each rank sees other images, and has batch-norm statistics of its own until an evaluation."""
+    flags = ["--batch_size", "3", "--max_epoch", "2", "--ema_decay", "0.5", "--save_checkpoint_epochs", "1"]
+    train(colors, tmp_path / "out", *flags, ranks=ranks)
+    (folder,) = (tmp_path / "out").glob("*/")
+    said = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    for row in [row for row in said if row["kind"] == "evaluation"]:
+        (path,) = folder.glob(f"0-{row['epoch'] + 1}_*.ckpt")
+        where = ["--output_dir", str(tmp_path / path.stem), "--device_target", "CPU", "--is_distributed", "0"]
+        assert commands.evaluate(SPEC, ["--data_dir", str(colors / "val"), "--checkpoint", str(path), *where]) == 0
+        (metrics,) = (tmp_path / path.stem).glob("*/metrics.jsonl")
+        found = json.loads(metrics.read_text())
+        assert [found[name] for name in ("top1", "top5", "total")] == [row[name] for name in ("top1", "top5", "total")]
+        assert found["loss"] == pytest.approx(row["loss"], abs=1e-6)
 
 
 def test_two_ranks_give_the_weights_of_one_with_the_double_batch(colors: Path, tmp_path: Path) -> None:

@@ -28,15 +28,16 @@ def train(run: RunState, data: TrainData, listed: Sequence[Callback]) -> None:
     with runtime.stop_on_signals() as request, readable_errors():
         stop = Stop(run.world, request)
         compile_step(run, data)
+        if run.epoch_step == run.steps_per_epoch:
+            for callback in listed:
+                callback.on_resume(run)
         while run.step < run.last_step and not stop:
-            run.start_epoch()
+            run.begin_epoch()
             (sunk_epoch if sink else stepped_epoch)(run, data, listed, stop)
             run.read_loss()
             if run.epoch_step == run.steps_per_epoch:
                 for callback in listed:
                     callback.on_epoch_end(run)
-                if run.step < run.last_step:
-                    run.epoch, run.epoch_step = run.epoch + 1, 0
         run.progress.clear()
         for callback in listed:
             callback.on_end(run)

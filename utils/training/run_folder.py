@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import json
+import math
 import os
 import platform
 import subprocess
@@ -22,6 +24,7 @@ from mindzoo.utils.files import json_line, json_text, write_text
 from mindzoo.utils.runtime import World
 
 FACTS = "config.yaml"
+METRICS = "metrics.jsonl"
 STAMP = "%Y-%m-%d_time_%H_%M_%S"
 
 
@@ -43,8 +46,16 @@ class RunFolder:
     def add_metrics(self, **values: Any) -> None:
         """One line of metrics.jsonl; on rank 0 only, since the values are those of all ranks."""
         if self.rank == 0:
-            with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
+            with open(self.path / METRICS, "a", encoding="utf-8") as file:
                 file.write(json_line(values))
+
+    def forget_after(self, step: int) -> None:
+        """Leave what metrics.jsonl says of later steps out of it: a run that goes on after `step` does them again."""
+        path = self.path / METRICS
+        if self.rank or not path.exists():
+            return
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        write_text(path, "".join(line for line in lines if _step_of(line) <= step))
 
     def _write(self, name: str, text: str) -> None:
         """Beside the file of an earlier run, not over it."""
@@ -99,6 +110,14 @@ def environment(device: str) -> dict[str, Any]:
         "command": [sys.executable, *sys.argv],
         "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
     }
+
+
+def _step_of(line: str) -> float:
+    """The step that a line of metrics.jsonl is of; infinity for one that was cut off."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, LookupError, TypeError):
+        return math.inf
 
 
 def _new_inside(parent: Path) -> Path:

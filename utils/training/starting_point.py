@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.log import logger
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
+from mindzoo.utils.training.callbacks.saving import BEST
 from mindzoo.utils.training.state import last_step
+
+COUNTS = ("epoch", "epoch_step", "best", "evaluation", "loss_sum", "loss_count")
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,14 @@ class StartingPoint:
     epoch: int = 0
     epoch_step: int = 0
     best: dict[str, Any] | None = None  # evaluation of the run that goes on
+    evaluation: dict[str, Any] | None = None  # of the weights that it goes on from
+    loss_sum: float = 0.0  # of the steps of its epoch that are done
+    loss_count: int = 0
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """What the run's state begins with."""
+        return {name: getattr(self, name) for name in COUNTS}
 
     def is_complete(self, config: TrainConfig, steps_per_epoch: int) -> bool:
         """Whether all steps are done already; says so."""
@@ -50,8 +62,7 @@ def agree(world: World, spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data
         UserError: see `choose_start`.
     """
     here = choose_start(spec, loaded, data, num_classes) if world.rank == 0 or not world.connected else None
-    names = ("options", "epoch", "epoch_step", "best")
-    facts = ranks.first(world, lambda: {name: getattr(here, name) for name in names})
+    facts = ranks.first(world, lambda: {name: getattr(here, name) for name in ("options", *COUNTS)})
     if here:
         return here
     kinds = {name: type(value) for name, value in spec.network_options(loaded.config).items()}
@@ -70,14 +81,15 @@ def choose_start(spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_c
     if found and is_of_a_training(found):
         given = {name: value for name, value in spec.network_options(config).items() if name in loaded.given}
         check_options(found, given)
-        epoch, epoch_step = position(found, data)
+        check_place(found, data)
+        epoch, epoch_step = next_step(found)
         if config.resume != "auto" and "begin_epoch" in loaded.given and (config.begin_epoch, 0) != (epoch, epoch_step):
             raise UserError(
                 f"begin_epoch is {config.begin_epoch}, and {found.path} goes on in epoch {epoch} at step {epoch_step}; "
                 "leave begin_epoch out"
             )
         options, _ = _options(spec, loaded, found, num_classes)
-        return StartingPoint(options, resumed=found, epoch=epoch, epoch_step=epoch_step, best=found.meta.get("best"))
+        return StartingPoint(options, resumed=found, **counts_of(found, spec, in_its_folder=config.resume == "auto"))
     if not found and config.pretrained:
         found = checkpoint_file.read_checkpoint(Path(config.pretrained), spec)
     if found:
@@ -132,8 +144,29 @@ def newest_first(spec: ModelSpec, folder: Path) -> Iterator[Path]:
         yield from (path for *_, path in sorted(numbered, reverse=True))
 
 
-def position(found: Checkpoint, data: Data) -> tuple[int, int]:
-    """Epoch (from 0) and step in it at which the training goes on.
+def counts_of(found: Checkpoint, spec: ModelSpec, *, in_its_folder: bool) -> dict[str, Any]:
+    """COUNTS by the checkpoint; the best evaluation by best.ckpt too, where the run goes on in the same folder."""
+    counts = {name: found.meta[name] for name in COUNTS if name in found.meta}
+    counts.setdefault("evaluation", {})  # older files do not say; their epochs were evaluated
+    beside = found.path.parent / BEST
+    if in_its_folder and beside != found.path and beside.is_file():
+        try:
+            theirs = checkpoint_file.read_checkpoint(beside, spec).meta.get("best")
+        except UserError as error:
+            logger.info("resume: the best evaluation is that of %s: %s", found.path, error)
+        else:
+            counts["best"] = max(filter(None, (counts.get("best"), theirs)), key=itemgetter("accuracy"), default=None)
+    return counts
+
+
+def next_step(found: Checkpoint) -> tuple[int, int]:
+    """Epoch (from 0) and step in it at which the training goes on."""
+    epoch, step = found.meta["epoch"], found.meta["epoch_step"]
+    return (epoch + 1, 0) if step >= found.meta["steps_per_epoch"] else (epoch, step)
+
+
+def check_place(found: Checkpoint, data: Data) -> None:
+    """Refuse to go on with data on which the place of the checkpoint means something else.
 
     Raises:
         UserError: the run had other classes or another number of steps per epoch.
@@ -148,8 +181,6 @@ def position(found: Checkpoint, data: Data) -> tuple[int, int]:
             f"{found.path} is of a training with {before} steps per epoch, this one has {steps_per_epoch}; "
             "resume with the same data, batch_size and number of ranks"
         )
-    epoch, step = found.meta["epoch"], found.meta["epoch_step"]
-    return (epoch + 1, 0) if step >= steps_per_epoch else (epoch, step)
 
 
 def check_options(found: Checkpoint, given: Mapping[str, Any]) -> None:

@@ -56,10 +56,13 @@ class RunState:
     epoch: int = 0
     epoch_step: int = 0
     best: dict[str, Any] | None = None
+    evaluation: dict[str, Any] | None = None  # of the weights as they are now; None where there was none
+    loss_sum: float = 0.0  # of this epoch's steps, also those before a resume
+    loss_count: int = 0
+    loss: float = math.nan  # of the last step that was read
     saved: str = ""  # the newest checkpoint
     step_before: int = 0  # `step` at the call of the callbacks before this one
     epoch_clock: Clock = field(default_factory=Clock)
-    losses: list[float] = field(default_factory=list)  # of this epoch's steps
     _last: Tensor | None = None  # the loss of the step that may still be computing
 
     @property
@@ -88,6 +91,7 @@ class RunState:
         """
         self.read_loss()
         self._last = loss
+        self.evaluation = None
         self.step_before = self.step
         self.epoch_step += steps
         self.epoch_clock.steps += steps
@@ -100,18 +104,29 @@ class RunState:
         """
         if self._last is None:
             return
-        value = float(self._last.asnumpy().mean())
+        self.loss = float(self._last.asnumpy().mean())
         self._last = None
-        self.losses.append(value)
-        if not math.isfinite(value) and not self.train_step.dynamic:
+        if math.isfinite(self.loss):
+            self.loss_sum += self.loss
+            self.loss_count += 1
+        elif not self.train_step.dynamic:
             raise UserError(
-                f"the loss is {value} at step {self.step} (epoch {self.epoch + 1}); the last good checkpoint is "
+                f"the loss is {self.loss} at step {self.step} (epoch {self.epoch + 1}); the last good checkpoint is "
                 f"{self.saved or 'none'}; try a smaller lr, clip_norm, or is_dynamic_loss_scale with float16"
             )
 
-    def start_epoch(self) -> None:
-        self.losses.clear()
+    def begin_epoch(self) -> None:
+        """Begin the epoch under way, or go on in the middle of it."""
+        if self.epoch_step == self.steps_per_epoch:
+            self.epoch, self.epoch_step = self.epoch + 1, 0
+        if self.epoch_step == 0:
+            self.loss_sum, self.loss_count = 0.0, 0
         self.epoch_clock = Clock()
+
+    def counts(self) -> dict[str, Any]:
+        """What a checkpoint says of the place that the training is at, so that it can go on from there."""
+        names = ("epoch", "epoch_step", "step", "steps_per_epoch", "best", "evaluation", "loss_sum", "loss_count")
+        return {name: getattr(self, name) for name in names}
 
     def images_per_second(self, clock: Clock) -> float:
         """Over all ranks."""
@@ -126,8 +141,8 @@ class RunState:
             epoch_step=self.epoch_step,
             steps_per_epoch=self.steps_per_epoch,
             steps_in_epoch=self.epoch_clock.steps,
-            loss=self.losses[-1],
-            mean_loss=float(np.mean(self.losses)),
+            loss=self.loss,
+            mean_loss=self.loss_sum / self.loss_count if self.loss_count else math.nan,
             lr=self.lr,
             seconds=self.epoch_clock.seconds,
             images_per_second=self.images_per_second(self.epoch_clock),

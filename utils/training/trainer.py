@@ -75,8 +75,11 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     run = RunState(
         spec, config, world, folder, step, rates, data.train.steps_per_epoch,
         meta=checkpoint_meta(spec, config, num_classes, data.classes), progress=progress,
-        epoch=start.epoch, epoch_step=start.epoch_step, best=start.best,
+        **start.counts,
     )  # fmt: skip
+
+    if go_on_in:
+        folder.forget_after(run.step)
 
     # 4. The loop.
     with storage.uploading(config, folder.path, [folder.log_name]) as uploader:

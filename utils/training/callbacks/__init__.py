@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 class Callback:
     """Does nothing; a callback overrides what it needs."""
 
+    def on_resume(self, run: RunState) -> None:
+        """Before the first step of a run that goes on from the end of an epoch."""
+
     def on_step(self, run: RunState) -> None:
         """After every step, or after as many as the device did by itself."""
 

@@ -9,14 +9,17 @@ from contextlib import contextmanager
 
 from mindspore import Tensor
 
+from mindzoo.utils import ranks
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import logger
 from mindzoo.utils.records import Evaluated
 from mindzoo.utils.training.callbacks import Callback
-from mindzoo.utils.training.callbacks.saving import Checkpoints
+from mindzoo.utils.training.callbacks.saving import BEST, Checkpoints
 from mindzoo.utils.training.hit_counter import HitCounter
 from mindzoo.utils.training.state import RunState
+
+STATISTICS = ("moving_mean", "moving_variance")
 
 
 class Evaluation(Callback):
@@ -25,12 +28,18 @@ class Evaluation(Callback):
     def __init__(self, evaluator: HitCounter, data: EvalData, checkpoints: Checkpoints) -> None:
         self.evaluator, self.data, self.checkpoints = evaluator, data, checkpoints
 
+    def on_resume(self, run: RunState) -> None:
+        if run.evaluation is None:
+            self.on_epoch_end(run)
+
     def on_epoch_end(self, run: RunState) -> None:
         last = run.step >= run.last_step
         done = run.epoch + 1
         if not last and (done % run.config.eval_interval or done <= run.config.eval_start_epoch):
             return
         started = time.perf_counter()
+        # Each rank has batch-norm statistics of its own images; a checkpoint has those of rank 0.
+        ranks.copy_from_first(run.world, [p for p in run.train_step.get_parameters() if p.name.endswith(STATISTICS)])
         with averaged_weights(run.train_step):
             result = self.evaluator.run(self.data)
         run.train_step.set_train(True)
@@ -38,12 +47,17 @@ class Evaluation(Callback):
         evaluated = Evaluated(result, epoch=run.epoch, is_best=is_best, seconds=time.perf_counter() - started)
         for line in run.spec.lines.evaluation(evaluated):
             logger.info(line)
-        facts = dataclasses.asdict(result)
-        run.folder.add_metrics(kind="evaluation", epoch=run.epoch, step=run.step, **facts, accuracy=result.accuracy)
+        run.evaluation = {
+            "epoch": run.epoch,
+            "step": run.step,
+            **dataclasses.asdict(result),
+            "accuracy": result.accuracy,
+        }
+        run.folder.add_metrics(kind="evaluation", **run.evaluation)
         if is_best:
             run.best = {"accuracy": result.accuracy, "epoch": run.epoch + 1, "step": run.step}
             if run.config.save_best_ckpt:
-                self.checkpoints.save(run, "best.ckpt")
+                self.checkpoints.save(run, BEST)
 
 
 @contextmanager

@@ -35,7 +35,7 @@ class ProgressLine(Callback):
         left = (run.last_step - run.step) * clock.seconds / max(clock.steps, 1)
         return (
             f"epoch {run.epoch + 1}/{run.config.last_epoch} step {run.epoch_step}/{run.steps_per_epoch} "
-            f"loss {run.losses[-1]:.4f} lr {run.lr:.3g} {run.images_per_second(clock):.1f} img/s "
+            f"loss {run.loss:.4f} lr {run.lr:.3g} {run.images_per_second(clock):.1f} img/s "
             f"data {clock.waited:.1f}s ({clock.waited / clock.seconds:.0%}) ETA {duration(left)}"
         )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.log import logger
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.state import RunState
+
+BEST = "best.ckpt"
 
 
 class Checkpoints(Callback):
@@ -16,14 +17,17 @@ class Checkpoints(Callback):
 
     def __init__(self) -> None:
         self.written: list[Path] = []
+        self.due = False
 
     def on_step(self, run: RunState) -> None:
-        if run.reached_multiple(run.config.ckpt_interval):
+        self.due = self.due or run.reached_multiple(run.config.ckpt_interval)
+        # The file of an epoch's last step waits for the evaluation, whose record it carries.
+        if self.due and run.epoch_step < run.steps_per_epoch:
             self._save_numbered(run)
 
     def on_epoch_end(self, run: RunState) -> None:
         interval = run.config.save_checkpoint_epochs
-        if interval and (run.epoch + 1) % interval == 0:
+        if self.due or (interval and (run.epoch + 1) % interval == 0):
             self._save_numbered(run)
 
     def on_end(self, run: RunState) -> None:
@@ -43,8 +47,7 @@ class Checkpoints(Callback):
         run.read_loss()
         if not run.config.save_checkpoint or (run.config.is_save_on_master and run.world.rank != 0):
             return None
-        counts: dict[str, Any] = {"epoch": run.epoch, "epoch_step": run.epoch_step, "step": run.step, "best": run.best}
-        counts["steps_per_epoch"] = run.steps_per_epoch
+        counts = run.counts()
         path = run.folder.path / name
         parameters = {parameter.name: parameter for parameter in run.train_step.get_parameters()}
         if weights_alone:
@@ -56,6 +59,7 @@ class Checkpoints(Callback):
         return path
 
     def _save_numbered(self, run: RunState) -> None:
+        self.due = False
         name = run.spec.lines.checkpoint(run.config, run.world.rank, run.epoch + 1, run.epoch_step)
         if self.written and self.written[-1].name == name:
             return
