@@ -122,6 +122,27 @@ def test_updates(name: str, update: Update, no_decay: tuple[str, ...], decay: fl
             np.testing.assert_allclose(found, wanted[parameter], rtol=1e-5, atol=1e-5, err_msg=f"{step} {parameter}")
 
 
+@pytest.mark.parametrize("size", [3, 8, 100, 1001])
+@pytest.mark.parametrize("name", ["momentum", "nesterov", "rmsprop"])
+def test_an_optimizer_that_goes_on_gives_the_bits_of_one_without_a_break(name: str, size: int) -> None:
+    """MindSpore's kernel of RMSProp depends on how often it was called (K4)."""
+    rates, noise = np.full(12, 0.01), np.random.default_rng(3)
+    gradients = [np.asarray(noise.standard_normal((2, size)), np.float32) for _ in range(12)]
+
+    def made() -> nn.Optimizer:
+        return optimizers.create(name, nn.Dense(size, 2, has_bias=False), rates, momentum=0.9, weight_decay=0.0)
+
+    whole, second = made(), made()
+    for step, gradient in enumerate(gradients):
+        if step == 7:
+            for mine, theirs in zip(second.get_parameters(), whole.get_parameters(), strict=True):
+                mine.set_data(Tensor(theirs.asnumpy()))
+        for optimizer in (whole, second) if step >= 7 else (whole,):
+            optimizer((Tensor(gradient),))
+    for mine, theirs in zip(second.get_parameters(), whole.get_parameters(), strict=True):
+        np.testing.assert_array_equal(mine.asnumpy(), theirs.asnumpy(), err_msg=mine.name)
+
+
 def test_the_global_step_counts_updates() -> None:
     network = Small()
     optimizer = optimizers.create("momentum", network, np.array(RATES), momentum=0.9, weight_decay=0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -117,7 +118,7 @@ def test_a_run_that_ends_earlier_has_the_rates_of_a_longer_one() -> None:
 def test_a_run_goes_on_in_the_middle_of_an_epoch(
     stopped: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Steps, order of images, weights, optimizer, averages, loss scale: all as without the break.
+    """Steps, images, weights, optimizer, averages, loss scale: all as without the break.
 
     It is the newest run that goes on, and keep_checkpoint_max counts what this run wrote only.
     """
@@ -189,16 +190,45 @@ def test_nothing_to_do_is_said_and_changes_no_checkpoint(
     }
 
 
-def test_the_order_of_images_goes_on_where_it_was(colors: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("augmentation", "more"),
+    [
+        ({}, {}),
+        ({"color_jitter": (0.4, 0.4, 0.4)}, {"repeats": 3}),
+        ({"auto_augment": True}, {"sampling": "balanced"}),
+    ],
+    ids=["crop and flip", "colours and repeats", "AutoAugment and sampling"],
+)
+def test_images_in_the_middle_of_an_epoch_are_what_they_were(
+    colors: Path, workers: int, augmentation: dict[str, Any], more: dict[str, Any]
+) -> None:
     scanned = folders.scan(colors / "train")
-    config = TrainConfig(image_size=(32, 32), crop_scale=(1, 1), crop_ratio=(1, 1), flip_prob=0.0)
-    data = TrainData(scanned, transforms.training_operations(config), batch_size=6, world=World(), seed=1, workers=1)
+    operations = transforms.training_operations(TrainConfig(image_size=(32, 32), **augmentation))
+    data = TrainData(scanned, operations, batch_size=6, world=World(), seed=1, workers=workers, **more)
     whole = list(data.epoch(1).create_tuple_iterator(num_epochs=1, output_numpy=True))
     rest = list(data.epoch(1, 2).create_tuple_iterator(num_epochs=1, output_numpy=True))
     assert len(rest) == len(whole) - 2 == 4
     for found, wanted in zip(rest, whole[2:], strict=True):
         np.testing.assert_array_equal(found[1], wanted[1])
         np.testing.assert_array_equal(found[0], wanted[0])
+
+
+def test_another_number_of_workers_or_version_is_said(
+    stopped: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = checkpoint_file.read_checkpoint(stopped.checkpoint, SPEC)
+    assert (found.meta["workers"], found.meta["mindspore"]) == (1, ms.__version__)
+    log.start()
+    starting_point.say_what_differs(found, TrainConfig(workers=1))
+    assert capsys.readouterr().out == ""
+    other = dataclasses.replace(found, meta={**found.meta, "workers": 7, "mindspore": "2.0.0"})
+    starting_point.say_what_differs(other, TrainConfig(workers=1))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("resume: ")[1].split(";")[0] for line in lines] == [
+        f"mindspore was 2.0.0 and is {ms.__version__}",
+        "workers was 7 and is 1",
+    ]
 
 
 def weights_only(path: Path, source: Path) -> Path:

@@ -71,12 +71,16 @@ class TrainData:
         return own.repeat(self.repeats, axis=1)
 
     def epoch(self, epoch: int, first_step: int = 0) -> ds.Dataset:
-        """The data set of one epoch, from its step `first_step` on: images (B, 3, H, W) float32, labels (B,) int32."""
+        """The data set of one epoch, from its step `first_step` on: images (B, 3, H, W) float32, labels (B,) int32.
+
+        The steps before it are read and augmented too, so that what is random goes on where it was: with the same
+        number of workers every image is what it is in a whole epoch.
+        """
         # MindSpore draws augmentations from this seed. Ranks must differ, and so must epochs.
         seed = np.random.SeedSequence((self.seed, epoch, self.world.rank)).generate_state(1)[0]
         ds.config.set_seed(int(seed) % 2**31)
-        indices = self.order(epoch)[first_step:].reshape(-1)
-        return _pipeline(self.folders, indices, self.operations, self.batch_size, self.workers)
+        batches = _pipeline(self.folders, self.order(epoch).reshape(-1), self.operations, self.batch_size, self.workers)
+        return batches.skip(first_step) if first_step else batches
 
 
 def draw_probabilities(labels: np.ndarray, sampling: str) -> np.ndarray:

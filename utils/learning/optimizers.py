@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn
+
+from mindzoo.utils.learning.rmsprop import RMSProp
 
 NO_DECAY = (".bias", ".gamma", ".beta")
 
@@ -58,7 +61,8 @@ def create(
         # The CPU kernel of nn.Momentum ignores use_nesterov.
         return nn.SGD(groups, rate, momentum, nesterov=True)
     if name == "rmsprop":
-        return nn.RMSProp(groups, rate, decay=rho, momentum=momentum, epsilon=eps)
+        kind = nn.RMSProp if ms.get_context("device_target") == "Ascend" else RMSProp
+        return kind(groups, rate, decay=rho, momentum=momentum, epsilon=eps)
     raise ValueError(f"optimizer {name!r}; wanted momentum, nesterov or rmsprop")
 
 

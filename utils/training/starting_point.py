@@ -9,6 +9,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import mindspore as ms
 import numpy as np
 
 from mindzoo.utils import ranks
@@ -16,7 +17,7 @@ from mindzoo.utils.checkpoints import checkpoint_file, network_plan
 from mindzoo.utils.checkpoints.checkpoint_file import Checkpoint
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.config.reading import Loaded, show
-from mindzoo.utils.data.loader import Data
+from mindzoo.utils.data.loader import Data, worker_count
 from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.log import logger
 from mindzoo.utils.runtime import World
@@ -88,6 +89,7 @@ def choose_start(spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_c
                 f"begin_epoch is {config.begin_epoch}, and {found.path} goes on in epoch {epoch} at step {epoch_step}; "
                 "leave begin_epoch out"
             )
+        say_what_differs(found, config)
         options, _ = _options(spec, loaded, found, num_classes)
         return StartingPoint(options, resumed=found, **counts_of(found, spec, in_its_folder=config.resume == "auto"))
     if not found and config.pretrained:
@@ -157,6 +159,21 @@ def counts_of(found: Checkpoint, spec: ModelSpec, *, in_its_folder: bool) -> dic
         else:
             counts["best"] = max(filter(None, (counts.get("best"), theirs)), key=itemgetter("accuracy"), default=None)
     return counts
+
+
+def surroundings(config: TrainConfig) -> dict[str, Any]:
+    """What a run depends on to the bit, beside its own keys: it is in each of its checkpoints."""
+    return {"mindspore": ms.__version__, "workers": worker_count(config.workers)}
+
+
+def say_what_differs(found: Checkpoint, config: TrainConfig) -> None:
+    """Log what a run that goes on has another of, so that it will not end as it would have without the break."""
+    for name, now in surroundings(config).items():
+        before = found.meta.get(name, now)
+        if before != now:
+            logger.info(
+                "resume: %s was %s and is %s; the run goes on, but not to the bit as without a break", name, before, now
+            )
 
 
 def next_step(found: Checkpoint) -> tuple[int, int]:

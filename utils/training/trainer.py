@@ -9,7 +9,6 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import mindspore as ms
 from mindspore import nn
 
 from mindzoo.utils import ranks, runtime, storage
@@ -104,7 +103,7 @@ def checkpoint_meta(spec: ModelSpec, config: TrainConfig, num_classes: int, clas
         "classes": list(classes),
         "preprocessing": transforms.Preprocessing.from_config(config).to_dict(),
         "config": dataclasses.asdict(config),
-        "mindspore": ms.__version__,
+        **starting_point.surroundings(config),
     }
 
 
