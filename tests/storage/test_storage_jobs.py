@@ -95,7 +95,7 @@ def test_a_bucket_that_goes_away_does_not_stop_the_training(
     *_, last = [line for line in out.splitlines() if line]
     assert f"not uploaded to s3://{with_data.bucket}/out/" in last
     folder = Path(last.split("; see ")[1])
-    assert len(list(folder.glob("*.ckpt"))) == 40
+    assert len(list(folder.glob("0-*.ckpt"))) == 40
 
 
 def test_a_training_that_fails_leaves_its_results_in_the_bucket(

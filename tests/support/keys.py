@@ -39,8 +39,8 @@ class Run:
 
     @property
     def names(self) -> list[str]:
-        """Of its checkpoints."""
-        return sorted(path.name for path in self.folder.glob("*.ckpt"))
+        """Of its checkpoints, without last.ckpt, which is always there."""
+        return sorted(path.name for path in self.folder.glob("*.ckpt") if path.name != "last.ckpt")
 
     @property
     def found(self) -> checkpoint_file.Checkpoint:

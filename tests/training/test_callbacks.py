@@ -26,7 +26,7 @@ from mindzoo.utils.learning.losses import SmoothedCrossEntropy
 from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import ProgressDisplay
 from mindzoo.utils.runtime import World
-from mindzoo.utils.training import run_folder, trainer
+from mindzoo.utils.training import run_folder, starting_point, trainer
 from mindzoo.utils.training.callbacks.epoch_line import EpochLine
 from mindzoo.utils.training.callbacks.evaluation import Evaluation, averaged_weights
 from mindzoo.utils.training.callbacks.progress_line import ProgressLine, duration
@@ -63,7 +63,8 @@ def advance(run: RunState, loss: float = 1.0) -> None:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.glob("*.ckpt"))
+    """All but last.ckpt, which is always there."""
+    return sorted(path.name for path in folder.glob("*.ckpt") if path.name != "last.ckpt")
 
 
 def play(run: RunState, saver: Checkpoints, *, steps: int = 12, other: Path | None = None) -> list[list[str]]:
@@ -111,15 +112,15 @@ def test_the_last_step_is_saved_where_a_run_ends_early(tmp_path: Path) -> None:
     assert names(run.folder.path) == ["0-2_2.ckpt"]
 
 
-def test_only_the_oldest_of_this_run_go(tmp_path: Path) -> None:
+def test_only_the_oldest_numbered_ones_go_also_of_before_a_resume(tmp_path: Path) -> None:
     run = make_run(tmp_path / "out", ckpt_interval=1, keep_checkpoint_max=2)
-    for name in ("0-1_9.ckpt", "best.ckpt", "mine.ckpt"):
-        (run.folder.path / name).write_text("of an earlier run")
-    seen = play(run, Checkpoints())
-    others = {"0-1_9.ckpt", "best.ckpt", "mine.ckpt"}
+    others = {"best.ckpt", "mine.ckpt", "1-0_1.ckpt"}  # the last one is of another rank
+    for name in ("0-0_2.ckpt", "0-0_10.ckpt", "0-0_9.ckpt", *others):
+        (run.folder.path / name).write_text("of before")
+    seen = play(run, Checkpoints(starting_point.written_by(SPEC, run.config, 0, run.folder.path)))
     assert all(others <= set(now) for now in seen)
+    assert set(seen[0]) - others == {"0-0_10.ckpt", "0-1_1.ckpt"}
     assert set(seen[-1]) - others == {"0-3_3.ckpt", "0-3_4.ckpt"}
-    assert max(len(now) for now in seen) == 5
 
 
 def test_zero_keeps_all(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_newest_first_sorts_by_run_epoch_and_step_as_numbers(tmp_path: Path, sto
     new = tmp_path / "out" / "2025-01-01"
     numbered(new, stopped.checkpoint, "0-9_6.ckpt", "0-10_9.ckpt", "0-10_10.ckpt", "best.ckpt", ".0-11_1.tmp.ckpt")
     found = [path.name for path in starting_point.newest_first(SPEC, tmp_path / "out")]
-    assert found == ["0-10_10.ckpt", "0-10_9.ckpt", "0-9_6.ckpt", "0-99_6.ckpt"]
+    assert found == ["0-10_10.ckpt", "0-10_9.ckpt", "0-9_6.ckpt", "best.ckpt", "0-99_6.ckpt"]
 
 
 def test_auto_passes_over_a_damaged_file_and_says_so(
@@ -120,7 +120,7 @@ def test_a_run_goes_on_in_the_middle_of_an_epoch(
 ) -> None:
     """Steps, images, weights, optimizer, averages, loss scale: all as without the break.
 
-    It is the newest run that goes on, and keep_checkpoint_max counts what this run wrote only.
+    It is the newest run that goes on, and keep_checkpoint_max counts what was written before too.
     """
     data, flags = stopped.data, ["--max_epoch", "3", "--log_interval", "1", *KEPT, *PLAIN_IMAGES]
     whole = run_train(data, tmp_path / "whole", "--max_steps", "14", *flags)
@@ -133,7 +133,7 @@ def test_a_run_goes_on_in_the_middle_of_an_epoch(
     second = run_train(data, tmp_path / "parts", "--resume", "auto", "--max_steps", "14", *keep, *flags)
     assert second == newest_run(tmp_path / "parts") == newer
     assert hashes(older) == hashes(stopped.folder)
-    assert sorted(path.name for path in second.glob("0-*.ckpt")) == ["0-2_2.ckpt", "0-3_2.ckpt"]
+    assert sorted(path.name for path in second.glob("0-*.ckpt")) == ["0-3_2.ckpt"]
     out = capsys.readouterr().out
     assert_same(second / "0-3_2.ckpt", whole / "0-3_2.ckpt")
     assert "epoch 2/3 step 4/6" in out
@@ -144,7 +144,7 @@ def test_a_run_goes_on_in_the_middle_of_an_epoch(
     assert meta["best"] == checkpoint_file.read_checkpoint(whole / "0-3_2.ckpt", SPEC).meta["best"]
     after, log_file = hashes(newer), f"{stopped.folder.name}_rank_0.log"
     changed = {name for name in before if after.get(name) != before[name]}
-    assert changed <= {"metrics.jsonl", "best.ckpt", log_file}
+    assert changed <= {"metrics.jsonl", "best.ckpt", "last.ckpt", "0-2_2.ckpt", log_file}
     assert (second / "config_2.yaml").is_file()
     for name in ("metrics.jsonl", log_file):
         assert (second / name).read_text().startswith((stopped.folder / name).read_text())
@@ -302,7 +302,7 @@ def test_weights_alone_go_on_where_the_schedule_is(stopped: Trained, tmp_path: P
     path = weights_only(tmp_path / "weights.ckpt", stopped.checkpoint)
     flags = ["--resume", str(path), "--begin_epoch", "2", "--max_epoch", "3", "--T_max", "2"]
     run = run_train(stopped.data / "train", tmp_path / "out", *flags, *PLAIN_IMAGES)
-    assert [p.name for p in run.glob("*.ckpt")] == ["0-3_6.ckpt"]
+    assert [p.name for p in run.glob("0-*.ckpt")] == ["0-3_6.ckpt"]
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows if row["kind"] == "epoch"] == [2]
     assert [row["lr"] for row in rows if row["kind"] == "epoch"] == [0.0]
@@ -349,7 +349,7 @@ def test_end_epoch_ends_the_run_within_the_schedule(
     flags = ["--max_epoch", "4", "--end_epoch", "1", "--lr", "0.1", "--resume", "auto"]
     run = run_train(colors / "train", tmp_path / "out", *flags)
     assert "starting from the beginning" in capsys.readouterr().out
-    assert [path.name for path in run.glob("*.ckpt")] == ["0-1_6.ckpt"]
+    assert [path.name for path in run.glob("0-*.ckpt")] == ["0-1_6.ckpt"]
     found = checkpoint_file.read_checkpoint(run / "0-1_6.ckpt", SPEC)
     assert found.state["learning_rate"].shape == (24,)
 

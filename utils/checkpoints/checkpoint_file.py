@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,12 @@ class Checkpoint:
     def classes(self) -> list[str]:
         """Class names by label; empty where the file has none."""
         return list(self.meta.get("classes", []))
+
+    def values(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Every name with its value: weights, averaged ones, and the state of the training."""
+        yield from self.weights.items()
+        yield from ((AVERAGED + name, value) for name, value in self.averaged.items())
+        yield from self.state.items()
 
 
 def save_checkpoint(path: Path, parameters: Mapping[str, Parameter], meta: Mapping[str, Any]) -> None:

@@ -260,9 +260,12 @@ class RunKeys:
         0, "steps between two checkpoints; 0: none by steps; the last step is always saved", minimum=0
     )
     save_checkpoint_epochs: int = key(0, "epochs between two checkpoints; 0: none by epochs", minimum=0)
-    keep_checkpoint_max: int = key(
-        10, "checkpoints to keep; the oldest that this run wrote goes first; 0: all", minimum=0
+    save_minutes: float = key(
+        10.0,
+        "minutes between two writings of last.ckpt, the newest state, beside each epoch's end; 0: those only",
+        minimum=0,
     )
+    keep_checkpoint_max: int = key(10, "numbered checkpoints of the run to keep, the newest; 0: all", minimum=0)
     is_save_on_master: bool = key(True, "only rank 0 writes checkpoints; false: every rank writes its own")
     sink_mode: bool = key(
         False, "feed the device through MindSpore's data sink, an epoch at a time; Ascend only, elsewhere ignored"

@@ -90,13 +90,16 @@ class _Session:
 def checkpoints_of(spec: ModelSpec, path: Path) -> list[Path]:
     """`path` itself, or the checkpoints of the folder `path`: the numbered ones newest first, then the others.
 
+    last.ckpt is left out where it is another name of one of them.
+
     Raises:
         UserError: a folder without checkpoints.
     """
     if not path.is_dir():
         return [path]
-    numbered = [found for found in starting_point.newest_first(spec, path) if found.parent == path]
-    found = numbered + sorted(other for other in path.glob("[!.]*.ckpt") if other not in numbered)
+    numbered = [found for *_, found in reversed(starting_point.numbered(spec, path))]
+    others = sorted(other for other in path.glob("[!.]*.ckpt") if other not in numbered)
+    found = numbered + [other for other in others if not any(map(other.samefile, numbered))]
     if not found:
         raise UserError(f"the folder {path} holds no checkpoint; wanted *.ckpt files in it")
     return found

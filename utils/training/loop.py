@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import mindspore as ms
@@ -31,13 +32,14 @@ def train(run: RunState, data: TrainData, listed: Sequence[Callback]) -> None:
         if run.epoch_step == run.steps_per_epoch:
             for callback in listed:
                 callback.on_resume(run)
-        while run.step < run.last_step and not stop:
-            run.begin_epoch()
-            (sunk_epoch if sink else stepped_epoch)(run, data, listed, stop)
-            run.read_loss()
-            if run.epoch_step == run.steps_per_epoch:
-                for callback in listed:
-                    callback.on_epoch_end(run)
+        with rescuing(run, listed):
+            while run.step < run.last_step and not stop:
+                run.begin_epoch()
+                (sunk_epoch if sink else stepped_epoch)(run, data, listed, stop)
+                run.read_loss()
+                if run.epoch_step == run.steps_per_epoch:
+                    for callback in listed:
+                        callback.on_epoch_end(run)
         run.progress.clear()
         for callback in listed:
             callback.on_end(run)
@@ -47,6 +49,18 @@ def train(run: RunState, data: TrainData, listed: Sequence[Callback]) -> None:
         raise Interrupted(
             f"stopped at step {run.step}: saved {run.saved or 'nothing'}; go on with --resume auto", stop.signal
         )
+
+
+@contextmanager
+def rescuing(run: RunState, listed: Sequence[Callback]) -> Iterator[None]:
+    """Let the callbacks keep what was done before an error in the block: data that vanish, a bad image, a bad loss."""
+    try:
+        yield
+    except Exception:
+        run.progress.clear()
+        for callback in listed:
+            callback.on_error(run)
+        raise
 
 
 def compile_step(run: RunState, data: TrainData) -> None:
@@ -66,6 +80,7 @@ def stepped_epoch(run: RunState, data: TrainData, listed: Sequence[Callback], st
     waiting_since = time.perf_counter()
     for images, labels in batches:
         run.epoch_clock.waited += time.perf_counter() - waiting_since
+        run.between_steps = False
         run.advance(run.train_step(images, labels))
         for callback in listed:
             callback.on_step(run)
@@ -77,6 +92,7 @@ def stepped_epoch(run: RunState, data: TrainData, listed: Sequence[Callback], st
 def sunk_epoch(run: RunState, data: TrainData, listed: Sequence[Callback], stop: Stop) -> None:
     """The same through MindSpore's Model, which feeds an Ascend device from a queue (elsewhere it does not sink)."""
     batches = data.epoch(run.epoch, run.epoch_step)
+    run.between_steps = False
     ms.Model(run.train_step).train(1, batches, callbacks=[_Relay(run, listed, stop)], dataset_sink_mode=True)
 
 

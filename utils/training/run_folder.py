@@ -9,7 +9,8 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from mindzoo.utils.config import reading
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import json_line, json_text, write_text
 from mindzoo.utils.runtime import World
+from mindzoo.utils.training import run_lock
 
 FACTS = "config.yaml"
 METRICS = "metrics.jsonl"
@@ -69,7 +71,7 @@ class RunFolder:
 
 
 def create(output_dir: str, *, dated: bool, world: World, go_on_in: Path | None = None) -> RunFolder:
-    """Make the folder: `output_dir` itself, or one inside it that was not there before.
+    """The folder: `output_dir` itself, or one inside it that was not there before.
 
     With `dated` it is named by the time; else it is there for the second run into one `output_dir`, which would
     otherwise write its checkpoints over those of the first. Rank 0 chooses the name for all.
@@ -80,13 +82,42 @@ def create(output_dir: str, *, dated: bool, world: World, go_on_in: Path | None 
     Raises:
         UserError: it cannot be made.
     """
+    with _writable(output_dir):
+        return RunFolder(_made(output_dir, dated, world, go_on_in), world.rank)
+
+
+@contextmanager
+def entered(output_dir: str, *, dated: bool, world: World, go_on_in: Path | None = None) -> Iterator[RunFolder]:
+    """`create`, for one training at a time; what one that died has left half written is removed.
+
+    Raises:
+        UserError: the folder cannot be made, or another training writes to it.
+    """
+    with _writable(output_dir):
+        path = _made(output_dir, dated, world, go_on_in)
+        held = run_lock.holding(path) if world.rank == 0 else nullcontext()
+    with held:
+        if world.rank == 0:
+            for unfinished in path.glob(".*.tmp*"):
+                unfinished.unlink(missing_ok=True)
+        with _writable(output_dir):
+            folder = RunFolder(path, world.rank)
+        yield folder
+
+
+@contextmanager
+def _writable(output_dir: str) -> Iterator[None]:
     try:
-        chosen = ranks.first(world, lambda: os.path.relpath(go_on_in or _choose(output_dir, dated, world), output_dir))
-        path = Path(output_dir) / chosen
-        path.mkdir(parents=True, exist_ok=True)
-        return RunFolder(path, world.rank)
+        yield
     except OSError as error:
         raise UserError(f"cannot write into output_dir {output_dir}: {error.strerror}") from None
+
+
+def _made(output_dir: str, dated: bool, world: World, go_on_in: Path | None) -> Path:
+    chosen = ranks.first(world, lambda: os.path.relpath(go_on_in or _choose(output_dir, dated, world), output_dir))
+    path = Path(output_dir) / chosen
+    path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def _choose(output_dir: str, dated: bool, world: World) -> Path:

@@ -24,6 +24,7 @@ from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import logger
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
+from mindzoo.utils.training.single_values import refuse_single_values
 from mindzoo.utils.training.starting_point import StartingPoint
 
 ALONE = World()
@@ -79,6 +80,7 @@ def make_network(spec: ModelSpec, config: TrainConfig, start: StartingPoint, num
         logger.info(line)
     if config.sync_batch_norm and world.connected:
         logger.info("%d batch norms take the images of all ranks", synchronise(network, world.size))
+    refuse_single_values(network, config, world)
     return network
 
 

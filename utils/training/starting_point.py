@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.log import logger
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
-from mindzoo.utils.training.callbacks.saving import BEST
+from mindzoo.utils.training.callbacks.saving import BEST, LAST
 from mindzoo.utils.training.state import last_step
 
 COUNTS = ("epoch", "epoch_step", "best", "evaluation", "loss_sum", "loss_count")
@@ -118,32 +119,63 @@ def find(spec: ModelSpec, wanted: str, output_dir: str) -> Checkpoint | None:
     if wanted != "auto":
         return checkpoint_file.read_checkpoint(Path(wanted), spec)
     for path in newest_first(spec, Path(output_dir)):
-        try:
-            found = checkpoint_file.read_checkpoint(path, spec)
-        except UserError as error:
-            logger.info("resume auto: passed over a checkpoint: %s", error)
-            continue
-        if not is_of_a_training(found):
-            logger.info("resume auto: passed over %s, which holds no state of a training", path)
-            continue
-        logger.info("resume auto: going on from %s", path)
-        return found
+        found = usable(spec, path)
+        if found:
+            logger.info("resume auto: going on from %s", path)
+            return found
     logger.info("resume auto: no checkpoint in %s, starting from the beginning", output_dir)
     return None
 
 
+def usable(spec: ModelSpec, path: Path) -> Checkpoint | None:
+    """The checkpoint, where a training can go on from it; None and a line that says why where it cannot."""
+    try:
+        found = checkpoint_file.read_checkpoint(path, spec)
+    except UserError as error:
+        logger.info("resume auto: passed over a checkpoint: %s", error)
+        return None
+    if not is_of_a_training(found):
+        logger.info("resume auto: passed over %s, which holds no state of a training", path)
+        return None
+    for name, value in found.values():
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            logger.info("resume auto: passed over %s: %s holds values that are not finite", path, name)
+            return None
+    return found
+
+
 def newest_first(spec: ModelSpec, folder: Path) -> Iterator[Path]:
-    """The numbered checkpoints in `folder`, and in the runs below it, by run, epoch and step."""
+    """The checkpoints in `folder`, and in the runs below it, by run, epoch and step."""
     if not folder.is_dir():
         return
     runs = [folder, *sorted((entry for entry in folder.iterdir() if entry.is_dir()), reverse=True)]
     for run in runs[1:] + runs[:1]:
-        numbered = []
-        for path in run.glob("*.ckpt"):
-            match = re.fullmatch(spec.lines.checkpoint_pattern, path.name)
-            if match:
-                numbered.append((int(match["epoch"]), int(match["step"]), path.name, path))
-        yield from (path for *_, path in sorted(numbered, reverse=True))
+        placed = [*numbered(spec, run), *unnumbered(spec, run)]
+        yield from (path for *_, path in sorted(placed, reverse=True))
+
+
+def numbered(spec: ModelSpec, run: Path) -> list[tuple[int, int, str, Path]]:
+    """Epoch (from 1), step in it, name and path of each numbered checkpoint of a run, the oldest first."""
+    found = []
+    for path in run.glob("*.ckpt"):
+        match = re.fullmatch(spec.lines.checkpoint_pattern, path.name)
+        if match:
+            found.append((int(match["epoch"]), int(match["step"]), path.name, path))
+    return sorted(found)
+
+
+def written_by(spec: ModelSpec, config: TrainConfig, rank: int, run: Path) -> list[Path]:
+    """The numbered checkpoints of one rank in the folder of a run, the oldest first."""
+    name = functools.partial(spec.lines.checkpoint, config, rank)
+    return [path for epoch, step, _, path in numbered(spec, run) if path.name == name(epoch, step)]
+
+
+def unnumbered(spec: ModelSpec, run: Path) -> Iterator[tuple[int, int, str, Path]]:
+    """The same of best.ckpt and last.ckpt, whose content says where they belong."""
+    for path in (run / BEST, run / LAST):
+        found = usable(spec, path) if path.is_file() else None
+        if found:
+            yield found.meta["epoch"] + 1, found.meta["epoch_step"], "", path  # after a numbered one of the same step
 
 
 def counts_of(found: Checkpoint, spec: ModelSpec, *, in_its_folder: bool) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class RunState:
     saved: str = ""  # the newest checkpoint
     step_before: int = 0  # `step` at the call of the callbacks before this one
     epoch_clock: Clock = field(default_factory=Clock)
+    between_steps: bool = True  # the weights are those after `step`: no step is under way, none has failed
     _last: Tensor | None = None  # the loss of the step that may still be computing
 
     @property
@@ -94,6 +95,7 @@ class RunState:
         self.evaluation = None
         self.step_before = self.step
         self.epoch_step += steps
+        self.between_steps = True
         self.epoch_clock.steps += steps
 
     def read_loss(self) -> None:

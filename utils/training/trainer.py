@@ -67,22 +67,19 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
 
     # 3. The run's folder, the first thing that is written.
     go_on_in = start.resumed.path.parent if start.resumed and config.resume == "auto" else None
-    folder = run_folder.create(config.output_dir, dated=spec.dated_runs, world=world, go_on_in=go_on_in)
-    folder.write_facts(config, device, data.classes)
-    show(config)
-    logger.info("this run writes to %s", folder.path)
-    run = RunState(
-        spec, config, world, folder, step, rates, data.train.steps_per_epoch,
-        meta=checkpoint_meta(spec, config, num_classes, data.classes), progress=progress,
-        **start.counts,
-    )  # fmt: skip
+    with run_folder.entered(config.output_dir, dated=spec.dated_runs, world=world, go_on_in=go_on_in) as folder:
+        folder.write_facts(config, device, data.classes)
+        show(config)
+        logger.info("this run writes to %s", folder.path)
+        meta = checkpoint_meta(spec, config, num_classes, data.classes)
+        steps = data.train.steps_per_epoch
+        run = RunState(spec, config, world, folder, step, rates, steps, meta, progress, **start.counts)
+        if go_on_in:
+            folder.forget_after(run.step)
 
-    if go_on_in:
-        folder.forget_after(run.step)
-
-    # 4. The loop.
-    with storage.uploading(config, folder.path, [folder.log_name]) as uploader:
-        loop.train(run, data.train, callbacks(run, data, network, num_classes, uploader))
+        # 4. The loop.
+        with storage.uploading(config, folder.path, [folder.log_name]) as uploader:
+            loop.train(run, data.train, callbacks(run, data, network, num_classes, uploader))
     return run
 
 
@@ -111,7 +108,7 @@ def callbacks(
     run: RunState, data: Data, network: nn.Cell, num_classes: int, uploader: storage.Uploader | None
 ) -> list[Callback]:
     """In the order in which they are called."""
-    checkpoints = Checkpoints()
+    checkpoints = Checkpoints(starting_point.written_by(run.spec, run.config, run.world.rank, run.folder.path))
     listed: list[Callback] = [ProgressLine(), EpochLine()]
     if data.evaluation and run.config.run_eval:
         listed.append(Evaluation(HitCounter(network, num_classes, run.world), data.evaluation, checkpoints))

@@ -20,5 +20,8 @@ class Callback:
     def on_epoch_end(self, run: RunState) -> None:
         """After the last step of an epoch."""
 
+    def on_error(self, run: RunState) -> None:
+        """After the steps that were done, where the next one failed; what it raises itself is lost."""
+
     def on_end(self, run: RunState) -> None:
         """After the last step of the run, also where a signal or `max_steps` ended it."""

@@ -2,71 +2,148 @@
 
 from __future__ import annotations
 
+import math
+import os
+import shutil
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from mindzoo.utils.checkpoints import checkpoint_file
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import said_of, whole_file
 from mindzoo.utils.log import logger
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.state import RunState
 
-BEST = "best.ckpt"
+BEST, LAST = "best.ckpt", "last.ckpt"
 
 
 class Checkpoints(Callback):
-    """Writes by steps, by epochs and after the last step; keeps the newest `keep_checkpoint_max` that it wrote."""
+    """Writes numbered files by steps, by epochs and after the last step, and keeps the newest `keep_checkpoint_max`.
 
-    def __init__(self) -> None:
-        self.written: list[Path] = []
+    `last.ckpt` is the newest state: of each epoch's end, of every `save_minutes`, and of an error in the middle.
+
+    Args:
+        before: the numbered files that the run has already, the oldest first.
+    """
+
+    def __init__(self, before: Sequence[Path] = ()) -> None:
+        self.numbered = list(before)
         self.due = False
+        self.failed = False  # the last attempt to write
+        self.saved_step, self.saved_at = -1, time.monotonic()
 
     def on_step(self, run: RunState) -> None:
         self.due = self.due or run.reached_multiple(run.config.ckpt_interval)
-        # The file of an epoch's last step waits for the evaluation, whose record it carries.
-        if self.due and run.epoch_step < run.steps_per_epoch:
+        if run.epoch_step == run.steps_per_epoch:
+            return  # the file of an epoch's last step waits for the evaluation, whose record it carries
+        minutes = run.config.save_minutes
+        if self.due:
             self._save_numbered(run)
+        elif minutes and time.monotonic() - self.saved_at >= 60 * minutes:
+            self._save_last(run)
 
     def on_epoch_end(self, run: RunState) -> None:
         interval = run.config.save_checkpoint_epochs
         if self.due or (interval and (run.epoch + 1) % interval == 0):
             self._save_numbered(run)
+        self._save_last(run)
 
     def on_end(self, run: RunState) -> None:
+        self.failed = True  # there is no later attempt
         self._save_numbered(run)
+        self._save_last(run)
         if run.spec.lines.final and run.step >= run.last_step:
             self.save(run, run.spec.lines.final(run.config), weights_alone=True)
 
+    def on_error(self, run: RunState) -> None:
+        self.failed = False
+        try:
+            if run.between_steps and math.isfinite(run.loss) and run.step != self.saved_step:
+                self._save_last(run)
+        except UserError as error:
+            logger.info("nothing more was saved: %s", error)
+
     def save(self, run: RunState, name: str, *, weights_alone: bool = False) -> Path | None:
-        """Write the checkpoint `name` into the run's folder; None where this rank is not one that writes.
+        """Write the checkpoint `name` into the run's folder; None where this rank writes none, or could not.
+
+        The first attempt that fails is a warning: the disk may have room again at the next one.
 
         Args:
             weights_alone: leave out the state of the training, which cannot go on from the file then.
 
         Raises:
-            UserError: the last loss is not finite, or the file cannot be written.
+            UserError: the loss or the weights are not finite, or this is the second file that cannot be written.
         """
         run.read_loss()
-        if not run.config.save_checkpoint or (run.config.is_save_on_master and run.world.rank != 0):
+        shared = name in (BEST, LAST) or run.config.is_save_on_master
+        if not run.config.save_checkpoint or (shared and run.world.rank != 0):
             return None
-        counts = run.counts()
         path = run.folder.path / name
         parameters = {parameter.name: parameter for parameter in run.train_step.get_parameters()}
+        check_finite(run, {name: parameter.asnumpy() for name, parameter in parameters.items()})
         if weights_alone:
             parameters = {name: value for name, value in parameters.items() if not checkpoint_file.is_state(name)}
-            counts = {}
-        checkpoint_file.save_checkpoint(path, parameters, {**run.meta, **counts})
-        run.saved = str(path)
+        try:
+            checkpoint_file.save_checkpoint(path, parameters, {**run.meta, **({} if weights_alone else run.counts())})
+        except UserError as error:
+            if self.failed:
+                raise
+            self.failed = True
+            logger.warning("%s; the training goes on, and ends if the next one cannot be written either", error)
+            return None
+        self.failed = False
+        self.saved_step, self.saved_at, run.saved = run.step, time.monotonic(), str(path)
         logger.info("saved %s", path)
         return path
 
     def _save_numbered(self, run: RunState) -> None:
         self.due = False
         name = run.spec.lines.checkpoint(run.config, run.world.rank, run.epoch + 1, run.epoch_step)
-        if self.written and self.written[-1].name == name:
+        if self.numbered and self.numbered[-1].name == name and self.saved_step == run.step:
             return
         path = self.save(run, name)
         if path is None:
             return
-        self.written.append(path)
+        self.numbered = [older for older in self.numbered if older != path] + [path]
         most = run.config.keep_checkpoint_max
-        while most and len(self.written) > most:
-            self.written.pop(0).unlink(missing_ok=True)
+        while most and len(self.numbered) > most:
+            self.numbered.pop(0).unlink(missing_ok=True)
+
+    def _save_last(self, run: RunState) -> None:
+        """The newest file under this name too, where it is of this step."""
+        if run.world.rank != 0 or self.saved_step != run.step or not run.saved:
+            self.save(run, LAST)
+        elif run.saved != str(run.folder.path / LAST):
+            repeat(Path(run.saved), run.folder.path / LAST)
+
+
+def repeat(path: Path, name: Path) -> None:
+    """Give a file a second name, which may be another file's until now; a copy where the file system has no links.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    with said_of(name), whole_file(name) as unfinished:
+        unfinished.unlink(missing_ok=True)
+        try:
+            os.link(path, unfinished)
+        except OSError:
+            shutil.copyfile(path, unfinished)
+
+
+def check_finite(run: RunState, values: dict[str, np.ndarray]) -> None:
+    """Refuse to keep what no training can go on from: the loss of the step before can still have been finite.
+
+    Raises:
+        UserError: names the first parameter with such a value.
+    """
+    for name, value in values.items():
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise UserError(
+                f"{name} holds values that are not finite after step {run.step} (epoch {run.epoch + 1}); the last good "
+                f"checkpoint is {run.saved or 'none'}; try a smaller lr, clip_norm, or a larger batch_size"
+            )
