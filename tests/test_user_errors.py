@@ -196,7 +196,7 @@ def test_wrong_inputs_are_said_and_nothing_is_written(
 def test_an_unreadable_image_is_named(
     place: Place, capfd: pytest.CaptureFixture[str], command: str, broken: bytes | None
 ) -> None:
-    """Images are decoded while the run is under way, so its folder is there; nothing else is touched."""
+    """Images are decoded while the run is under way, so its folder is there, and what was done; nothing else is touched."""
     path = place.data / ("train" if command == "train" else "val") / "green" / "002.png"
     path.write_bytes(path.read_bytes()[:900] if broken is None else broken)
     before = listing(place.root)
@@ -206,7 +206,7 @@ def test_an_unreadable_image_is_named(
         name: value for name, value in listing(place.root).items() if not Path(name).is_relative_to(place.root / "out")
     }
     assert after == before
-    assert not list((place.root / "out").rglob("*.ckpt"))
+    assert {path.name for path in (place.root / "out").rglob("*.ckpt")} <= {"last.ckpt"}
 
 
 @pytest.mark.parametrize("command", ALL)

@@ -58,9 +58,7 @@ class GENetTrainConfig(GENetPreprocessingKeys, TrainConfig, GENetKeys):
     label_smooth: bool = key(True, "smooth the labels of the cross entropy")
     output_dir: str = key("./checkpoints", "where the run's folder is made")
     save_checkpoint_epochs: int = key(10, "epochs between two checkpoints; 0: none by epochs", minimum=0)
-    keep_checkpoint_max: int = key(
-        5, "checkpoints to keep; the oldest that this run wrote goes first; 0: all", minimum=0
-    )
+    keep_checkpoint_max: int = key(5, "numbered checkpoints of the run to keep, the newest; 0: all", minimum=0)
 
 
 @dataclass(frozen=True)
