@@ -99,7 +99,7 @@ def bare(run: RunState, steps: int) -> float:
 def looped(run: RunState, data: Any, epoch: int) -> float:
     """Images/s of the loop over one epoch, from the first batch asked for to the last loss read."""
     run.epoch, run.epoch_step = epoch, 0
-    run.start_epoch()
+    run.begin_epoch()
     started = time.perf_counter()
     loop.stepped_epoch(run, data, [ProgressLine()], Stop(run.world, runtime.StopRequest()))
     run.read_loss()
