@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mindzoo.models.genet_res50.constants import GATHERS
-from mindzoo.utils.config.keys import EvalConfig, ExportConfig, ShorterSideKeys, TrainConfig
+from mindzoo.utils.config.keys import (
+    MOST_EPOCHS,
+    MOST_PIXELS,
+    EvalConfig,
+    ExportConfig,
+    ShorterSideKeys,
+    TrainConfig,
+)
 from mindzoo.utils.config.reading import key
 
 LINEAR = ("decay_mode", ("linear",))
@@ -40,6 +47,7 @@ class GENetPreprocessingKeys(ShorterSideKeys):
         (224, 224),
         "height,width of the network's input; one number means both; with extra the network takes this size only, in multiples of 32",
         minimum=1,
+        maximum=MOST_PIXELS,
     )
 
 
@@ -48,7 +56,7 @@ class GENetTrainConfig(GENetPreprocessingKeys, TrainConfig, GENetKeys):
     """Gather-Excite ResNet-50's own keys and defaults"""
 
     batch_size: int = key(256, "images per rank and step", minimum=1)
-    max_epoch: int = key(150, "epochs to train", minimum=1)
+    max_epoch: int = key(150, "epochs to train", minimum=1, maximum=MOST_EPOCHS)
     lr: float = key(0.8, "highest learning rate; the original's lr_init", minimum=0)
     decay_mode: str = key(
         "linear", "how the learning rate falls, step by step, to lr_end or by a cosine", choices=("linear", "cosine")

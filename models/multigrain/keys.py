@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mindzoo.models.multigrain.constants import BACKBONES, FLAVOURS
-from mindzoo.utils.config.keys import THOR, EvalConfig, ExportConfig, ShorterSideKeys, ThorConfig
+from mindzoo.utils.config.keys import MOST_EPOCHS, THOR, EvalConfig, ExportConfig, ShorterSideKeys, ThorConfig
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.errors import UserError
 
@@ -68,7 +68,7 @@ class MultiGrainTrainConfig(ShorterSideKeys, ThorConfig, ObjectiveKeys, MultiGra
         minimum=1,
     )
     zero_gamma: bool = key(False, "a new network's blocks begin as doing nothing; the original's choice beside thor")
-    max_epoch: int = key(50, "epochs to train", minimum=1)
+    max_epoch: int = key(50, "epochs to train", minimum=1, maximum=MOST_EPOCHS)
     lr_init: float = key(
         0.05672, "with thor the learning rate at the beginning, else at the start of the warmup", minimum=0
     )

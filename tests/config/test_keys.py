@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, fields
 
 import pytest
@@ -107,3 +108,30 @@ def test_smoothing_takes_effect_only_where_it_is_on() -> None:
     assert TrainConfig(label_smooth_factor=0.2).smoothing == 0.0
     assert TrainConfig(label_smooth=True, label_smooth_factor=0.2).smoothing == 0.2
     assert TrainConfig(label_smooth=True).smoothing == 0.1
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", "4294967296"),
+        ("seed", "9" * 5000),
+        ("image_size", "99999999"),
+        ("num_classes", "1" + 11 * "0"),
+        ("max_epoch", "1e12"),
+        ("crop_scale", "0,0"),
+        ("crop_ratio", "1e30,1e30"),
+        ("log_interval", "99999999999999999999"),
+        ("log_interval", "-" + 400 * "9"),
+        ("lr", "1e39"),
+        ("lr", "nan"),
+        ("output_dir", "x" * 300),
+        ("output_dir", "a/" * 3000),
+        ("output_dir", "a\0b"),
+    ],
+    ids=lambda text: text[:12].replace("\0", "NUL"),
+)
+def test_what_no_machine_can_take_is_refused_in_a_short_line(key: str, value: str) -> None:
+    with pytest.raises(UserError) as caught:
+        reading.read_config(TrainConfig, [f"--{key}", value])
+    assert re.match(rf"(--)?{key} (is|holds) ", str(caught.value))
+    assert len(str(caught.value)) < 250

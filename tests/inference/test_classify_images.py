@@ -71,6 +71,17 @@ def test_files_and_folders_of_several_formats(trained: Trained, tmp_path: Path) 
     assert all(len(row["classes"]) == 1 for row in rows)
 
 
+def test_the_folder_of_a_run_is_its_best_checkpoint(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = plain(tmp_path / "one.png", "red")
+    assert predict(trained.folder, str(image)) == 0
+    assert f"the checkpoint of {trained.folder} is best.ckpt" in capsys.readouterr().out
+    (tmp_path / "none").mkdir()
+    assert predict(tmp_path / "none", str(image)) == 2
+    assert "is a folder, without best.ckpt and last.ckpt; name a file in it" in capsys.readouterr().err
+
+
 def test_csv(trained: Trained, tmp_path: Path) -> None:
     path = plain(tmp_path / 'a, "b".png', "blue")
     words = [str(path), "--top_k", "2", "--output", str(tmp_path / "rows.csv")]

@@ -11,9 +11,11 @@ import mindspore as ms
 import pytest
 
 from mindzoo.models.densenet121 import SPEC
-from mindzoo.tests.support.trainings import KEPT, PLAIN_IMAGES, Trained, newest_run, run_train
+from mindzoo.tests.support.trainings import KEPT, PLAIN_IMAGES, Trained, newest_run, run_train, training
+from mindzoo.tests.training.test_callbacks import make_run
 from mindzoo.utils import commands
 from mindzoo.utils.checkpoints import checkpoint_file
+from mindzoo.utils.training.callbacks.evaluation import count_for_patience
 
 
 def meta(path: Path) -> dict[str, Any]:
@@ -100,3 +102,35 @@ def test_metrics_have_each_epoch_once_and_means_over_all_of_it(
     assert [(row["epoch"], row["step"]) for row in rows(run, "epoch")] == [(0, 6), (1, 12)]
     found, wanted = ([row["mean_loss"] for row in rows(folder, "epoch")] for folder in (run, whole))
     assert found == wanted
+
+
+def test_a_training_without_a_better_evaluation_ends(
+    colors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a learning rate of 0 no evaluation is better than the first one; the run does not go on later either."""
+    flags = ["--max_epoch", "9", "--lr", "0", "--patience", "2"]
+    folder = run_train(colors, tmp_path / "out", *flags, "--min_delta", "1")
+    assert [row["epoch"] for row in rows(folder, "evaluation")] == [0, 1, 2]
+    assert "no better evaluation in 2: the training ends; patience is 2" in capsys.readouterr().out
+    assert meta(folder / "0-3_6.ckpt")["waited"] == 2
+    assert commands.train(SPEC, training(colors, tmp_path / "out", *flags, "--min_delta", "1", "--resume", "auto")) == 0
+    assert "nothing to do: 2 evaluations were no better; patience is 2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "min_delta", "waited"),
+    [
+        ([0.5, 0.6, 0.6, 0.5], 0.0, [0, 0, 1, 2]),
+        ([0.0, 0.0, 0.1], 0.0, [0, 1, 0]),
+        ([0.5, 0.55, 0.61, 0.7], 0.1, [0, 1, 0, 1]),  # steps that are small one by one add up
+    ],
+)
+def test_what_counts_as_better_for_patience(
+    tmp_path: Path, accuracies: list[float], min_delta: float, waited: list[int]
+) -> None:
+    run = make_run(tmp_path / "out", patience=9, min_delta=min_delta)
+    found = []
+    for accuracy in accuracies:
+        count_for_patience(run, accuracy)
+        found.append(run.waited)
+    assert found == waited

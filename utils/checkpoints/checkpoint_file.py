@@ -27,6 +27,8 @@ from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.files import whole_file
 from mindzoo.utils.spec import ModelSpec
 
+# The files of a run that are not numbered: the best evaluation so far, and the newest state.
+BEST, LAST = "best.ckpt", "last.ckpt"
 META = "mindzoo"
 COUNT = "mindzoo.parameters"
 AVERAGED = "ema."

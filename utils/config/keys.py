@@ -18,6 +18,8 @@ CHECKPOINT_ALIASES = {"eval_data_path": "eval_data_dir", "config": "config_path"
 RMSPROP = ("optimizer", ("rmsprop",))
 THOR = ("optimizer", ("thor",))
 DEVICES = ("auto", "Ascend", "GPU", "CPU")
+MOST_PIXELS = 4096  # per side
+MOST_EPOCHS = 1_000_000
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -76,7 +78,7 @@ class PreprocessingKeys:
     """Preprocessing of evaluation images; where a checkpoint is given, what it records, unless a key is given"""
 
     image_size: tuple[int, ...] = key(
-        (224, 224), "height,width of the network's input; one number means both", minimum=1
+        (224, 224), "height,width of the network's input; one number means both", minimum=1, maximum=MOST_PIXELS
     )
     crop_pct: float = key(
         0.875, "the centre crop's share of the resized image: 224 of 256 by default", minimum=0.01, maximum=1
@@ -120,13 +122,17 @@ class TrainDataKeys:
     eval_data_dir: str = key(
         "", "class folders to evaluate on while training; a folder val/ beside the training folder is compared anyway"
     )
-    num_classes: int = key(0, "outputs of the classifier; 0: as many as there are class folders", minimum=0)
+    num_classes: int = key(
+        0, "outputs of the classifier; 0: as many as there are class folders", minimum=0, maximum=1_000_000
+    )
     batch_size: int = key(32, "images per rank and step", minimum=1)
     workers: int = key(0, "threads that read images; 0: chosen from the number of cores", minimum=0)
     crop_scale: tuple[float, ...] = key(
-        (0.08, 1.0), "smallest,largest share of the image's area in a random crop", minimum=0, maximum=1
+        (0.08, 1.0), "smallest,largest share of the image's area in a random crop", minimum=1e-4, maximum=1
     )
-    crop_ratio: tuple[float, ...] = key((0.75, 1.333), "smallest,largest width:height of a random crop", minimum=0.01)
+    crop_ratio: tuple[float, ...] = key(
+        (0.75, 1.333), "smallest,largest width:height of a random crop", minimum=0.01, maximum=100
+    )
     flip_prob: float = key(0.5, "probability of a horizontal flip", minimum=0, maximum=1)
     color_jitter: tuple[float, ...] = key(
         (),
@@ -181,7 +187,7 @@ class ClassWeightKeys:
 class ScheduleKeys:
     """Learning rate"""
 
-    max_epoch: int = key(120, "epochs to train", minimum=1)
+    max_epoch: int = key(120, "epochs to train", minimum=1, maximum=MOST_EPOCHS)
     begin_epoch: int = key(
         0,
         "epochs that the checkpoint was trained already, where the schedule goes on; not given: what the checkpoint says, where it is resumed",
@@ -245,7 +251,9 @@ class RunKeys:
         "",
         "auto: go on from the newest checkpoint in output_dir; or a checkpoint to go on from; one that is not of a run of mindzoo gives its weights only",
     )
-    seed: int = key(1, "seed of initial weights, of the order of images and of augmentation", minimum=0)
+    seed: int = key(
+        1, "seed of initial weights, of the order of images and of augmentation", minimum=0, maximum=2**32 - 1
+    )
     log_interval: int = key(100, "steps between two progress lines", minimum=1)
     run_eval: bool = key(True, "evaluate while training, where there are images for it")
     eval_start_epoch: int = key(0, "epochs before the first evaluation while training", minimum=0)
@@ -253,6 +261,12 @@ class RunKeys:
         1,
         "epochs between two evaluations on eval_data_dir; the last epoch is evaluated in any case, unless max_steps ends within it",
         minimum=1,
+    )
+    patience: int = key(
+        0, "end the training after so many evaluations without a better one; 0: it is not ended for that", minimum=0
+    )
+    min_delta: float = key(
+        0.0, "how much higher, in 0..1, an accuracy has to be to count as better for patience", minimum=0, maximum=1
     )
     save_checkpoint: bool = key(True, "write checkpoints; false: none at all")
     save_best_ckpt: bool = key(True, "keep the checkpoint of the best evaluation as best.ckpt")

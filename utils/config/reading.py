@@ -10,6 +10,7 @@ import argparse
 import dataclasses
 import inspect
 import math
+import os
 import sys
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -23,6 +24,9 @@ import yaml
 from mindzoo.utils.errors import UserError, nearest
 
 C = TypeVar("C")
+LONGEST_PATH, LONGEST_NAME = 4000, 255  # what Linux takes, in bytes
+# Of keys without a `maximum`: what int32 and float32 hold.
+LARGEST: dict[type, float] = {int: 2**31 - 1, float: 3.4e38, bool: 1}
 WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -36,7 +40,10 @@ def key(
     only_with: tuple[str, tuple[Any, ...]] | None = None,
     positional: bool = False,
 ) -> Any:
-    """One configuration key. `only_with=("lr_scheduler", ("exponential",))`: it has no effect otherwise."""
+    """One configuration key. `only_with=("lr_scheduler", ("exponential",))`: it has no effect otherwise.
+
+    A number without a `maximum` may be as large as LARGEST says.
+    """
     metadata = {"help": help, "choices": tuple(choices), "minimum": minimum, "maximum": maximum, "only_with": only_with}
     return field(default=default, metadata={**metadata, "positional": positional})
 
@@ -190,7 +197,7 @@ def convert(kind: Any, value: Any, name: str) -> Any:
             return WORDS[word]
     elif kind is str:
         if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-            return str(value)
+            return _checked_text(str(value), name)
         if value is None:
             return ""
     elif isinstance(value, (int, float, str)) and not isinstance(value, bool):
@@ -198,7 +205,21 @@ def convert(kind: Any, value: Any, name: str) -> Any:
         if number is not None:
             return number
     wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[kind]
-    raise UserError(f"{name} is {value!r}; wanted {wanted}")
+    shown = repr(value) if len(repr(value)) <= 100 else f"{repr(value)[:97]}..."
+    raise UserError(f"{name} is {shown}; wanted {wanted}")
+
+
+def _checked_text(text: str, name: str) -> str:
+    """Refuse what no file can be called, before a file system does.
+
+    Raises:
+        UserError: says so.
+    """
+    if "\0" in text:
+        raise UserError(f"{name} holds a NUL character; wanted a text without")
+    if len(text) > LONGEST_PATH or max(map(len, os.fsencode(text).split(b"/"))) > LONGEST_NAME:
+        raise UserError(f"{name} is {text[:60]}... and {len(text)} characters long, which no path may be")
+    return text
 
 
 def _meaning(word: str, value: Any, aliases: Aliases) -> Mapping[str, Any]:
@@ -248,7 +269,15 @@ def _check_range(spec: dataclasses.Field[Any], value: Any) -> None:
         if not (low is None or number >= low) or not (high is None or number <= high):
             above = f"at least {low:g}" if low is not None else ""
             below = f"at most {high:g}" if high is not None else ""
-            raise UserError(f"{spec.name} is {number:g}; wanted {' and '.join(filter(None, (above, below)))}")
+            raise UserError(f"{spec.name} is {_shown(number)}; wanted {' and '.join(filter(None, (above, below)))}")
+        limit = LARGEST[type(number)]
+        if high is None and not abs(number) <= limit:
+            raise UserError(f"{spec.name} is {_shown(number)}; wanted {limit:g} at most")
+
+
+def _shown(number: float) -> str:
+    """Short, whatever a number it is."""
+    return f"{number:g}" if abs(number) < LARGEST[float] else f"{str(number)[:12]}..."
 
 
 def _parse_flags(config_class: type, argv: Sequence[str], aliases: Aliases, words: Mapping[str, Any]) -> dict[str, Any]:

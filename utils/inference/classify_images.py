@@ -31,7 +31,7 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
     config = loaded.config
     paths = list(image_files(config.images))
     check_output("output", config.output, (".json", ".csv"))
-    made_from = network_source.read_source(spec, network_source.single_path(config), loaded)
+    made_from = network_source.read_source(spec, network_source.single_file(config), loaded)
     runtime.start(config.device_target)
     network, names = network_source.build_network(spec, made_from, config.weights), made_from.class_names()
     rows = []

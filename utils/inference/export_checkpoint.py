@@ -52,7 +52,7 @@ def export(spec: ModelSpec, loaded: Loaded[ExportConfig]) -> Path:
     _check(config, formats, device)
     target = _target(spec, config)
     # Absolute, because the work is done in another folder.
-    made_from = network_source.read_source(spec, network_source.single_path(config).resolve(), loaded)
+    made_from = network_source.read_source(spec, network_source.single_file(config).resolve(), loaded)
     image_path = sample_image(config, made_from).resolve()
     image = load_image(image_path, made_from.preprocessing)
     runtime.start(device)

@@ -41,7 +41,7 @@ def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig], progress: ProgressDispla
     """
     config = loaded.config
     target, root = _target(config), _root(config)
-    made_from = network_source.read_source(spec, network_source.single_path(config), loaded)
+    made_from = network_source.read_source(spec, network_source.single_file(config), loaded)
     device = runtime.start(config.device_target)
     network = network_source.build_network(spec, made_from, config.weights)
     facts = {

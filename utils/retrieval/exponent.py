@@ -53,7 +53,7 @@ def fit(spec: ModelSpec, loaded: Loaded[FitExponentConfig]) -> dict[str, Any]:
     config, option = loaded.config, option_of(spec)
     check_output("output", config.output, (".json",))
     root = folders.find_split(config.data_dir, "val", "data_dir")
-    made_from, data = evaluate_checkpoints.open_source(spec, network_source.single_path(config), root, loaded)
+    made_from, data = evaluate_checkpoints.open_source(spec, network_source.single_file(config), root, loaded)
     runtime.start(config.device_target)
     network = network_source.build_network(spec, made_from, config.weights)
     facts = source_facts(spec, made_from, network, config.weights)

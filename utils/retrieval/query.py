@@ -61,7 +61,7 @@ def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
 def _embedded(spec: ModelSpec, config: QueryConfig, index: Index, paths: Sequence[Path]) -> np.ndarray:
     """The vectors of the query images, (Q, D) float32."""
     facts = index.facts["vectors"]
-    made_from = encoder.source_of(spec, network_source.single_path(config), facts)
+    made_from = encoder.source_of(spec, network_source.single_file(config), facts)
     runtime.start(config.device_target)
     network = network_source.build_network(spec, made_from, facts["checkpoint"]["weights"])
     batches = Encoder(network, made_from.preprocessing, min(config.batch_size, len(paths))).encode(paths)

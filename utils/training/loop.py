@@ -33,7 +33,7 @@ def train(run: RunState, data: TrainData, listed: Sequence[Callback]) -> None:
             for callback in listed:
                 callback.on_resume(run)
         with rescuing(run, listed):
-            while run.step < run.last_step and not stop:
+            while run.step < run.last_step and not run.out_of_patience and not stop:
                 run.begin_epoch()
                 (sunk_epoch if sink else stepped_epoch)(run, data, listed, stop)
                 run.read_loss()

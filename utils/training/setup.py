@@ -28,6 +28,7 @@ from mindzoo.utils.training.single_values import refuse_single_values
 from mindzoo.utils.training.starting_point import StartingPoint
 
 ALONE = World()
+MOST_STEPS = 10**8  # the learning rate of each of them is in memory
 
 
 def open_data(config: TrainConfig, world: World) -> Data:
@@ -88,7 +89,14 @@ def learning_rates(spec: ModelSpec, config: TrainConfig, steps_per_epoch: int, w
     """The rate of every step, float32; in proportion to the images per update where `lr_base_batch` asks for it.
 
     Goyal et al. 2017, https://arxiv.org/abs/1706.02677, section 2.1.
+
+    Raises:
+        UserError: they are too many to be kept.
     """
+    if config.max_epoch * steps_per_epoch > MOST_STEPS:
+        raise UserError(
+            f"max_epoch is {config.max_epoch}, with {steps_per_epoch} steps each: that is more than {MOST_STEPS:,} steps"
+        )
     rates = spec.learning_rates(config, steps_per_epoch)
     if not config.lr_base_batch:
         return rates
@@ -192,8 +200,9 @@ def ineffective(loaded: Loaded[TrainConfig], device: str, world: World = ALONE, 
         lines.append("loss_scale has no effect on the result: with float32 (amp_level O0) it cancels out")
     if config.class_weights != "none" and config.sampling == "balanced":
         lines.append("class_weights beside balanced sampling: rare classes count twice over")
-    if "eval_interval" in loaded.given and not evaluated:
-        lines.append("eval_interval has no effect: there is no eval_data_dir to evaluate on")
-    elif "eval_interval" in loaded.given and not config.run_eval:
-        lines.append("eval_interval has no effect: run_eval is false")
+    for name in sorted({"eval_interval", "eval_start_epoch", "patience", "min_delta"} & loaded.given):
+        if not evaluated:
+            lines.append(f"{name} has no effect: there is no eval_data_dir to evaluate on")
+        elif not config.run_eval:
+            lines.append(f"{name} has no effect: run_eval is false")
     return lines

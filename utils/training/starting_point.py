@@ -15,7 +15,7 @@ import numpy as np
 
 from mindzoo.utils import ranks
 from mindzoo.utils.checkpoints import checkpoint_file, network_plan
-from mindzoo.utils.checkpoints.checkpoint_file import Checkpoint
+from mindzoo.utils.checkpoints.checkpoint_file import BEST, LAST, Checkpoint
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.config.reading import Loaded, show
 from mindzoo.utils.data.loader import Data, worker_count
@@ -23,10 +23,7 @@ from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.log import logger
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
-from mindzoo.utils.training.callbacks.saving import BEST, LAST
-from mindzoo.utils.training.state import last_step
-
-COUNTS = ("epoch", "epoch_step", "best", "evaluation", "loss_sum", "loss_count")
+from mindzoo.utils.training.state import RESTORED, last_step
 
 
 @dataclass(frozen=True)
@@ -41,20 +38,26 @@ class StartingPoint:
     epoch_step: int = 0
     best: dict[str, Any] | None = None  # evaluation of the run that goes on
     evaluation: dict[str, Any] | None = None  # of the weights that it goes on from
+    waited: int = 0  # evaluations that were no better, and the accuracy that would have been
+    to_beat: float = -1.0
     loss_sum: float = 0.0  # of the steps of its epoch that are done
     loss_count: int = 0
 
     @property
     def counts(self) -> dict[str, Any]:
         """What the run's state begins with."""
-        return {name: getattr(self, name) for name in COUNTS}
+        return {name: getattr(self, name) for name in RESTORED}
 
     def is_complete(self, config: TrainConfig, steps_per_epoch: int) -> bool:
         """Whether all steps are done already; says so."""
         done, last = self.epoch * steps_per_epoch + self.epoch_step, last_step(config, steps_per_epoch)
         if done >= last:
             logger.info("nothing to do: %d of %d steps are done", done, last)
-        return done >= last
+            return True
+        if config.patience and self.waited >= config.patience:
+            logger.info("nothing to do: %d evaluations were no better; patience is %d", self.waited, config.patience)
+            return True
+        return False
 
 
 def agree(world: World, spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_classes: int) -> StartingPoint:
@@ -64,7 +67,7 @@ def agree(world: World, spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data
         UserError: see `choose_start`.
     """
     here = choose_start(spec, loaded, data, num_classes) if world.rank == 0 or not world.connected else None
-    facts = ranks.first(world, lambda: {name: getattr(here, name) for name in ("options", *COUNTS)})
+    facts = ranks.first(world, lambda: {name: getattr(here, name) for name in ("options", *RESTORED)})
     if here:
         return here
     kinds = {name: type(value) for name, value in spec.network_options(loaded.config).items()}
@@ -179,8 +182,8 @@ def unnumbered(spec: ModelSpec, run: Path) -> Iterator[tuple[int, int, str, Path
 
 
 def counts_of(found: Checkpoint, spec: ModelSpec, *, in_its_folder: bool) -> dict[str, Any]:
-    """COUNTS by the checkpoint; the best evaluation by best.ckpt too, where the run goes on in the same folder."""
-    counts = {name: found.meta[name] for name in COUNTS if name in found.meta}
+    """RESTORED by the checkpoint; the best evaluation by best.ckpt too, where the run goes on in the same folder."""
+    counts = {name: found.meta[name] for name in RESTORED if name in found.meta}
     counts.setdefault("evaluation", {})  # older files do not say; their epochs were evaluated
     beside = found.path.parent / BEST
     if in_its_folder and beside != found.path and beside.is_file():

@@ -20,6 +20,9 @@ from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training.run_folder import RunFolder
 
+# Of the state: what a checkpoint brings back.
+RESTORED = ("epoch", "epoch_step", "best", "evaluation", "waited", "to_beat", "loss_sum", "loss_count")
+
 
 def last_step(config: TrainConfig, steps_per_epoch: int) -> int:
     """Where a training ends: after `max_epoch` epochs, or `end_epoch`, or `max_steps` steps where that is sooner."""
@@ -57,6 +60,8 @@ class RunState:
     epoch_step: int = 0
     best: dict[str, Any] | None = None
     evaluation: dict[str, Any] | None = None  # of the weights as they are now; None where there was none
+    waited: int = 0  # evaluations since one that counts as better for `patience`
+    to_beat: float = -1.0  # the accuracy of that one
     loss_sum: float = 0.0  # of this epoch's steps, also those before a resume
     loss_count: int = 0
     loss: float = math.nan  # of the last step that was read
@@ -75,6 +80,11 @@ class RunState:
     def last_step(self) -> int:
         """Where the run ends."""
         return last_step(self.config, self.steps_per_epoch)
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether too many evaluations were no better."""
+        return bool(self.config.patience) and self.waited >= self.config.patience
 
     def reached_multiple(self, interval: int) -> bool:
         """Whether the steps since the last call of the callbacks reached a multiple of `interval`; 0 never is."""
@@ -127,8 +137,7 @@ class RunState:
 
     def counts(self) -> dict[str, Any]:
         """What a checkpoint says of the place that the training is at, so that it can go on from there."""
-        names = ("epoch", "epoch_step", "step", "steps_per_epoch", "best", "evaluation", "loss_sum", "loss_count")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in (*RESTORED, "step", "steps_per_epoch")}
 
     def images_per_second(self, clock: Clock) -> float:
         """Over all ranks."""

@@ -53,6 +53,8 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     # 2. Network and training step.
     for note in setup.ineffective(loaded, device, world, evaluated=data.evaluation is not None):
         logger.info("note: %s", note)
+    if data.evaluation is None:
+        logger.info("there are no validation images: nothing is evaluated; --eval_data_dir names some")
     network = setup.make_network(spec, config, start, num_classes, world)
     rates = setup.learning_rates(spec, config, data.train.steps_per_epoch, world)
     cross_entropy = setup.build_loss(config, num_classes, data.train.folders.labels)

@@ -23,5 +23,6 @@ class EpochLine(Callback):
         record = run.record()
         for line in run.spec.lines.epoch(record):
             logger.info(line)
+        logger.info("epoch %d: mean loss %.4f over all of its steps", record.epoch + 1, record.mean_loss)
         facts = dataclasses.asdict(record)
         run.folder.add_metrics(kind="epoch", **facts, data_seconds=run.epoch_clock.waited)

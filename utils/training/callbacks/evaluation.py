@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from mindspore import Tensor
 
 from mindzoo.utils import ranks
+from mindzoo.utils.checkpoints.checkpoint_file import BEST
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import logger
 from mindzoo.utils.records import Evaluated
 from mindzoo.utils.training.callbacks import Callback
-from mindzoo.utils.training.callbacks.saving import BEST, Checkpoints
+from mindzoo.utils.training.callbacks.saving import Checkpoints
 from mindzoo.utils.training.hit_counter import HitCounter
 from mindzoo.utils.training.state import RunState
 
@@ -54,10 +55,21 @@ class Evaluation(Callback):
             "accuracy": result.accuracy,
         }
         run.folder.add_metrics(kind="evaluation", **run.evaluation)
+        count_for_patience(run, result.accuracy)
         if is_best:
             run.best = {"accuracy": result.accuracy, "epoch": run.epoch + 1, "step": run.step}
             if run.config.save_best_ckpt:
                 self.checkpoints.save(run, BEST)
+
+
+def count_for_patience(run: RunState, accuracy: float) -> None:
+    """Count the evaluation as one that is better, or as one more that is not."""
+    if accuracy > run.to_beat + (run.config.min_delta if run.to_beat >= 0 else 0):
+        run.to_beat, run.waited = accuracy, 0
+        return
+    run.waited += 1
+    if run.out_of_patience:
+        logger.info("no better evaluation in %d: the training ends; patience is %d", run.waited, run.config.patience)
 
 
 @contextmanager

@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from mindzoo.utils.checkpoints import checkpoint_file
+from mindzoo.utils.checkpoints.checkpoint_file import BEST, LAST
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import said_of, whole_file
 from mindzoo.utils.log import logger
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.state import RunState
-
-BEST, LAST = "best.ckpt", "last.ckpt"
 
 
 class Checkpoints(Callback):
@@ -56,7 +55,7 @@ class Checkpoints(Callback):
         self.failed = True  # there is no later attempt
         self._save_numbered(run)
         self._save_last(run)
-        if run.spec.lines.final and run.step >= run.last_step:
+        if run.spec.lines.final and (run.step >= run.last_step or run.out_of_patience):
             self.save(run, run.spec.lines.final(run.config), weights_alone=True)
 
     def on_error(self, run: RunState) -> None:
