@@ -135,3 +135,10 @@ def test_what_no_machine_can_take_is_refused_in_a_short_line(key: str, value: st
         reading.read_config(TrainConfig, [f"--{key}", value])
     assert re.match(rf"(--)?{key} (is|holds) ", str(caught.value))
     assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize("key", ["data_dir", "data_url", "output_dir", "train_url", "checkpoint_url"])
+def test_an_address_with_credentials_is_refused_and_not_repeated(key: str) -> None:
+    with pytest.raises(UserError, match=f"^--{key} is an address with credentials in it") as caught:
+        reading.read_config(TrainConfig, [f"--{key}", "obs://AK:SK@bucket/path"])
+    assert "SK" not in str(caught.value)

@@ -244,9 +244,38 @@ def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert plans.read_plan(written.path) == written
 
 
-def test_secrets_stay_out_of_the_log_of_the_environment() -> None:
-    assert rank.shown("AWS_SECRET_ACCESS_KEY", "abc") == "***"
-    assert rank.shown("RANK_ID", "1") == "1"
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("RANK_ID", "1", "1"),
+        ("MS_NODE_ID", "3", "3"),
+        ("PWD", "/work", "/work"),
+        ("PATH", "/usr/bin:/bin", "/usr/bin:/bin"),
+        ("MS_MASTER_URL", "tcp://me:secret@host:1", "tcp://***@host:1"),
+        *(
+            (name, "abc", "***")
+            for name in [
+                "AWS_SECRET_ACCESS_KEY",
+                "HTTPS_PROXY",
+                "https_proxy",
+                "DB_PWD",
+                "DB_PASS",
+                "GITHUB_PAT",
+                "OBS_AK",
+                "OBS_SK",
+                "DATABASE_URL",
+                "HTTP_AUTHORIZATION",
+                "SESSION_COOKIE",
+                "PIP_INDEX_URL",
+                "AWS_ENDPOINT_URL",
+                "MS_API_TOKEN",
+                "HCCL_PASSWORD",
+            ]
+        ),
+    ],
+)
+def test_the_log_of_the_environment_shows_what_a_run_depends_on_only(name: str, value: str, wanted: str) -> None:
+    assert rank.shown(name, value) == wanted
 
 
 def test_each_rank_gets_its_share_of_the_cores() -> None:

@@ -82,6 +82,7 @@ def test_one_rank_needs_no_msrun(colors: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     assert done.stdout.endswith("s\nwell\n")
     environment = (tmp_path / "train" / "env.log").read_text()
+    assert (tmp_path / "train" / "env.log").stat().st_mode & 0o777 == 0o600
     for line in ("DEVICE_ID=5", "RANK_ID=0", "RANK_SIZE=1", "DEVICE_NUM=1", "SERVER_ID=0"):
         assert f"{line}\n" in environment
     assert "tot=13," in (tmp_path / "train" / "log").read_text()

@@ -11,6 +11,7 @@ import dataclasses
 import inspect
 import math
 import os
+import re
 import sys
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -210,11 +211,16 @@ def convert(kind: Any, value: Any, name: str) -> Any:
 
 
 def _checked_text(text: str, name: str) -> str:
-    """Refuse what no file can be called, before a file system does.
+    """Refuse what no file can be called, before a file system does, and what must not get into a log.
 
     Raises:
-        UserError: says so.
+        UserError: says so; without the text where that holds a password.
     """
+    if re.match(r"[A-Za-z][\w+.-]*://[^/]*@", text):
+        raise UserError(
+            f"{name} is an address with credentials in it, which would get into logs; wanted it without: they belong "
+            "into the environment"
+        )
     if "\0" in text:
         raise UserError(f"{name} holds a NUL character; wanted a text without")
     if len(text) > LONGEST_PATH or max(map(len, os.fsencode(text).split(b"/"))) > LONGEST_NAME:

@@ -7,6 +7,7 @@ it ended is written down for the supervisor, since the exit status alone would m
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import sys
 import traceback
@@ -18,7 +19,17 @@ from mindzoo.utils.launch import job_plan as plans  # noqa: E402
 from mindzoo.utils.launch import processes  # noqa: E402
 from mindzoo.utils.launch.job_plan import STOPPED, JobPlan, RankPlan  # noqa: E402
 
-SECRETS = ("KEY", "SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL")
+# The variables whose values env.log shows: those that a run depends on, by the beginning of their names.
+SHOWN = (
+    "ASCEND_", "CUDA_", "DEVICE", "GLOG_", "GOMP_", "HCCL_", "KMP_", "LC_", "MKL_", "MS_", "NCCL_", "NPU_", "OMP_",
+    "OMPI_", "ONEDNN_", "OPENBLAS_", "RANK", "SERVER_ID", "TASK_", "TE_",
+)  # fmt: skip
+SHOWN_WHOLE = (
+    "CONDA_PREFIX", "HOME", "HOSTNAME", "LANG", "LD_LIBRARY_PATH", "LOGNAME", "OLDPWD", "PATH", "PWD", "PYTHONPATH",
+    "SHELL", "SHLVL", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV",
+)  # fmt: skip
+# But not with one of these in the name.
+SECRETS = ("KEY", "SECRET", "TOKEN", "PASS", "PWD", "CREDENTIAL", "AUTH", "COOKIE")
 
 
 def main(path: str) -> int:
@@ -49,7 +60,8 @@ def enter(plan: JobPlan, own: RankPlan, local: int) -> None:
     if plan.bind_core:
         bind_core(local, len(plan.ranks))
     if own.env:
-        with open(own.env, "a", encoding="utf-8") as file:
+        with open(os.open(own.env, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o600)
             file.writelines(f"{name}={shown(name, value)}\n" for name, value in sorted(os.environ.items()))
     sys.stdout.flush()
     with open(own.log, "ab") as log:
@@ -66,8 +78,11 @@ def bind_core(local: int, count: int) -> None:
 
 
 def shown(name: str, value: str) -> str:
-    """The value of a variable, but for what looks like a secret."""
-    return "***" if any(word in name.upper() for word in SECRETS) else value
+    """The value of a variable that a run depends on, without what stands before the @ of an address; else ***."""
+    by_its_beginning = name.startswith(SHOWN) and not any(word in name for word in SECRETS)
+    if name not in SHOWN_WHOLE and not by_its_beginning:
+        return "***"
+    return re.sub(r"(\w://)[^/@\s]*@", r"\1***@", value)
 
 
 def run(plan: JobPlan) -> int:
