@@ -88,13 +88,19 @@ def json_line(content: Any) -> str:
 
 
 def check_folder_of(key: str, target: Path) -> None:
-    """Refuse a file or folder whose own folder is missing, before anything is computed. `key`: the configuration key.
+    """Refuse a file or folder whose own folder is missing or read-only, before anything is computed.
+
+    Args:
+        key: the configuration key.
 
     Raises:
         UserError: says so.
     """
-    if not target.resolve().parent.is_dir():
+    folder = target.resolve().parent
+    if not folder.is_dir():
         raise UserError(f"{key} is {target}, and its folder is missing; make it first")
+    with said_of(target), tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def check_output(key: str, value: str, suffixes: tuple[str, ...]) -> None:
@@ -107,4 +113,6 @@ def check_output(key: str, value: str, suffixes: tuple[str, ...]) -> None:
         return
     if Path(value).suffix not in suffixes:
         raise UserError(f"{key} is {value}; wanted a name that ends in {' or '.join(suffixes)}")
+    if Path(value).is_dir():
+        raise UserError(f"{key} is {value}, which is a folder; wanted a file")
     check_folder_of(key, Path(value))

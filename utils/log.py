@@ -50,6 +50,9 @@ class _ConsoleHandler(logging.StreamHandler):
     """Writes to standard output, and takes the progress line away first."""
 
     def __init__(self) -> None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # A console of any encoding gets every line: what it cannot show as an escape.
+            sys.stdout.reconfigure(errors="backslashreplace")
         super().__init__(sys.stdout)
         self.progress = ProgressDisplay(sys.stdout)
 

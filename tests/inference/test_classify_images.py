@@ -115,6 +115,38 @@ def test_a_broken_image_is_named(
     assert not (tmp_path / "rows.json").exists()
 
 
+def test_the_others_are_classified_and_what_could_not_be_read_is_named_at_the_end(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain(tmp_path / "images" / "1.png", "red")
+    (tmp_path / "images" / "2.png").write_bytes(b"no image at all" * 9)
+    plain(tmp_path / "images" / "3.png", "blue")
+    assert predict(trained.checkpoint, str(tmp_path / "images"), "--output", str(tmp_path / "rows.json")) == 1
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    assert [Path(row["image"]).name for row in rows] == ["1.png", "3.png"]
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"left out: {tmp_path / 'images' / '2.png'} is not a readable image"
+
+
+def test_cells_that_a_spreadsheet_would_run_are_made_inert(trained: Trained, tmp_path: Path) -> None:
+    path = plain(tmp_path / "=1+1.png", "blue")
+    found = [{"image": path.name, "classes": [{"name": "@cmd", "probability": 0.5}]}]
+    classify_images._write_csv(tmp_path / "rows.csv", found)
+    assert (tmp_path / "rows.csv").read_text().splitlines()[1] == "'=1+1.png,1,'@cmd,0.5"
+
+
+@pytest.mark.parametrize("output", ["/proc/rows.json", "folder.json"])
+def test_an_output_that_cannot_be_written_is_said_before_an_image_is_read(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str], output: str
+) -> None:
+    (tmp_path / "folder.json").mkdir()
+    image = plain(tmp_path / "one.png", "red")
+    assert predict(trained.checkpoint, str(image), "--output", str(tmp_path / output)) == 2
+    captured = capsys.readouterr()
+    assert "one.png" not in captured.out
+    assert len(captured.err.splitlines()) == 1
+
+
 def test_a_truncated_image_is_named(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "cut.png"
     path.write_bytes(next(trained.data.glob("val/red/*.png")).read_bytes()[:1000])

@@ -17,6 +17,7 @@ from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.class_folders import SUFFIXES, UNREADABLE_SUFFIXES
 from mindzoo.utils.data.transforms import load_image
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_output, said_of, whole_file, write_json
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
@@ -25,8 +26,11 @@ from mindzoo.utils.spec import ModelSpec
 def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, Any]]:
     """Log a line per image and return the rows: {"image": …, "classes": [{"name", "probability"}, …]}.
 
+    Images that cannot be read are named at the end.
+
     Raises:
-        UserError: no image given, one that cannot be read, or an output file that cannot be written.
+        UserError: no image given, none that can be read, or an output file that cannot be written.
+        FoundProblems: some could not be read.
     """
     config = loaded.config
     paths = list(image_files(config.images))
@@ -34,18 +38,29 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
     made_from = network_source.read_source(spec, network_source.single_file(config), loaded)
     runtime.start(config.device_target)
     network, names = network_source.build_network(spec, made_from, config.weights), made_from.class_names()
-    rows = []
+    rows: list[dict[str, Any]] = []
+    unread: list[UserError] = []
     for path in paths:
-        image = load_image(path, made_from.preprocessing)
+        try:
+            image = load_image(path, made_from.preprocessing)
+        except UserError as error:
+            unread.append(error)
+            continue
         probabilities = softmax(network(ms.Tensor(image[None])).asnumpy()[0])
         best = np.argsort(-probabilities, kind="stable")[: config.top_k]
         found = [{"name": names[i], "probability": float(probabilities[i])} for i in best]
         rows.append({"image": str(path), "classes": found})
         logger.info("%s: %s", path, ", ".join(f"{row['name']} {row['probability']:.1%}" for row in found))
+    if not rows:
+        raise unread[0]
     if config.output:
         target = Path(config.output)
         write_json(target, rows) if target.suffix == ".json" else _write_csv(target, rows)
         logger.info("wrote %s", config.output)
+    for error in unread:
+        logger.info("left out: %s", error)
+    if unread:
+        raise FoundProblems(f"{len(unread)} of {len(paths)} images could not be read")
     return rows
 
 
@@ -83,4 +98,9 @@ def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
         writer.writerow(["image", "rank", "class", "probability"])
         for row in rows:
             for rank, found in enumerate(row["classes"], 1):
-                writer.writerow([row["image"], rank, found["name"], found["probability"]])
+                writer.writerow([inert(row["image"]), rank, inert(found["name"]), found["probability"]])
+
+
+def inert(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula: an apostrophe goes before what would begin one."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
