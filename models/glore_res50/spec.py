@@ -12,7 +12,8 @@ import numpy as np
 
 from mindzoo.models.glore_res50.keys import GloReEvalConfig, GloReExportConfig, GloReTrainConfig
 from mindzoo.models.glore_res50.weights import options_of
-from mindzoo.utils.config.reading import WORDS, Conversion
+from mindzoo.utils.config.reading import Conversion
+from mindzoo.utils.config.values import WORDS
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.learning import schedules
 from mindzoo.utils.records import EpochRecord, Evaluated

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mindzoo.utils.config import reading
+from mindzoo.utils.config import reading, values
 from mindzoo.utils.config.keys import EvalConfig, ExportConfig, PredictConfig, TrainConfig
 from mindzoo.utils.config.reading import Loaded, key
 from mindzoo.utils.errors import UserError
@@ -137,7 +137,7 @@ def test_yaml_refuses_other_types(tmp_path: Path, text: str) -> None:
 
 
 def test_a_whole_number_keeps_every_digit() -> None:
-    assert reading.convert(int, "9007199254740993", "seed") == 9007199254740993
+    assert values.convert(int, "9007199254740993", "seed") == 9007199254740993
 
 
 def test_a_flag_without_a_value_is_true() -> None:

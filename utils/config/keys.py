@@ -395,14 +395,3 @@ class PredictConfig(CheckpointKeys, PreprocessingKeys, DeviceKeys, RecipeKeys):
     images: tuple[str, ...] = key((), "image files, or folders of them", positional=True)
     top_k: int = key(5, "how many classes to name per image", minimum=1)
     output: str = key("", "file to write as well, .json or .csv")
-
-
-@dataclass(frozen=True)
-class ConvertConfig:
-    """Conversion"""
-
-    files: tuple[str, ...] = key(
-        (), "IN: any checkpoint that can be read; OUT: the file to write, .ckpt", positional=True
-    )
-    weights: str = key("averaged", "which weights of a checkpoint that holds both", choices=("averaged", "raw"))
-    overwrite: bool = key(False, "write OUT also where it exists")

@@ -9,9 +9,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
-import math
-import os
-import re
 import sys
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,13 +19,10 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 import yaml
 
+from mindzoo.utils.config.values import check_range, convert
 from mindzoo.utils.errors import UserError, nearest
 
 C = TypeVar("C")
-LONGEST_PATH, LONGEST_NAME = 4000, 255  # what Linux takes, in bytes
-# Of keys without a `maximum`: what int32 and float32 hold.
-LARGEST: dict[type, float] = {int: 2**31 - 1, float: 3.4e38, bool: 1}
-WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
 def key(
@@ -131,7 +125,7 @@ def make(config_class: type[C], values: Mapping[str, Any]) -> C:
     """
     for spec in dataclasses.fields(config_class):  # type: ignore[arg-type]
         if spec.name in values:
-            _check_range(spec, values[spec.name])
+            check_range(spec, values[spec.name])
     return config_class(**values)
 
 
@@ -184,106 +178,14 @@ def to_yaml(config: Any) -> str:
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
-def convert(kind: Any, value: Any, name: str) -> Any:
-    """`value`, a text from the command line or an object from YAML, as the type `kind`.
-
-    Raises:
-        UserError: `name` is given to it; says what was found and what is wanted.
-    """
-    if isinstance(kind, GenericAlias):
-        return _convert_tuple(typing.get_args(kind)[0], value, name)
-    if kind is bool:
-        word = str(value).strip().lower()
-        if word in WORDS:
-            return WORDS[word]
-    elif kind is str:
-        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-            return _checked_text(str(value), name)
-        if value is None:
-            return ""
-    elif isinstance(value, (int, float, str)) and not isinstance(value, bool):
-        number = _number(kind, value)
-        if number is not None:
-            return number
-    wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[kind]
-    shown = repr(value) if len(repr(value)) <= 100 else f"{repr(value)[:97]}..."
-    raise UserError(f"{name} is {shown}; wanted {wanted}")
-
-
-def _checked_text(text: str, name: str) -> str:
-    """Refuse what no file can be called, before a file system does, and what must not get into a log.
-
-    Raises:
-        UserError: says so; without the text where that holds a password.
-    """
-    if re.match(r"[A-Za-z][\w+.-]*://[^/]*@", text):
-        raise UserError(
-            f"{name} is an address with credentials in it, which would get into logs; wanted it without: they belong "
-            "into the environment"
-        )
-    if "\0" in text:
-        raise UserError(f"{name} holds a NUL character; wanted a text without")
-    if len(text) > LONGEST_PATH or max(map(len, os.fsencode(text).split(b"/"))) > LONGEST_NAME:
-        raise UserError(f"{name} is {text[:60]}... and {len(text)} characters long, which no path may be")
-    return text
-
-
 def _meaning(word: str, value: Any, aliases: Aliases) -> Mapping[str, Any]:
     """The keys that a word sets, with their values."""
     meant = aliases.get(word, word)
     return {meant: value} if isinstance(meant, str) else meant.convert(value)
 
 
-def _number(kind: type, value: Any) -> Any:
-    """An int or a finite float, None where `value` is neither."""
-    try:
-        if kind is float:
-            return float(value) if math.isfinite(float(value)) else None
-        return int(value) if not isinstance(value, float) or value.is_integer() else None
-    except (ValueError, OverflowError):
-        return int(float(value)) if kind is int and _is_whole(value) else None
-
-
-def _is_whole(value: Any) -> bool:
-    """Whether a text such as 1e5 or 7.0 is a whole number."""
-    try:
-        return float(value).is_integer()
-    except ValueError:
-        return False
-
-
-def _convert_tuple(kind: type, value: Any, name: str) -> tuple[Any, ...]:
-    if isinstance(value, str):
-        value = [part.strip() for part in value.strip().strip("[]()").split(",") if part.strip()]
-    elif not isinstance(value, (list, tuple)):
-        value = [] if value is None else [value]
-    return tuple(convert(kind, part, name) for part in value)
-
-
 def _types(config_class: type) -> dict[str, Any]:
     return typing.get_type_hints(config_class)
-
-
-def _check_range(spec: dataclasses.Field[Any], value: Any) -> None:
-    choices, low, high = (spec.metadata.get(name) for name in ("choices", "minimum", "maximum"))
-    if choices and value not in choices:
-        words = ", ".join(str(choice) for choice in choices)
-        raise UserError(f"{spec.name} is {value}; wanted one of {words}{nearest(str(value), map(str, choices))}")
-    for number in value if isinstance(value, tuple) else (value,):
-        if not isinstance(number, (int, float)):
-            continue
-        if not (low is None or number >= low) or not (high is None or number <= high):
-            above = f"at least {low:g}" if low is not None else ""
-            below = f"at most {high:g}" if high is not None else ""
-            raise UserError(f"{spec.name} is {_shown(number)}; wanted {' and '.join(filter(None, (above, below)))}")
-        limit = LARGEST[type(number)]
-        if high is None and not abs(number) <= limit:
-            raise UserError(f"{spec.name} is {_shown(number)}; wanted {limit:g} at most")
-
-
-def _shown(number: float) -> str:
-    """Short, whatever a number it is."""
-    return f"{number:g}" if abs(number) < LARGEST[float] else f"{str(number)[:12]}..."
 
 
 def _parse_flags(config_class: type, argv: Sequence[str], aliases: Aliases, words: Mapping[str, Any]) -> dict[str, Any]:

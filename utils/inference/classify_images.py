@@ -57,8 +57,8 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
         target = Path(config.output)
         write_json(target, rows) if target.suffix == ".json" else _write_csv(target, rows)
         logger.info("wrote %s", config.output)
-    for error in unread:
-        logger.info("left out: %s", error)
+    for reason in unread:
+        logger.info("left out: %s", reason)
     if unread:
         raise FoundProblems(f"{len(unread)} of {len(paths)} images could not be read")
     return rows

@@ -10,10 +10,10 @@ import numpy as np
 
 from mindzoo.utils import runtime
 from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan
-from mindzoo.utils.config.keys import ConvertConfig
 from mindzoo.utils.data.transforms import Preprocessing
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import check_folder_of
+from mindzoo.utils.inference.keys import ConvertConfig
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
 
