@@ -1,8 +1,9 @@
-"""Writes the tables of keys in the networks' READMEs from the code.
+"""Writes the tables of keys in docs/KEYS.md and in the networks' READMEs from the code.
 
     python scripts/dev/document_keys.py [--check] [NETWORK ...]
 
-In models/*/README.md and README_CN.md it replaces what stands between `<!-- keys: COMMAND -->` and `<!-- end -->`, for
+docs/KEYS.md has the keys as all networks share them; a network's README has its own, and those that differ. In these, and in the
+Chinese pages beside them, it replaces what stands between `<!-- keys: COMMAND -->` and `<!-- end -->`, for
 the commands train, eval, export and predict. The Chinese texts are those of keys_CN.yaml, here for the keys that networks
 share and in each network's folder for its own, beside the English ones that they translate. --check changes nothing, names the files that are out of date and ends with status 1 if there are any.
 """
@@ -29,10 +30,25 @@ from mindzoo.cli import PREDICT  # noqa: E402
 from mindzoo.models import SPECS  # noqa: E402
 from mindzoo.utils.commands import EVAL, EXPORT, TRAIN  # noqa: E402
 from mindzoo.utils.config import reading  # noqa: E402
+from mindzoo.utils.config.keys import (  # noqa: E402
+    CHECKPOINT_ALIASES,
+    TRAIN_ALIASES,
+    EvalConfig,
+    ExportConfig,
+    PredictConfig,
+    TrainConfig,
+)
 from mindzoo.utils.spec import ModelSpec  # noqa: E402
 
 TRANSLATIONS = ROOT / "scripts" / "keys_CN.yaml"
 WIDTH = 120
+# By command: the configuration, and the other spellings, that every network's begin with.
+COMMON: dict[str, tuple[type, Mapping[str, Any]]] = {
+    "train": (TrainConfig, TRAIN_ALIASES),
+    "eval": (EvalConfig, CHECKPOINT_ALIASES),
+    "export": (ExportConfig, CHECKPOINT_ALIASES),
+    "predict": (PredictConfig, CHECKPOINT_ALIASES),
+}
 
 
 def main() -> int:
@@ -64,7 +80,8 @@ def run(specs: Iterable[ModelSpec], texts: Mapping[str, Any], *, check: bool) ->
     Nothing is written where a translation or a marker is missing: status 2.
     """
     problems: list[str] = []
-    changed = {path: text for spec in specs for path, text in outdated(spec, texts, problems).items()}
+    changed = outdated_page(texts, problems)
+    changed.update((path, text) for spec in specs for path, text in outdated(spec, texts, problems).items())
     if problems:
         sys.stderr.write("".join(f"error: {problem}\n" for problem in dict.fromkeys(problems)))
         return 2
@@ -98,33 +115,52 @@ class Language:
     one_of: str
     between: str
     as_in_training: str
+    as_everywhere: str
+    page: str  # of the keys that all networks share
     group: Callable[[str, str], str]  # (network, English title) -> title
     meaning: Callable[[str, str, str], str]  # (network, key, English text) -> text
 
 
 def outdated(spec: ModelSpec, texts: Mapping[str, Any], problems: list[str]) -> dict[Path, str]:
     """The documents of a network that are not as the code is, with what they should hold; adds to `problems`."""
-    tables = {name: rows(*command) for name, command in commands(spec).items()}
+    listed = {name: rows(*command) for name, command in commands(spec).items()}
+    common = {name: rows(*command) for name, command in COMMON.items()}
     changed = {}
     for language in languages(texts, problems):
         path = spec.folder / language.document
         if not path.is_file():
             problems.append(f"{path} is missing; write it, with the markers of another network's")
             continue
-        text = old = path.read_text(encoding="utf-8")
-        for command, listed in tables.items():
-            table = section(spec.name, command, listed, tables["train"], language)
-            # No other comment may stand between the two: a missing end would take the next table with it.
-            place = rf"(<!-- keys: {command} -->)(?:(?!<!--).)*(<!-- end -->)"
-            text, count = re.subn(place, partial(_between, table), text, flags=re.DOTALL)
-            if count != 1:
-                problems.append(
-                    f"{path} has {count or 'no'} places for the keys of {command}; "
-                    f"wanted one, between <!-- keys: {command} --> and <!-- end -->"
-                )
-        if text != old:
-            changed[path] = text
+        tables = {
+            name: section(spec.name, name, own, listed["train"], common[name], language) for name, own in listed.items()
+        }
+        changed.update(replaced(path, tables, problems))
     return changed
+
+
+def outdated_page(texts: Mapping[str, Any], problems: list[str]) -> dict[Path, str]:
+    """The same for the page of the keys that all networks share."""
+    listed = {name: rows(*command) for name, command in COMMON.items()}
+    changed = {}
+    for language in languages(texts, problems):
+        tables = {name: section("shared", name, own, listed["train"], [], language) for name, own in listed.items()}
+        changed.update(replaced(ROOT / "docs" / language.page, tables, problems))
+    return changed
+
+
+def replaced(path: Path, tables: Mapping[str, str], problems: list[str]) -> dict[Path, str]:
+    """The document with these tables in their places, where that changes it."""
+    text = old = path.read_text(encoding="utf-8")
+    for command, table in tables.items():
+        # No other comment may stand between the two: a missing end would take the next table with it.
+        place = rf"(<!-- keys: {command} -->)(?:(?!<!--).)*(<!-- end -->)"
+        text, count = re.subn(place, partial(_between, table), text, flags=re.DOTALL)
+        if count != 1:
+            problems.append(
+                f"{path} has {count or 'no'} places for the keys of {command}; "
+                f"wanted one, between <!-- keys: {command} --> and <!-- end -->"
+            )
+    return {path: text} if text != old else {}
 
 
 def commands(spec: ModelSpec) -> dict[str, tuple[type, Mapping[str, Any]]]:
@@ -149,18 +185,29 @@ def rows(config_class: type, aliases: Mapping[str, Any]) -> list[Row]:
     return found
 
 
-def section(network: str, command: str, listed: list[Row], training: list[Row], language: Language) -> str:
-    """The table of a command; keys that are those of the training in all respects are only named below it."""
-    if command == "train":
-        return "\n".join(table(network, listed, language, grouped=True))
-    same = {replace(row, group="") for row in training}
-    own = [row for row in listed if replace(row, group="") not in same]
-    shared = ", ".join(f"`{row.flag}`" for row in listed if row not in own)
-    lines = table(network, own, language, grouped=False)
-    if shared:
-        sentence = language.as_in_training.format(shared)
-        lines += ["", *textwrap.wrap(sentence, WIDTH, break_long_words=False, break_on_hyphens=False)]
-    return "\n".join(lines)
+def section(
+    network: str, command: str, listed: list[Row], training: list[Row], common: list[Row], language: Language
+) -> str:
+    """The table of a command. Keys that are those of all networks (`common`), or of the training, in all respects are
+    only named below it.
+    """
+    everywhere = {replace(row, group="") for row in common}
+    same = {replace(row, group="") for row in training} if command != "train" else set()
+    named: dict[str, list[str]] = {language.as_in_training: [], language.as_everywhere: []}
+    own = []
+    for row in listed:
+        if replace(row, group="") in everywhere:
+            named[language.as_everywhere].append(f"`{row.flag}`")
+        elif replace(row, group="") in same:
+            named[language.as_in_training].append(f"`{row.flag}`")
+        else:
+            own.append(row)
+    lines = table(network, own, language, grouped=command == "train") if own else []
+    for sentence, flags in named.items():
+        if flags:
+            text = sentence.format(", ".join(flags))
+            lines += ["", *textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)]
+    return "\n".join(lines).strip()
 
 
 def table(network: str, listed: list[Row], language: Language, *, grouped: bool) -> list[str]:
@@ -201,6 +248,8 @@ def languages(texts: Mapping[str, Any], problems: list[str]) -> tuple[Language, 
         one_of="; one of {}",
         between=", ",
         as_in_training="As for the training: {}.",
+        as_everywhere="As for all networks, see [Keys](../../docs/KEYS.md): {}.",
+        page="KEYS.md",
         group=lambda network, title: title,
         meaning=lambda network, name, text: text,
     )
@@ -211,6 +260,8 @@ def languages(texts: Mapping[str, Any], problems: list[str]) -> tuple[Language, 
         one_of="；可选 {}",
         between="、",
         as_in_training="与训练相同：{}。",
+        as_everywhere="与所有网络相同，见[键](../../docs/KEYS_CN.md)：{}。",
+        page="KEYS_CN.md",
         group=partial(translated_title, texts, problems),
         meaning=partial(translated, texts, problems),
     )
