@@ -38,9 +38,6 @@ say "tests"
 "$PYTHON" -m pytest -q -n auto --maxprocesses 4 -m "not slow and not demo"
 [ -n "$full" ] || exit 0
 
-say "slow tests, those of the commands in the documents among them"
-"$PYTHON" -m pytest -q -n 2 -m slow --durations 0
-
 lowest=$ROOT/.venv-lowest
 say "tests on the lowest supported MindSpore, and the lowest Python that is here, in $lowest"
 make_environment "$lowest" python3.10
@@ -57,3 +54,6 @@ touched=(
     tests/training tests/inference
 )
 "$lowest/bin/python" -m pytest -q -n auto --maxprocesses 4 -m "not slow and not demo" "${touched[@]}"
+
+say "slow tests, those of the commands in the documents among them"
+"$PYTHON" -m pytest -q -n 2 -m slow --durations 0

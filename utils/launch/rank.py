@@ -21,7 +21,7 @@ from mindzoo.utils.launch.job_plan import STOPPED, JobPlan, RankPlan  # noqa: E4
 
 # The variables whose values env.log shows: those that a run depends on, by the beginning of their names.
 SHOWN = (
-    "ASCEND_", "CUDA_", "DEVICE", "GLOG_", "GOMP_", "HCCL_", "KMP_", "LC_", "MKL_", "MS_", "NCCL_", "NPU_", "OMP_",
+    "ASCEND_", "CUDA_", "DEVICE", "GLOG_", "GOMP_", "HCCL_", "KMP_", "LC_", "MINDZOO_", "MKL_", "MS_", "NCCL_", "NPU_", "OMP_",
     "OMPI_", "ONEDNN_", "OPENBLAS_", "RANK", "SERVER_ID", "TASK_", "TE_",
 )  # fmt: skip
 SHOWN_WHOLE = (
