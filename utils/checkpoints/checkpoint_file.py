@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,11 @@ class Checkpoint:
         yield from self.weights.items()
         yield from ((AVERAGED + name, value) for name, value in self.averaged.items())
         yield from self.state.items()
+
+
+def first_not_finite(values: Iterable[tuple[str, np.ndarray]]) -> str | None:
+    """The name of the first array that holds NaN or infinity; None where all are finite."""
+    return next((name for name, value in values if value.dtype.kind == "f" and not np.isfinite(value).all()), None)
 
 
 def save_checkpoint(path: Path, parameters: Mapping[str, Parameter], meta: Mapping[str, Any]) -> None:

@@ -23,7 +23,7 @@ from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.log import logger
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
-from mindzoo.utils.training.state import RESTORED, last_step
+from mindzoo.utils.training.state import RESTORED, last_step, out_of_patience
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class StartingPoint:
         if done >= last:
             logger.info("nothing to do: %d of %d steps are done", done, last)
             return True
-        if config.patience and self.waited >= config.patience:
+        if out_of_patience(config, self.waited):
             logger.info("nothing to do: %d evaluations were no better; patience is %d", self.waited, config.patience)
             return True
         return False
@@ -140,10 +140,10 @@ def usable(spec: ModelSpec, path: Path) -> Checkpoint | None:
     if not is_of_a_training(found):
         logger.info("resume auto: passed over %s, which holds no state of a training", path)
         return None
-    for name, value in found.values():
-        if value.dtype.kind == "f" and not np.isfinite(value).all():
-            logger.info("resume auto: passed over %s: %s holds values that are not finite", path, name)
-            return None
+    bad = checkpoint_file.first_not_finite(found.values())
+    if bad:
+        logger.info("resume auto: passed over %s: %s holds values that are not finite", path, bad)
+        return None
     return found
 
 

@@ -30,6 +30,11 @@ def last_step(config: TrainConfig, steps_per_epoch: int) -> int:
     return min(whole, config.max_steps or whole)
 
 
+def out_of_patience(config: TrainConfig, waited: int) -> bool:
+    """Whether so many evaluations in a row that were no better end a training."""
+    return bool(config.patience) and waited >= config.patience
+
+
 @dataclass
 class Clock:
     """Seconds and steps since it was started."""
@@ -84,7 +89,7 @@ class RunState:
     @property
     def out_of_patience(self) -> bool:
         """Whether too many evaluations were no better."""
-        return bool(self.config.patience) and self.waited >= self.config.patience
+        return out_of_patience(self.config, self.waited)
 
     def reached_multiple(self, interval: int) -> bool:
         """Whether the steps since the last call of the callbacks reached a multiple of `interval`; 0 never is."""

@@ -6,7 +6,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +83,7 @@ class Checkpoints(Callback):
             return None
         path = run.folder.path / name
         parameters = {parameter.name: parameter for parameter in run.train_step.get_parameters()}
-        check_finite(run, {name: parameter.asnumpy() for name, parameter in parameters.items()})
+        check_finite(run, ((name, parameter.asnumpy()) for name, parameter in parameters.items()))
         if weights_alone:
             parameters = {name: value for name, value in parameters.items() if not checkpoint_file.is_state(name)}
         try:
@@ -134,15 +134,15 @@ def repeat(path: Path, name: Path) -> None:
             shutil.copyfile(path, unfinished)
 
 
-def check_finite(run: RunState, values: dict[str, np.ndarray]) -> None:
+def check_finite(run: RunState, values: Iterable[tuple[str, np.ndarray]]) -> None:
     """Refuse to keep what no training can go on from: the loss of the step before can still have been finite.
 
     Raises:
         UserError: names the first parameter with such a value.
     """
-    for name, value in values.items():
-        if value.dtype.kind == "f" and not np.isfinite(value).all():
-            raise UserError(
-                f"{name} holds values that are not finite after step {run.step} (epoch {run.epoch + 1}); the last good "
-                f"checkpoint is {run.saved or 'none'}; try a smaller lr, clip_norm, or a larger batch_size"
-            )
+    bad = checkpoint_file.first_not_finite(values)
+    if bad:
+        raise UserError(
+            f"{bad} holds values that are not finite after step {run.step} (epoch {run.epoch + 1}); the last good "
+            f"checkpoint is {run.saved or 'none'}; try a smaller lr, clip_norm, or a larger batch_size"
+        )
