@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -9,6 +10,9 @@ from collections.abc import Callable
 
 from mindzoo.utils import log
 from mindzoo.utils.errors import UserError
+
+# What a machine refuses, wherever a run meets it: a disk that is full, read-only or broken, a missing right.
+REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES)
 
 
 class Interrupted(Exception):  # noqa: N818 - nothing went wrong
@@ -46,6 +50,12 @@ def exit_status(run: Callable[[], object]) -> int:
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the reader of our output is gone; nothing is to be flushed
         return 128 + signal.SIGPIPE
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        sys.stdout.flush()
+        sys.stderr.write(f"error: {error.strerror}{f': {error.filename}' if error.filename else ''}\n")
+        return 2
     finally:
         log.stop()
     return 0

@@ -36,7 +36,8 @@ def holding(folder: Path) -> Iterator[None]:
         yield
     finally:
         if descriptor is not None:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a disk that is read-only by now; the lock is gone with the file's end
+                path.unlink()
             os.close(descriptor)
 
 

@@ -1,0 +1,75 @@
+"""The small trainings that meet faults: each network, each optimizer, and each kind of randomness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mindzoo.tests.support.trainings import COLORS, tiny, write_images
+
+EPOCHS = 12
+STEPS = 6  # per epoch
+IMAGES = 12  # per class
+COMMON = ["--workers", "1", "--log_interval", "1", "--max_epoch", str(EPOCHS), "--eval_interval", "1"]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One training on three classes of twelve images: twelve epochs of six steps, with an evaluation after each."""
+
+    name: str
+    network: str
+    more: tuple[str, ...]
+    ranks: int = 1
+
+    def flags(self, data: Path, output: Path) -> list[str]:
+        """What `train` gets."""
+        batch = len(COLORS) * IMAGES // STEPS // self.ranks
+        own = [*tiny(self.network), "--color_jitter", "", "--crop_scale", "0.5,1", *COMMON, *self.more]
+        return [*own, "--batch_size", str(batch), "--data_dir", str(data), "--output_dir", str(output)]
+
+
+def _variant(name: str, network: str, more: str, ranks: int = 1) -> Variant:
+    return Variant(name, network, tuple(more.split()), ranks)
+
+
+RMSPROP = "--optimizer rmsprop --lr 0.001 --ckpt_interval 2"
+THOR = "--optimizer thor --lr_init 0.0005 --frequency 3 --ckpt_interval 2"
+SINGLE = (
+    _variant("densenet121 momentum", "densenet121", "--lr 0.05 --ckpt_interval 2"),
+    _variant("densenet121 defaults", "densenet121", "--lr 0.05"),
+    _variant("densenet121 jitter", "densenet121", "--lr 0.05 --ckpt_interval 4 --color_jitter 0.4,0.4,0.4"),
+    _variant(
+        "densenet121 state",
+        "densenet121",
+        "--lr 0.05 --ckpt_interval 1 --keep_checkpoint_max 3 --accumulation_steps 4 --clip_norm 1 --ema_decay 0.9 "
+        "--is_dynamic_loss_scale 1",
+    ),
+    _variant(
+        "densenet121 sampling", "densenet121", "--lr 0.05 --ckpt_interval 4 --auto_augment 1 --sampling square_root"
+    ),
+    _variant("genet_res50 rmsprop", "genet_res50", RMSPROP),
+    _variant("genet_res50 momentum", "genet_res50", "--optimizer momentum --lr 0.02 --save_checkpoint_epochs 1"),
+    _variant("glore_res50 momentum", "glore_res50", "--lr 0.02 --ckpt_interval 2"),
+    _variant("hrnet_w48 rmsprop", "hrnet_w48", RMSPROP),
+    _variant(
+        "multigrain margin", "multigrain", "--optimizer momentum --metric_loss margin --repeats 3 --ckpt_interval 2"
+    ),
+    _variant("multigrain thor", "multigrain", THOR),
+)
+PARALLEL = (
+    _variant("densenet121 momentum", "densenet121", "--lr 0.05 --ckpt_interval 2", 2),
+    _variant("genet_res50 rmsprop", "genet_res50", RMSPROP, 2),
+    _variant("glore_res50 momentum", "glore_res50", "--lr 0.02 --ckpt_interval 2", 3),
+    _variant("hrnet_w48 rmsprop", "hrnet_w48", RMSPROP, 2),
+    _variant("densenet121 jitter", "densenet121", "--lr 0.05 --color_jitter 0.4,0.4,0.4", 3),
+    _variant("multigrain margin", "multigrain", "--optimizer momentum --metric_loss margin --repeats 3", 2),
+    _variant("multigrain thor", "multigrain", THOR, 2),
+)
+
+
+def write_data(root: Path) -> None:
+    """train/ and val/ with the same three classes."""
+    for number, (name, color) in enumerate(COLORS.items()):
+        write_images(root / "train" / name, color, IMAGES, seed=number)
+        write_images(root / "val" / name, color, 5, seed=10 + number)
