@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from mindzoo.utils import log
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.exits import exit_status
 
 
 class Terminal(io.StringIO):
@@ -167,3 +169,52 @@ def test_a_reader_that_is_gone_ends_the_command(monkeypatch: pytest.MonkeyPatch)
         log.stop()
         with contextlib.suppress(BrokenPipeError):
             gone.close()
+
+
+HOSTILE = "a\x1b[2J\nerror: b\u202egnp.\udce9"
+SHOWN = r"a\x1b[2J\nerror: b\u202egnp.\xe9"
+
+
+def test_a_name_cannot_move_the_cursor_end_a_line_or_turn_the_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.start()
+    log.open_file(tmp_path / "run.log")
+    log.logger.info("%s: %d", Path(HOSTILE), 3)
+    log.logger.info("%s", UserError(HOSTILE))
+    log.logger.info("two\nlines \x1b[31m")
+    log.stop()
+    wanted = f"{SHOWN}: 3\n{SHOWN}\ntwo\nlines \\x1b[31m\n"
+    assert capsys.readouterr().out == wanted
+    assert (tmp_path / "run.log").read_text(encoding="utf-8") == wanted
+
+
+def test_names_in_other_scripts_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    log.start()
+    log.logger.info("%s", "猫 кошка قطة café 🐱\u200d\u3000ok")
+    assert capsys.readouterr().out == "猫 кошка قطة café 🐱\u200d\u3000ok\n"
+
+
+def test_progress_shows_no_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_a_terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "99")
+    log.start().show(HOSTILE)
+    assert terminal.screen() == [SHOWN]
+
+
+def test_an_error_is_one_line_whatever_it_names(capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse() -> None:
+        raise UserError(f"{HOSTILE} has 2 faults:", "first", HOSTILE)
+
+    assert exit_status(refuse) == 2
+    assert capsys.readouterr().err == f"error: {SHOWN} has 2 faults:\n  first\n  {SHOWN}\n"
+
+
+def test_a_full_disk_ends_the_file_and_not_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log.start()
+    log.open_file(Path("/dev/full"))
+    log.logger.info("epoch 1")
+    log.logger.info("epoch 2")
+    log.stop()
+    said = "cannot write /dev/full: No space left on device; further lines are not in it\n"
+    assert capsys.readouterr() == (f"epoch 1\n{said}epoch 2\n", "")

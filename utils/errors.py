@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+# What moves the cursor, ends a line or turns the direction of a text, and the bytes of a name that is no UTF-8.
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class UserError(Exception):
     """Something the user can mend: shown as one or two lines, without a traceback, with exit status 2.
 
-    The message says what was found, what was wanted and what to do.
+    The message says what was found, what was wanted and what to do. What it lists, if anything, gets a line each.
     """
+
+    def __init__(self, message: str, *listed: str) -> None:
+        super().__init__("\n  ".join(map(visible, (message, *listed))))
+
+
+def visible(text: object) -> str:
+    """A text of one line that a terminal shows as it is: what it would obey in a file's name becomes an escape."""
+    return _INVISIBLE.sub(_escape, str(text))
+
+
+def _escape(found: re.Match[str]) -> str:
+    """A byte that is no UTF-8 is in a name as U+DC00 and the byte."""
+    code = ord(found[0])
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else found[0].encode("unicode_escape").decode("ascii")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

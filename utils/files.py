@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from mindzoo.utils.errors import UserError
+
+NAME_KEPT = 40  # characters of a name that the temporary one beside it has too: of four bytes each it is not too long
+BLOCK = 4096  # bytes
 
 
 @contextmanager
@@ -21,12 +25,15 @@ def whole_file(target: Path) -> Iterator[Path]:
     Raises:
         OSError: `target` cannot be written.
     """
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}.tmp{target.suffix}")
+    temporary = target.with_name(f".{target.stem[:NAME_KEPT]}.{os.getpid()}.tmp{target.suffix}")
     try:
         yield temporary
         os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    except BaseException:
+        # MindSpore's writer leaves a temporary file of its own, with another suffix.
+        for left in target.parent.glob(f"{glob.escape(temporary.stem)}.*"):
+            left.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
@@ -40,7 +47,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     """
     target = target.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:NAME_KEPT]}-", dir=target.parent))
     try:
         yield temporary
         temporary.chmod(0o755)
@@ -87,32 +94,69 @@ def json_line(content: Any) -> str:
     return json.dumps(content, ensure_ascii=False) + "\n"
 
 
-def check_folder_of(key: str, target: Path) -> None:
-    """Refuse a file or folder whose own folder is missing or read-only, before anything is computed.
+def check_folder_of(key: str, target: Path, beside: Sequence[str] = ()) -> None:
+    """Refuse a file or folder that cannot be written, before anything is computed.
 
     Args:
         key: the configuration key.
+        beside: what is added to the name of `target` in the names of the files that come with it.
 
     Raises:
-        UserError: says so.
+        UserError: its own folder is missing, read-only or full, or a name is too long.
     """
-    folder = target.resolve().parent
-    if not folder.is_dir():
-        raise UserError(f"{key} is {target}, and its folder is missing; make it first")
-    with said_of(target), tempfile.TemporaryFile(dir=folder):
-        pass
+    with said_of(target):
+        folder = target.resolve().parent
+        if not folder.is_dir():
+            raise UserError(f"{key} is {target}, and its folder is missing; make it first")
+        for added in ("", *beside):
+            with suppress(FileNotFoundError):
+                os.lstat(f"{target}{added}")
+        _check_room(folder)
+
+
+def check_folder(key: str, folder: Path) -> None:
+    """The same for a folder that is made where it is missing, and so are those above it.
+
+    Raises:
+        UserError: nothing can be written there.
+    """
+    with said_of(f"into {key} {folder}"):
+        existing = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+        _check_room(existing)
+
+
+def check_file(
+    key: str, target: Path, suffixes: tuple[str, ...], *, overwrite: bool = True, beside: Sequence[str] = ()
+) -> None:
+    """The same for a file with one of `suffixes`.
+
+    Args:
+        overwrite: it may exist.
+        beside: see `check_folder_of`.
+
+    Raises:
+        UserError: another suffix, a folder, a file that is not to be written over, or see `check_folder_of`.
+    """
+    if target.suffix not in suffixes:
+        raise UserError(f"{key} is {target}; wanted a name that ends in {' or '.join(suffixes)}")
+    check_folder_of(key, target, beside)
+    if target.is_dir():
+        raise UserError(f"{key} is {target}, which is a folder; wanted a file")
+    if target.exists() and not overwrite:
+        raise UserError(f"{target} exists; give another {key}, or --overwrite")
 
 
 def check_output(key: str, value: str, suffixes: tuple[str, ...]) -> None:
-    """The same for a file that need not be given and has one of `suffixes`.
+    """The same for a file that need not be given and may exist.
 
     Raises:
-        UserError: another suffix, or a folder that is missing.
+        UserError: see `check_file`.
     """
-    if not value:
-        return
-    if Path(value).suffix not in suffixes:
-        raise UserError(f"{key} is {value}; wanted a name that ends in {' or '.join(suffixes)}")
-    if Path(value).is_dir():
-        raise UserError(f"{key} is {value}, which is a folder; wanted a file")
-    check_folder_of(key, Path(value))
+    if value:
+        check_file(key, Path(value), suffixes)
+
+
+def _check_room(folder: Path) -> None:
+    """Write a block into `folder` for a moment: a disk that is full still takes a name, but no content."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(BLOCK))

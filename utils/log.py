@@ -1,19 +1,35 @@
 """What a run says: log lines on the console and in a file, and a progress line that is updated in place.
 
-One logger for the package. Lines that are logged before the log file is opened are kept and written to it too.
+One logger for the package. Lines that are logged before the log file is opened are kept and written to it too. What
+the arguments of a line hold, such as the name of a file, cannot end the line or move the cursor of a terminal.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import logging.handlers
+import os
 import shutil
 import sys
 from pathlib import Path
 from typing import TextIO
 
+from mindzoo.utils.errors import visible
+
+
+def _harmless(record: logging.LogRecord) -> bool:
+    """Escape what a terminal would obey: in the arguments all of it, in our own words all but the ends of lines."""
+    record.msg = "\n".join(visible(line) for line in str(record.msg).split("\n"))
+    if isinstance(record.args, tuple):
+        foreign = (str, os.PathLike, Exception)
+        record.args = tuple(visible(value) if isinstance(value, foreign) else value for value in record.args)
+    return True
+
+
 logger = logging.getLogger("mindzoo")
+logger.addFilter(_harmless)
 
 
 class ProgressDisplay:
@@ -33,7 +49,7 @@ class ProgressDisplay:
         if not self.in_place:
             logger.info(text)
             return
-        text = text[: shutil.get_terminal_size().columns - 1]
+        text = visible(text)[: shutil.get_terminal_size().columns - 1]
         self.stream.write("\r" + text.ljust(self._shown))
         self.stream.flush()
         self._shown = len(text)
@@ -67,6 +83,22 @@ class _ConsoleHandler(logging.StreamHandler):
         super().handleError(record)
 
 
+class _FileHandler(logging.FileHandler):
+    """Writes to a file, as long as there is room for it: a full disk ends the log and not the run."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        self.setLevel(logging.CRITICAL + 1)
+        logger.warning("cannot write %s: %s; further lines are not in it", self.baseFilename, error.strerror)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # what could not be written above cannot be written now
+            super().close()
+
+
 def start(line_format: str = "%(message)s", *, console: bool = True) -> ProgressDisplay:
     """Set up the logger afresh: `line_format` is logging's; without `console` only the file gets the lines."""
     stop()
@@ -86,7 +118,7 @@ def start(line_format: str = "%(message)s", *, console: bool = True) -> Progress
 
 def open_file(path: Path) -> None:
     """Write all lines to the file `path` too, also those logged since `start`."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _FileHandler(path, encoding="utf-8")
     for waiting in [h for h in logger.handlers if isinstance(h, logging.handlers.MemoryHandler)]:
         handler.setFormatter(waiting.formatter)
         waiting.setTarget(handler)

@@ -164,14 +164,18 @@ def test_more_folders_than_outputs_are_refused(
     assert "3 classes" in error
 
 
-def test_a_damaged_file_of_a_folder_is_named(
+def test_a_damaged_file_of_a_folder_is_named_at_the_end_and_the_others_are_evaluated(
     trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "checkpoints"
     folder.mkdir()
     shutil.copy(trained.checkpoint, folder / "0-2_6.ckpt")
-    (folder / "0-1_6.ckpt").write_bytes(trained.checkpoint.read_bytes()[:3000])
+    (folder / "0-3_6.ckpt").write_bytes(trained.checkpoint.read_bytes()[:3000])
+    (folder / "0-1_6.ckpt").write_bytes(b"")
     argv = ["--data_dir", str(trained.data), "--checkpoint", str(folder), "--output_dir", str(tmp_path / "out")]
-    assert commands.evaluate(SPEC, argv) == 2
+    assert commands.evaluate(SPEC, argv) == 1
     captured = capsys.readouterr()
-    assert f"{folder / '0-1_6.ckpt'} is damaged" in captured.err
+    named = [line.split("INFO:")[1] for line in captured.out.splitlines()[-2:]]
+    assert named[0].startswith(f"left out: {folder / '0-3_6.ckpt'} is damaged")
+    assert named[1].startswith(f"left out: {folder / '0-1_6.ckpt'} is ")
+    assert captured.out.count("top1_correct=") == 1

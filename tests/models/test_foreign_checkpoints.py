@@ -185,7 +185,7 @@ def test_convert_takes_the_state_of_a_training_away(trained: Trained, tmp_path: 
         (["IN"], "1 files are given; wanted two"),
         (["IN", "x.pth"], "OUT is x.pth; wanted a name that ends in .ckpt"),
         (["none.ckpt", "x.ckpt"], "the checkpoint none.ckpt is missing"),
-        (["IN", "IN"], "exists; give another name, or --overwrite"),
+        (["IN", "IN"], "exists; give another OUT, or --overwrite"),
         (["IN", "IN", "--overwrite"], "wanted two files"),
         (["IN", "no/x.ckpt"], "its folder is missing"),
         (["other.ckpt", "x.ckpt"], "holds weights of none of densenet121"),

@@ -110,7 +110,7 @@ def test_unreadable_images_are_left_out_and_named(
     os.truncate(folder / "red" / "aaa.jpg", 300)  # MindSpore's decoder would end the process
     assert run(*words(tiny_net, colors / "val", tmp_path / "whole.npy", "--batch_size", 4)) == 0
     capsys.readouterr()
-    assert run(*words(tiny_net, folder, tmp_path / "v.npy", "--batch_size", 4)) == 0
+    assert run(*words(tiny_net, folder, tmp_path / "v.npy", "--batch_size", 4)) == 1
     out = capsys.readouterr().out
     found, whole = open_vectors(tmp_path / "v.npy"), open_vectors(tmp_path / "whole.npy")
     np.testing.assert_allclose(found.array, whole.array, rtol=1e-4, atol=1e-6)

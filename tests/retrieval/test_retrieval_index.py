@@ -242,7 +242,7 @@ def test_names_are_escaped_and_missing_pictures_are_said(tmp_path: Path) -> None
     ]
     page.write(tmp_path / "p.html", facts, [{"image": str(tmp_path / name), "results": results}])
     found = parsed(tmp_path / "p.html")
-    shown = name.replace("\udcff", "?")
+    shown = name.replace("\udcff", r"\xff")
     assert shown in found.text
     assert "<script>" not in (tmp_path / "p.html").read_text(encoding="utf-8")
     assert found.text.count("picture cannot be read") == 2
@@ -276,6 +276,24 @@ def test_wrong_queries_are_said(
     error = capsys.readouterr().err
     assert said in error
     assert len(error.splitlines()) == 1
+
+
+def test_the_images_that_can_be_read_are_searched_and_the_others_named_at_the_end(
+    collection: Collection, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("broken.png").write_bytes(b"no image" * 9)
+    images = [collection.images / "red" / "003.png", "broken.png", collection.images / "blue" / "001.png"]
+    assert query(collection, *images, "--top_k", 1, "--output", tmp_path / "r.json") == 1
+    found = json.loads((tmp_path / "r.json").read_text())
+    assert [row["results"][0]["path"] for row in found] == ["red/003.png", "blue/001.png"]
+    assert capsys.readouterr().out.splitlines()[-1].startswith("left out: cannot read broken.png: ")
+
+
+def test_an_index_of_faiss_may_have_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    pytest.importorskip("faiss")
+    path = write_vectors(tmp_path / "v.npy", VALUES)
+    assert run("index", path, "--output", tmp_path / "caf\udce9", "--kind", "flat") == 0
+    assert len(index.open_index(tmp_path / "caf\udce9").search(VALUES[:2], 3)[1]) == 2
 
 
 def test_another_whitening_is_refused(

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mindzoo.utils import errors
 from mindzoo.utils.cluster import addresses, rank_table
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import exit_status
@@ -172,7 +173,7 @@ def merge(files: Sequence[Path]) -> dict[str, Any]:
     faults = rank_table.faults_of(table)
     if faults:
         names = ", ".join(map(str, files))
-        raise UserError("\n  ".join([f"the table of {names} together would have faults:", *faults]))
+        raise UserError(f"the table of {names} together would have faults:", *faults)
     return table
 
 
@@ -187,4 +188,4 @@ def _write(table: dict[str, Any], name: str) -> None:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"{errors.visible(line)}\n")

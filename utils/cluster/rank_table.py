@@ -84,7 +84,7 @@ def read_table(path: str | Path) -> RankTable:
     if faults:
         listed = [*faults[:MOST_FAULTS], *([f"and {len(faults) - MOST_FAULTS} more"] if faults[MOST_FAULTS:] else [])]
         count = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise UserError("\n  ".join([f"the rank table {path} has {count}:", *listed]))
+        raise UserError(f"the rank table {path} has {count}:", *listed)
     return RankTable(path, servers)
 
 

@@ -12,7 +12,7 @@ from mindzoo.utils import runtime
 from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan
 from mindzoo.utils.data.transforms import Preprocessing
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.files import check_folder_of
+from mindzoo.utils.files import check_file
 from mindzoo.utils.inference.keys import ConvertConfig
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
@@ -51,13 +51,9 @@ def _names(config: ConvertConfig) -> tuple[Path, Path]:
     if len(config.files) != 2:
         raise UserError(f"{len(config.files)} files are given; wanted two: mindzoo convert IN OUT.ckpt")
     source, target = (Path(name) for name in config.files)
-    if target.suffix != ".ckpt":
-        raise UserError(f"OUT is {target}; wanted a name that ends in .ckpt")
-    if target.exists() and not config.overwrite:
-        raise UserError(f"{target} exists; give another name, or --overwrite")
+    check_file("OUT", target, (".ckpt",), overwrite=config.overwrite)
     if target.exists() and source.exists() and target.samefile(source):
         raise UserError(f"IN and OUT are both {source}; wanted two files")
-    check_folder_of("OUT", target)
     return source, target
 
 

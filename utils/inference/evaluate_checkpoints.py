@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from mindzoo.utils.data import class_folders as folders
 from mindzoo.utils.data import transforms
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.exits import FoundProblems
+from mindzoo.utils.files import check_folder, said_of
 from mindzoo.utils.log import logger
 from mindzoo.utils.records import EvalResult, Evaluated
 from mindzoo.utils.runtime import World
@@ -29,28 +32,40 @@ from mindzoo.utils.training.hit_counter import HitCounter
 def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResult]:
     """Evaluate, log the model's result lines and write them into a folder; results by checkpoint.
 
+    Of several checkpoints those that cannot be used are named at the end.
+
     Raises:
         UserError: anything the user can mend in data, checkpoint or device.
+        FoundProblems: some of the checkpoints could not be used.
     """
     config = loaded.config
     key = "eval_data_dir" if config.eval_data_dir else "data_dir"
     data_root = folders.find_split(getattr(config, key), "val", key)
     paths = checkpoints_of(spec, network_source.single_path(config))
+    check_folder("output_dir", Path(config.output_dir))
     device = runtime.start(config.device_target)
     world = _whole_set(runtime.join(config.is_distributed, config.rank, config.group_size))
     session = _Session(spec, loaded, data_root, world)
-    session.open(paths[0])  # what is wrong with it is said before anything is written
+    # What is wrong with all of them is said before anything is written.
+    remaining = [*itertools.dropwhile(lambda path: not session.opens(path), paths)]
+    if not remaining:
+        raise session.left_out[0]
     folder = run_folder.create(config.output_dir, dated=spec.dated_runs, world=world)
     folder.write_facts(config, device)
 
     results: dict[str, EvalResult] = {}
     with storage.uploading(config, folder.path, [folder.log_name]):
-        for path in paths:
-            result = results[str(path)] = session.run(path)
+        for path in filter(session.opens, remaining):
+            result = results[str(path)] = session.run()
             for line in spec.lines.evaluation(Evaluated(result, checkpoint=str(path))):
-                logger.info(line)
+                logger.info("%s", line)
             facts = {**dataclasses.asdict(result), "accuracy": result.accuracy}
-            folder.add_metrics(kind="evaluation", checkpoint=str(path), data=str(data_root), **facts)
+            with said_of(folder.path / run_folder.METRICS):
+                folder.add_metrics(kind="evaluation", checkpoint=str(path), data=str(data_root), **facts)
+        for reason in session.left_out:
+            logger.info("left out: %s", reason)
+    if session.left_out:
+        raise FoundProblems(f"{len(session.left_out)} of {len(paths)} checkpoints could not be used")
     return results
 
 
@@ -60,13 +75,21 @@ class _Session:
     def __init__(self, spec: ModelSpec, loaded: Loaded[EvalConfig], data_root: Path, world: World) -> None:
         self.spec, self.loaded, self.data_root, self.world = spec, loaded, data_root, world
         self.opened: Path | None = None
+        self.left_out: list[UserError] = []
         self.plan: NetworkPlan | None = None
         self.network: nn.Cell
 
-    def open(self, path: Path) -> None:
-        """Read a checkpoint and put its weights into the network."""
-        if path == self.opened:
-            return
+    def opens(self, path: Path) -> bool:
+        """Read a checkpoint and put its weights into the network; False where it cannot be used, and why is kept."""
+        try:
+            if path != self.opened:
+                self._open(path)
+        except UserError as error:
+            self.left_out.append(error)
+            return False
+        return True
+
+    def _open(self, path: Path) -> None:
         config = self.loaded.config
         made_from, data = open_source(self.spec, path, self.data_root, self.loaded)
         if made_from.plan == self.plan:
@@ -81,9 +104,8 @@ class _Session:
         self.data = EvalData(data, how, batch_size=size, world=self.world, workers=config.workers)
         self.opened = path
 
-    def run(self, path: Path) -> EvalResult:
-        """Count the hits of a checkpoint."""
-        self.open(path)
+    def run(self) -> EvalResult:
+        """Count the hits of the checkpoint that is open."""
         return self.evaluator.run(self.data)
 
 

@@ -28,7 +28,7 @@ from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.class_folders import SUFFIXES
 from mindzoo.utils.data.transforms import load_image
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.files import check_folder_of, write_json
+from mindzoo.utils.files import check_folder_of, json_text, said_of
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
 
@@ -59,7 +59,7 @@ def export(spec: ModelSpec, loaded: Loaded[ExportConfig]) -> Path:
 
     network = network_source.build_network(spec, made_from, config.weights)
     batch = np.repeat(image[None], config.batch_size, 0)
-    with _scratch(target.parent) as scratch:
+    with said_of(target), _scratch(target.parent) as scratch:
         written = _write(network, batch, config.file_format, scratch)
         difference = None
         if not config.no_verify:
@@ -72,7 +72,7 @@ def export(spec: ModelSpec, loaded: Loaded[ExportConfig]) -> Path:
                     f"{target.name} differs from the network by {difference:.2e} of the largest logit; wanted at most {TOLERANCE:g}; nothing was written"
                 )
         facts = _facts(spec, config, made_from, image_path, difference)
-        write_json(scratch / "facts.json", facts)
+        (scratch / "facts.json").write_text(json_text(facts), encoding="utf-8", errors="surrogateescape")
         written.chmod(0o644)  # MindSpore leaves it readable for its owner only
         os.replace(written, target)
         os.replace(scratch / "facts.json", target.with_suffix(target.suffix + ".json"))
@@ -123,13 +123,19 @@ def _check(config: ExportConfig, formats: list[str], device: str) -> None:
 
 
 def _target(spec: ModelSpec, config: ExportConfig) -> Path:
-    """The file to write; a suffix of the format in `file_name` is not doubled."""
+    """The file to write; a suffix of the format in `file_name` is not doubled, and one of another format is refused."""
     suffix = SUFFIX[config.file_format]
     name = config.file_name or spec.name
+    for other, its_suffix in SUFFIX.items():
+        if other != config.file_format and name.lower().endswith(its_suffix):
+            raise UserError(
+                f"file_name is {name}, and file_format is {config.file_format}; give --file_format {other}, or a name "
+                f"that ends in {suffix}"
+            )
     target = Path(name if name.lower().endswith(suffix) else name + suffix)
+    check_folder_of("file_name", target, [".json"])
     if target.is_dir():
         raise UserError(f"file_name is {name}, and {target} is a folder; name a file")
-    check_folder_of("file_name", target)
     return target.resolve()
 
 
@@ -137,10 +143,7 @@ def _target(spec: ModelSpec, config: ExportConfig) -> Path:
 def _scratch(parent: Path) -> Iterator[Path]:
     """A folder beside the target to work in: MindSpore leaves files in the current folder while it exports."""
     before = Path.cwd()
-    try:
-        path = Path(tempfile.mkdtemp(prefix=".export-", dir=parent))
-    except OSError as error:
-        raise UserError(f"cannot write into {parent}: {error.strerror}") from None
+    path = Path(tempfile.mkdtemp(prefix=".export-", dir=parent))
     try:
         os.chdir(path)
         yield path
@@ -154,6 +157,8 @@ def _write(network: nn.Cell, batch: np.ndarray, file_format: str, scratch: Path)
     path = scratch / f"network{SUFFIX[file_format]}"
     if file_format == "ONNX":
         compat.export_onnx(network, Tensor(batch), path.name, INPUT)
+        if not path.is_file():  # MindSpore logs the reason, and goes on
+            raise OSError(f"MindSpore left no {path.name}; the disk may be full")
         if importlib.util.find_spec("onnx"):
             _name_batch_axis(path)
     else:

@@ -43,6 +43,7 @@ def build(kind: str, vectors: np.ndarray, path: Path, *, lists: int = 0, links: 
 
     Raises:
         UserError: faiss is not installed, or there are more cells than vectors.
+        OSError: there is no room for it.
     """
     faiss = library(kind)
     count, dimension = vectors.shape
@@ -60,7 +61,9 @@ def build(kind: str, vectors: np.ndarray, path: Path, *, lists: int = 0, links: 
         index.train(np.ascontiguousarray(vectors[::step]))
     for rows in blocks(count, ROWS):
         index.add(np.ascontiguousarray(vectors[rows]))
-    faiss.write_index(index, str(path))
+    # By itself faiss takes no name that is not UTF-8.
+    with open(path, "wb") as file:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
 
 
 def read_index(kind: str, path: Path) -> Any:
@@ -71,8 +74,9 @@ def read_index(kind: str, path: Path) -> Any:
     """
     faiss = library(kind)
     try:
-        return faiss.read_index(str(path))
-    except RuntimeError as error:
+        with open(path, "rb") as file:
+            return faiss.read_index(faiss.PyCallbackIOReader(file.read))
+    except (OSError, RuntimeError) as error:
         raise UserError(f"{path} is damaged: {str(error).strip().splitlines()[-1]}; make the index again") from None
 
 

@@ -15,14 +15,14 @@ from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.class_folders import SUFFIXES, UNREADABLE_SUFFIXES
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.exits import Interrupted
-from mindzoo.utils.files import check_folder_of
+from mindzoo.utils.exits import FoundProblems, Interrupted
+from mindzoo.utils.files import check_file
 from mindzoo.utils.log import ProgressDisplay, logger
 from mindzoo.utils.retrieval import encoder
 from mindzoo.utils.retrieval.encoder import Encoder
 from mindzoo.utils.retrieval.keys import EmbedConfig
-from mindzoo.utils.retrieval.vectors import Vectors, open_vectors, readable
-from mindzoo.utils.retrieval.writer import VectorWriter
+from mindzoo.utils.retrieval.vectors import Vectors, open_vectors
+from mindzoo.utils.retrieval.writer import BESIDE, VectorWriter
 from mindzoo.utils.spec import ModelSpec
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -37,6 +37,7 @@ def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig], progress: ProgressDispla
 
     Raises:
         UserError: a file or folder is missing or cannot be written, or no image can be read.
+        FoundProblems: some images could not be read.
         Interrupted: by a signal, after what was done is saved.
     """
     config = loaded.config
@@ -73,7 +74,7 @@ def _names_in(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> 
         about = folder.stat()
         entries = sorted((entry.name, entry.is_dir()) for entry in os.scandir(folder) if entry.name[0] != ".")
     except OSError as error:
-        raise UserError(f"cannot list {readable(folder)}: {error.strerror}") from None
+        raise UserError(f"cannot list {folder}: {error.strerror}") from None
     if (about.st_dev, about.st_ino) in above:
         return
     inside = (*above, (about.st_dev, about.st_ino))
@@ -111,24 +112,19 @@ def _name_unreadable(found: Vectors) -> None:
     left_out = found.facts["unreadable"]
     if not left_out:
         return
-    logger.warning("left out %d images that cannot be read:", len(left_out))
+    logger.info("left out %d images that cannot be read:", len(left_out))
     for entry in left_out[:MOST_NAMED]:
-        logger.warning("  %s: %s", readable(Path(found.facts["images"]) / entry["path"]), readable(entry["reason"]))
+        logger.info("  %s: %s", Path(found.facts["images"]) / entry["path"], entry["reason"])
     if len(left_out) > MOST_NAMED:
-        logger.warning("  and %d more, named in %s", len(left_out) - MOST_NAMED, found.lines.with_suffix(".json"))
+        logger.info("  and %d more, named in %s", len(left_out) - MOST_NAMED, found.lines.with_suffix(".json"))
+    raise FoundProblems(f"{len(left_out)} images could not be read")
 
 
 def _target(config: EmbedConfig) -> Path:
     if not config.output:
         raise UserError("output is not given; wanted the file to write: --output FILE.npy")
     target = Path(config.output)
-    if target.suffix != ".npy":
-        raise UserError(f"output is {target}; wanted a name that ends in .npy")
-    if target.is_dir():
-        raise UserError(f"output is {target}, which is a folder; name a file")
-    if target.exists() and not config.overwrite:
-        raise UserError(f"{target} exists; give another output, or --overwrite")
-    check_folder_of("output", target)
+    check_file("output", target, (".npy",), overwrite=config.overwrite, beside=BESIDE)
     return target
 
 

@@ -130,11 +130,10 @@ class _Method(nn.Cell):
 
 
 def _report(measured: Sequence[dict[str, float]], chosen: dict[str, float], own: float, flags: str) -> None:
-    lines = ["exponent  cross entropy    top-1"]
+    logger.info("exponent  cross entropy    top-1")
     for row in measured:
         note = "  best" if row is chosen else "  as it is" if row["exponent"] == own else ""
-        lines.append(f"{row['exponent']:8g}  {row['cross_entropy']:13.5f}  {row['accuracy']:6.2%}{note}")
-    logger.info("%s", "\n".join(lines))
+        logger.info(f"{row['exponent']:8g}  {row['cross_entropy']:13.5f}  {row['accuracy']:6.2%}{note}")
     if chosen is measured[-1] or chosen is measured[0]:
         logger.warning("the best is at an end of the list; --exponents P,P,... can go on from there")
     logger.info("use %s", flags)

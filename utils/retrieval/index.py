@@ -138,7 +138,7 @@ def _target(config: IndexConfig) -> Path:
     if not config.output:
         raise UserError("output is not given; wanted the folder to write: --output FOLDER")
     target = Path(config.output)
+    check_folder_of("output", target)
     if target.exists():
         raise UserError(f"{target} exists; give another output, or remove it")
-    check_folder_of("output", target)
     return target.resolve()

@@ -12,8 +12,8 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
+from mindzoo.utils.errors import visible
 from mindzoo.utils.files import write_text
-from mindzoo.utils.retrieval.vectors import readable
 
 SIDE = 240  # of the square that a picture is made to fit into, in pixels
 
@@ -99,7 +99,7 @@ def _section(number: int, row: Mapping[str, Any], root: Path, picture: Any) -> s
 
 def _result(result: Mapping[str, Any], root: Path, picture: Any) -> str:
     """One picture with rank, cosine and path; it can be reached with the tab key, so that it is read out."""
-    path, score = _text(readable(result["path"])), float(result["score"])
+    path, score = _text(visible(result["path"])), float(result["score"])
     share = min(max(score, 0.0), 1.0)
     return f"""<li tabindex="0">{_frame(picture(root / result["path"]), path)}
 <span class="rank"><b>{int(result["rank"])}</b><span title="cosine">{score:.4f}</span></span>
@@ -139,7 +139,7 @@ def _description(facts: Mapping[str, Any]) -> str:
 
 def _name(path: str) -> str:
     """File and folder: in class folders the file names repeat."""
-    return readable("/".join(part for part in Path(path).parts[-2:] if part != "/"))
+    return visible("/".join(part for part in Path(path).parts[-2:] if part != "/"))
 
 
 def _text(text: str) -> str:

@@ -13,14 +13,14 @@ from mindzoo.utils import runtime
 from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.config.reading import Loaded, show
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_output, write_json
 from mindzoo.utils.inference.classify_images import image_files
 from mindzoo.utils.log import logger
 from mindzoo.utils.retrieval import ann, encoder, page, whitening
-from mindzoo.utils.retrieval.encoder import Encoder
+from mindzoo.utils.retrieval.encoder import Encoded, Encoder
 from mindzoo.utils.retrieval.index import Index, open_index
 from mindzoo.utils.retrieval.keys import QueryConfig
-from mindzoo.utils.retrieval.vectors import readable
 from mindzoo.utils.spec import ModelSpec
 
 
@@ -28,11 +28,12 @@ def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
     """Log a table per image and return the rows:
     {"image": …, "results": [{"rank", "score", "path", "folder"}, …]}.
 
-    The images are preprocessed as those of the index were.
+    The images are preprocessed as those of the index were. Those that cannot be read are named at the end.
 
     Raises:
-        UserError: no image or no index given, one that cannot be read, another checkpoint or whitening than the
+        UserError: no image or no index given, none that can be read, another checkpoint or whitening than the
             index's, or an output file that cannot be written.
+        FoundProblems: some images could not be read.
     """
     config = loaded.config
     check_output("output", config.output, (".json",))
@@ -45,33 +46,36 @@ def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
     _check_given(spec, loaded, index)
     if config.effort and index.facts["kind"] not in ann.EFFORT:
         logger.info("effort has no effect: the index is of kind %s", index.facts["kind"])
-    vectors = _embedded(spec, config, index, paths)
+    embedded = _embedded(spec, config, index, paths)
     begin = time.perf_counter()
-    scores, rows = index.search(vectors, config.top_k, config.effort)
+    scores, rows = index.search(embedded.vectors, config.top_k, config.effort)
     seconds = time.perf_counter() - begin
-    found = _results(index, paths, scores, rows)
+    found = _results(index, embedded.paths, scores, rows)
     for row in found:
-        logger.info("%s", _table(row))
+        _show(row)
     count = index.facts["vectors"]["count"]
-    logger.info("searched %d vectors for %d images in %.3f s", count, len(paths), seconds)
+    logger.info("searched %d vectors for %d images in %.3f s", count, len(found), seconds)
     _write(config, index, found)
+    for path, reason in embedded.unreadable:
+        logger.info("left out: cannot read %s: %s", path, reason)
+    if embedded.unreadable:
+        raise FoundProblems(f"{len(embedded.unreadable)} of {len(paths)} images could not be read")
     return found
 
 
-def _embedded(spec: ModelSpec, config: QueryConfig, index: Index, paths: Sequence[Path]) -> np.ndarray:
-    """The vectors of the query images, (Q, D) float32."""
+def _embedded(spec: ModelSpec, config: QueryConfig, index: Index, paths: Sequence[Path]) -> Encoded:
+    """The query images and their vectors, (Q, D) float32."""
     facts = index.facts["vectors"]
     made_from = encoder.source_of(spec, network_source.single_file(config), facts)
     runtime.start(config.device_target)
     network = network_source.build_network(spec, made_from, facts["checkpoint"]["weights"])
-    batches = Encoder(network, made_from.preprocessing, min(config.batch_size, len(paths))).encode(paths)
-    vectors = []
-    for batch in batches:
-        if batch.unreadable:
-            path, reason = batch.unreadable[0]
-            raise UserError(f"cannot read {path}: {reason}")
-        vectors.append(batch.vectors)
-    return np.concatenate(vectors)
+    batches = [*Encoder(network, made_from.preprocessing, min(config.batch_size, len(paths))).encode(paths)]
+    unreadable = [entry for batch in batches for entry in batch.unreadable]
+    if len(unreadable) == len(paths):
+        path, reason = unreadable[0]
+        raise UserError(f"cannot read {path}: {reason}")
+    vectors = np.concatenate([batch.vectors for batch in batches])
+    return Encoded([path for batch in batches for path in batch.paths], vectors, unreadable)
 
 
 def _results(index: Index, paths: Sequence[Path], scores: np.ndarray, rows: np.ndarray) -> list[dict[str, Any]]:
@@ -84,11 +88,10 @@ def _results(index: Index, paths: Sequence[Path], scores: np.ndarray, rows: np.n
     return found
 
 
-def _table(row: dict[str, Any]) -> str:
-    lines = [readable(row["image"])]
+def _show(row: dict[str, Any]) -> None:
+    logger.info("%s", row["image"])
     for result in row["results"]:
-        lines.append(f"  {result['rank']:3}  {result['score']:7.4f}  {readable(result['path'])}")
-    return "\n".join(lines)
+        logger.info("  %3d  %7.4f  %s", result["rank"], result["score"], result["path"])
 
 
 def _write(config: QueryConfig, index: Index, found: list[dict[str, Any]]) -> None:

@@ -111,11 +111,6 @@ def read_lines(path: Path, wanted: Collection[int] | None = None) -> Iterator[di
                 yield json.loads(line)
 
 
-def readable(path: str | Path) -> str:
-    """A path for people: bytes that are no UTF-8 become a question mark."""
-    return str(path).encode("utf-8", "replace").decode("utf-8")
-
-
 def check_same_source(expected: Mapping[str, Any], found: Mapping[str, Any], what: str, other: str) -> None:
     """Refuse to compare vectors of another network, checkpoint or preprocessing.
 

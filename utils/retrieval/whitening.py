@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.files import check_folder_of, said_of, whole_file
+from mindzoo.utils.files import check_file, said_of, whole_file
 from mindzoo.utils.log import logger
 from mindzoo.utils.pca import principal_components
 from mindzoo.utils.retrieval.keys import WhitenConfig
@@ -142,8 +142,6 @@ def fitting(path: str, facts: Mapping[str, Any], of: str) -> VectorWhitening | N
 def _target(config: WhitenConfig) -> Path:
     if not config.output:
         raise UserError("output is not given; wanted the file to write: --output FILE.npz")
-    target = Path(config.output if config.output.endswith(".npz") else f"{config.output}.npz")
-    if target.exists() and (target.is_dir() or not config.overwrite):
-        raise UserError(f"{target} exists; give another output, or --overwrite")
-    check_folder_of("output", target)
+    target = Path(config.output if Path(config.output).suffix else f"{config.output}.npz")
+    check_file("output", target, (".npz",), overwrite=config.overwrite)
     return target

@@ -27,6 +27,8 @@ from mindzoo.utils.retrieval import vectors
 from mindzoo.utils.retrieval.encoder import Encoded
 
 SECONDS_BETWEEN_SAVES = 1.0
+PART = ".part"
+BESIDE = (".json", ".jsonl", PART)  # what stands behind the name of the file of vectors in the names of the others
 
 
 @dataclass
@@ -51,7 +53,7 @@ class VectorWriter:
 
     def __init__(self, target: Path, facts: Mapping[str, Any], names: Iterable[str], *, overwrite: bool) -> None:
         self.target, self.facts, self.root = target, json.loads(json.dumps(dict(facts))), Path(facts["images"])
-        self.part = target.with_name(target.name + ".part")
+        self.part = target.with_name(target.name + PART)
         self.saved = -math.inf  # the first batch is saved at once
         try:
             self.progress = self._continued(overwrite) or self._begun(names)
@@ -162,9 +164,13 @@ class VectorWriter:
         shutil.rmtree(self.part, ignore_errors=True)
         self.part.mkdir()
         count = 0
-        with open(self.part / "list.jsonl", "wb") as file:
-            for count, name in enumerate(names, 1):  # noqa: B007 - the last number is the count
-                file.write(_line(name))
+        try:
+            with open(self.part / "list.jsonl", "wb") as file:
+                for count, name in enumerate(names, 1):  # noqa: B007 - the last number is the count
+                    file.write(_line(name))
+        except OSError:
+            shutil.rmtree(self.part)
+            raise
         if not count:
             shutil.rmtree(self.part)
             raise UserError(f"the folder {self.facts['images']} holds no images")
