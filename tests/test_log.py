@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from mindzoo.tests.support.paths import ROOT
+from mindzoo.tests.support.retrieval_files import write_vectors
 from mindzoo.utils import log
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import exit_status
@@ -218,3 +222,29 @@ def test_a_full_disk_ends_the_file_and_not_the_run(tmp_path: Path, capsys: pytes
     log.stop()
     said = "cannot write /dev/full: No space left on device; further lines are not in it\n"
     assert capsys.readouterr() == (f"epoch 1\n{said}epoch 2\n", "")
+
+
+@pytest.mark.parametrize(
+    "console",
+    [
+        {"PYTHONIOENCODING": "latin-1"},
+        {"PYTHONIOENCODING": "cp1252:strict"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+    ids=" ".join,
+)
+def test_a_console_of_any_encoding_gets_every_line(tmp_path: Path, console: dict[str, str]) -> None:
+    write_vectors(tmp_path / "猫.npy", np.eye(6))
+    (tmp_path / "猫" / "train").mkdir(parents=True)
+    (tmp_path / "猫" / "val").mkdir()
+    for words, said in (
+        ([ROOT, "evaluate-retrieval", "猫.npy", "--output", "猫.json"], ("wrote ", ".json")),
+        ([ROOT / "scripts" / "prepare_digits.py", "猫"], ("", " is there already")),
+    ):
+        command = [sys.executable, *map(os.fsencode, words)]
+        done = subprocess.run(command, cwd=tmp_path, env={**os.environ, **console}, capture_output=True, check=True)
+        # Where the name of a file cannot be read either, it is bytes.
+        assert done.stdout.decode("ascii").splitlines()[-1] in {
+            shown.join(said) for shown in (r"\u732b", r"\xe7\x8c\xab")
+        }
+        assert done.stderr == b""

@@ -9,12 +9,18 @@ An entry point that is there to find out what is wrong takes `register` from thi
 """
 
 import importlib.util
+import io
 import sys
 from pathlib import Path
 
 
 def register(root: Path, *, checked: bool = True) -> None:
-    """Import the package at `root` under the name `mindzoo`; exit with status 2 where it is `checked` and cannot run."""
+    """Import the package at `root` under the name `mindzoo`; exit with status 2 where it is `checked` and cannot run.
+
+    From here on a console of any encoding gets every line, with an escape for what it cannot show.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     if "mindzoo" in sys.modules:
         return
     spec = importlib.util.spec_from_file_location(
