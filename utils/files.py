@@ -29,11 +29,12 @@ def whole_file(target: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, target)
-    except BaseException:
-        # MindSpore's writer leaves a temporary file of its own, with another suffix.
+    finally:
+        # After an error MindSpore's writer leaves a temporary file of its own, with another suffix; and where both
+        # names were links to one file the replacement did nothing.
         for left in target.parent.glob(f"{glob.escape(temporary.stem)}.*"):
-            left.unlink(missing_ok=True)
-        raise
+            with suppress(OSError):
+                left.unlink()
 
 
 @contextmanager
@@ -67,6 +68,20 @@ def said_of(target: str | Path, hint: str = "") -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(f"cannot write {target}: {error.strerror or error}{f'; {hint}' if hint else ''}") from None
+
+
+def second_name(path: Path, name: Path) -> None:
+    """Give a file a second name, which may be another file's until now; a copy where the file system has no links.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    with said_of(name), whole_file(name) as unfinished:
+        unfinished.unlink(missing_ok=True)
+        try:
+            os.link(path, unfinished)
+        except OSError:
+            shutil.copyfile(path, unfinished)
 
 
 def write_text(path: Path, text: str) -> None:

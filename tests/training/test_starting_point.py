@@ -24,7 +24,7 @@ from mindzoo.utils.data import class_folders as folders
 from mindzoo.utils.data import transforms
 from mindzoo.utils.data.loader import TrainData
 from mindzoo.utils.runtime import World
-from mindzoo.utils.training import setup, starting_point
+from mindzoo.utils.training import continuity, setup, starting_point
 
 Hashes = dict[str, str]
 
@@ -214,21 +214,53 @@ def test_images_in_the_middle_of_an_epoch_are_what_they_were(
         np.testing.assert_array_equal(found[0], wanted[0])
 
 
-def test_another_number_of_workers_or_version_is_said(
-    stopped: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_differs_is_said(stopped: Trained, capsys: pytest.CaptureFixture[str]) -> None:
     found = checkpoint_file.read_checkpoint(stopped.checkpoint, SPEC)
-    assert (found.meta["workers"], found.meta["mindspore"]) == (1, ms.__version__)
+    config = TrainConfig(data_dir=str(stopped.data), image_size=(32, 32), batch_size=6, workers=1)
+    data = setup.open_data(config, World()).train
     log.start()
-    starting_point.say_what_differs(found, TrainConfig(workers=1))
+    continuity.say_what_differs(found, config, data)
     assert capsys.readouterr().out == ""
-    other = dataclasses.replace(found, meta={**found.meta, "workers": 7, "mindspore": "2.0.0"})
-    starting_point.say_what_differs(other, TrainConfig(workers=1))
+    meta = {**found.meta, "workers": 7, "mindspore": "2.0.0", "ranks": 8, "images": 35}
+    meta["config"] = {**meta["config"], "seed": 5, "lr": 9.0}
+    continuity.say_what_differs(dataclasses.replace(found, meta=meta), config, data)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("resume: ")[1].split(";")[0] for line in lines] == [
         f"mindspore was 2.0.0 and is {ms.__version__}",
         "workers was 7 and is 1",
+        "ranks was 8 and is 1",
+        "images was 35 and is 36",
+        "seed was 5 and is 1",
     ]
+
+
+@pytest.mark.parametrize("resume", ["auto", "file"])
+def test_another_batch_size_goes_on_at_the_same_part_of_the_epoch(
+    stopped: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str], resume: str
+) -> None:
+    """2 of 6 steps are 3 of 9; rates, names and the history are those of the new steps, in a folder of its own."""
+    before = tmp_path / "out" / stopped.folder.name
+    shutil.copytree(stopped.folder, before)
+    files = {path.name: path.read_bytes() for path in before.iterdir()}
+    flags = ["--max_epoch", "3", *KEPT, *PLAIN_IMAGES, "--batch_size", "4", "--save_checkpoint_epochs", "1"]
+    wanted = "auto" if resume == "auto" else str(before / stopped.checkpoint.name)
+    run = run_train(stopped.data, tmp_path / "out", *flags, "--resume", wanted)
+    said = capsys.readouterr().out
+    assert run != before
+    assert "batch_size was 6 and is 4; the run goes on, but not to the bit" in said
+    assert "epoch 2/3 step 4/9" in said
+    assert "epoch 2/3 step 3/9" not in said
+    assert {path.name: path.read_bytes() for path in before.iterdir()} == files
+    assert sorted(path.name for path in run.glob("0-*.ckpt")) == ["0-2_9.ckpt", "0-3_9.ckpt"]
+    assert (run / "best.ckpt").exists()
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [(row["epoch"], row["step"]) for row in rows if row["kind"] == "epoch"] == [(0, 6), (1, 18), (2, 27)]
+    config = DenseNetTrainConfig(max_epoch=3, lr=0.05, batch_size=4)
+    rates = SPEC.learning_rates(config, 9)
+    assert [row["lr"] for row in rows if row["kind"] == "epoch"][1:] == [float(rates[17]), float(rates[26])]
+    end = checkpoint_file.read_checkpoint(run / "0-3_9.ckpt", SPEC)
+    assert end.meta["step"] == 27
+    assert int(np.ravel(end.state["global_step"])[0]) == 27
 
 
 def weights_only(path: Path, source: Path) -> Path:
@@ -249,7 +281,6 @@ def zoo_file(path: Path, source: Path, **state: np.ndarray) -> Path:
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--batch_size", "4"], ["6 steps per epoch", "9", "batch_size"]),
         (["--flavour", "paper"], ["flavour is paper", "with zoo"]),
         (["--growth_rate", "8"], ["growth_rate is 8", "with 4"]),
         (["--num_classes", "4"], ["3 classes", "4"]),
@@ -280,6 +311,7 @@ def test_other_classes_are_refused(
     error = capsys.readouterr().err
     assert "classes blue, green, red" in error
     assert "green, red, violet" in error
+    assert "--pretrained" in error
     assert not (tmp_path / "out").exists()
 
 

@@ -10,7 +10,6 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-import mindspore as ms
 import numpy as np
 
 from mindzoo.utils import ranks
@@ -18,11 +17,12 @@ from mindzoo.utils.checkpoints import checkpoint_file, network_plan
 from mindzoo.utils.checkpoints.checkpoint_file import BEST, LAST, Checkpoint
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.config.reading import Loaded, show
-from mindzoo.utils.data.loader import Data, worker_count
-from mindzoo.utils.errors import UserError, shorten
+from mindzoo.utils.data.loader import Data
+from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
+from mindzoo.utils.training import continuity
 from mindzoo.utils.training.state import RESTORED, last_step, out_of_patience
 
 
@@ -86,16 +86,18 @@ def choose_start(spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_c
     if found and is_of_a_training(found):
         given = {name: value for name, value in spec.network_options(config).items() if name in loaded.given}
         check_options(found, given)
-        check_place(found, data)
+        continuity.check_classes(found, data)
         epoch, epoch_step = next_step(found)
         if config.resume != "auto" and "begin_epoch" in loaded.given and (config.begin_epoch, 0) != (epoch, epoch_step):
             raise UserError(
                 f"begin_epoch is {config.begin_epoch}, and {found.path} goes on in epoch {epoch} at step {epoch_step}; "
                 "leave begin_epoch out"
             )
-        say_what_differs(found, config)
+        continuity.say_what_differs(found, config, data.train)
         options, _ = _options(spec, loaded, found, num_classes)
-        return StartingPoint(options, resumed=found, **counts_of(found, spec, in_its_folder=config.resume == "auto"))
+        counts = counts_of(found, spec, in_its_folder=config.resume == "auto")
+        counts["epoch_step"] = continuity.steps_here(found, data.train)
+        return StartingPoint(options, resumed=found, **counts)
     if not found and config.pretrained:
         found = checkpoint_file.read_checkpoint(Path(config.pretrained), spec)
     if found:
@@ -196,43 +198,10 @@ def counts_of(found: Checkpoint, spec: ModelSpec, *, in_its_folder: bool) -> dic
     return counts
 
 
-def surroundings(config: TrainConfig) -> dict[str, Any]:
-    """What a run depends on to the bit, beside its own keys: it is in each of its checkpoints."""
-    return {"mindspore": ms.__version__, "workers": worker_count(config.workers)}
-
-
-def say_what_differs(found: Checkpoint, config: TrainConfig) -> None:
-    """Log what a run that goes on has another of, so that it will not end as it would have without the break."""
-    for name, now in surroundings(config).items():
-        before = found.meta.get(name, now)
-        if before != now:
-            logger.info(
-                "resume: %s was %s and is %s; the run goes on, but not to the bit as without a break", name, before, now
-            )
-
-
 def next_step(found: Checkpoint) -> tuple[int, int]:
     """Epoch (from 0) and step in it at which the training goes on."""
     epoch, step = found.meta["epoch"], found.meta["epoch_step"]
     return (epoch + 1, 0) if step >= found.meta["steps_per_epoch"] else (epoch, step)
-
-
-def check_place(found: Checkpoint, data: Data) -> None:
-    """Refuse to go on with data on which the place of the checkpoint means something else.
-
-    Raises:
-        UserError: the run had other classes or another number of steps per epoch.
-    """
-    if found.classes != list(data.classes):
-        raise UserError(
-            f"{found.path} is of a training with the classes {shorten(found.classes)}, the data has {shorten(data.classes)}"
-        )
-    before, steps_per_epoch = found.meta["steps_per_epoch"], data.train.steps_per_epoch
-    if before != steps_per_epoch:
-        raise UserError(
-            f"{found.path} is of a training with {before} steps per epoch, this one has {steps_per_epoch}; "
-            "resume with the same data, batch_size and number of ranks"
-        )
 
 
 def check_options(found: Checkpoint, given: Mapping[str, Any]) -> None:

@@ -6,7 +6,6 @@ Nothing is written before everything that the user gave has been checked.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 from mindspore import nn
@@ -20,7 +19,7 @@ from mindzoo.utils.data.loader import Data
 from mindzoo.utils.learning import optimizers
 from mindzoo.utils.log import ProgressDisplay, logger
 from mindzoo.utils.spec import ModelSpec
-from mindzoo.utils.training import loop, run_folder, setup, starting_point
+from mindzoo.utils.training import continuity, loop, run_folder, setup, starting_point
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.callbacks.epoch_line import EpochLine
 from mindzoo.utils.training.callbacks.evaluation import Evaluation
@@ -62,22 +61,23 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     step = setup.build_step(config, forward, loss, rates, device, world)
     if start.resumed:
         loading.restore(step, start.resumed)
-    else:
-        updates = start.epoch * data.train.steps_per_epoch // config.accumulation_steps
-        optimizers.start_at(step.optimizer, updates)
+    if not start.resumed or not continuity.is_at_home(start.resumed, data.train):
+        done = start.epoch * data.train.steps_per_epoch + start.epoch_step
+        optimizers.start_at(step.optimizer, done // config.accumulation_steps)
     ranks.copy_from_first(world, step.get_parameters())
 
     # 3. The run's folder, the first thing that is written.
-    go_on_in = start.resumed.path.parent if start.resumed and config.resume == "auto" else None
+    go_on_in = continuity.folder_to_go_on_in(start.resumed, config, data.train)
     with run_folder.entered(config.output_dir, dated=spec.dated_runs, world=world, go_on_in=go_on_in) as folder:
         folder.write_facts(config, device, data.classes)
         show(config)
         logger.info("this run writes to %s", folder.path)
-        meta = checkpoint_meta(spec, config, num_classes, data.classes)
+        meta = checkpoint_meta(spec, config, num_classes, data)
         steps = data.train.steps_per_epoch
         run = RunState(spec, config, world, folder, step, rates, steps, meta, progress, **start.counts)
-        if go_on_in:
-            folder.forget_after(run.step)
+        if start.resumed:
+            before, auto = start.resumed, config.resume == "auto"
+            folder.take_over(before.path.parent, before.meta["step"], best=auto)
 
         # 4. The loop.
         with storage.uploading(config, folder.path, [folder.log_name]) as uploader:
@@ -93,16 +93,16 @@ def show(config: TrainConfig) -> None:
     logger.info("*" * 60)
 
 
-def checkpoint_meta(spec: ModelSpec, config: TrainConfig, num_classes: int, classes: Sequence[str]) -> dict[str, Any]:
+def checkpoint_meta(spec: ModelSpec, config: TrainConfig, num_classes: int, data: Data) -> dict[str, Any]:
     """What every checkpoint of this run says, beside the counts."""
     return {
         "network": spec.name,
         "options": spec.network_options(config),
         "num_classes": num_classes,
-        "classes": list(classes),
+        "classes": list(data.classes),
         "preprocessing": transforms.Preprocessing.from_config(config).to_dict(),
         "config": dataclasses.asdict(config),
-        **starting_point.surroundings(config),
+        **continuity.surroundings(config, data.train),
     }
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import shutil
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,7 +12,7 @@ import numpy as np
 from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.checkpoints.checkpoint_file import BEST, LAST
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.files import said_of, whole_file
+from mindzoo.utils.files import second_name
 from mindzoo.utils.log import logger
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.state import RunState
@@ -117,21 +115,7 @@ class Checkpoints(Callback):
         if run.world.rank != 0 or self.saved_step != run.step or not run.saved:
             self.save(run, LAST)
         elif run.saved != str(run.folder.path / LAST):
-            repeat(Path(run.saved), run.folder.path / LAST)
-
-
-def repeat(path: Path, name: Path) -> None:
-    """Give a file a second name, which may be another file's until now; a copy where the file system has no links.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    with said_of(name), whole_file(name) as unfinished:
-        unfinished.unlink(missing_ok=True)
-        try:
-            os.link(path, unfinished)
-        except OSError:
-            shutil.copyfile(path, unfinished)
+            second_name(Path(run.saved), run.folder.path / LAST)
 
 
 def check_finite(run: RunState, values: Iterable[tuple[str, np.ndarray]]) -> None:

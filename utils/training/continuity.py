@@ -1,0 +1,77 @@
+"""A run that goes on elsewhere: with other data, ranks, workers or versions than it was stopped with."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+
+from mindzoo.utils.checkpoints.checkpoint_file import Checkpoint
+from mindzoo.utils.config.keys import TrainConfig
+from mindzoo.utils.data.loader import Data, TrainData, worker_count
+from mindzoo.utils.errors import UserError, shorten
+from mindzoo.utils.log import logger
+
+# Keys that decide which images come when.
+ORDER_KEYS = ("batch_size", "repeats", "sampling", "seed")
+
+
+def surroundings(config: TrainConfig, data: TrainData) -> dict[str, Any]:
+    """What a run depends on to the bit, beside its own keys: it is in each of its checkpoints."""
+    return {
+        "mindspore": ms.__version__,
+        "workers": worker_count(config.workers),
+        "ranks": data.world.size,
+        "images": len(data.folders),
+    }
+
+
+def say_what_differs(found: Checkpoint, config: TrainConfig, data: TrainData) -> None:
+    """Log what a run that goes on has another of, so that it will not end as it would have without the break."""
+    before = {**{name: found.meta.get("config", {}).get(name) for name in ORDER_KEYS}, **found.meta}
+    now = {name: value for name, value in dataclasses.asdict(config).items() if name in ORDER_KEYS}
+    for name, value in {**surroundings(config, data), **now}.items():
+        if before.get(name) not in (None, value):
+            logger.info(
+                "resume: %s was %s and is %s; the run goes on, but not to the bit as without a break",
+                name, before[name], value,
+            )  # fmt: skip
+
+
+def check_classes(found: Checkpoint, data: Data) -> None:
+    """Refuse to go on with other classes: each output of the network means one.
+
+    Raises:
+        UserError: names both, and what can be done with the weights.
+    """
+    if found.classes != list(data.classes):
+        raise UserError(
+            f"{found.path} is of a training with the classes {shorten(found.classes)}, the data has "
+            f"{shorten(data.classes)}; to begin a training from its weights give --pretrained instead of --resume, and "
+            "--replace_head where their number differs"
+        )
+
+
+def is_at_home(found: Checkpoint, data: TrainData) -> bool:
+    """Whether a step is the same part of an epoch as in the training that the checkpoint is of."""
+    return bool(found.meta["steps_per_epoch"] == data.steps_per_epoch)
+
+
+def folder_to_go_on_in(found: Checkpoint | None, config: TrainConfig, data: TrainData) -> Path | None:
+    """The folder of the run that goes on; None where the run gets one of its own.
+
+    In one folder the names of checkpoints, which have the step, must say which is newer.
+    """
+    goes_on = found and config.resume == "auto" and is_at_home(found, data)
+    return found.path.parent if found and goes_on else None
+
+
+def steps_here(found: Checkpoint, data: TrainData) -> int:
+    """The steps of its epoch that are done, where an epoch may have another number of steps by now.
+
+    The end of an epoch stays one; what is not a whole step in the middle of one is done again.
+    """
+    done, before = found.meta["epoch_step"], found.meta["steps_per_epoch"]
+    return int(done * data.steps_per_epoch // before)
