@@ -22,11 +22,10 @@ from mindzoo.utils.cluster import ports
 from mindzoo.utils.config import reading
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.launch import job_plan as plans
-from mindzoo.utils.launch import launcher, layout, processes, rank, rank_folders, report, supervisor
+from mindzoo.utils.launch import launcher, layout, processes, rank, report, supervisor
 from mindzoo.utils.launch.job_plan import JobPlan, RankPlan
 from mindzoo.utils.launch.keys import LaunchConfig
 from mindzoo.utils.launch.layout import Layout
-from mindzoo.utils.launch.rank_folders import Pattern
 
 
 @pytest.fixture(autouse=True)
@@ -136,52 +135,6 @@ def test_addresses_that_cannot_be_met_at(address: str, nodes: int, node_rank: in
 
 def test_other_servers_need_no_free_port_here() -> None:
     assert ports.choose_port("192.0.2.1", 0, nodes=2, node_rank=1) == ports.SHARED_PORT
-
-
-def test_a_second_run_gets_folders_of_its_own(tmp_path: Path) -> None:
-    pattern = Pattern("train_parallel{rank}")
-    roots = [rank_folders.create(tmp_path, pattern, (0, 1), go_on=False) for _ in range(3)]
-    assert roots == [tmp_path, tmp_path / "run_2", tmp_path / "run_3"]
-    assert (tmp_path / "run_3" / "train_parallel1").is_dir()
-
-
-def test_a_run_that_goes_on_uses_the_newest_folders_with_checkpoints(tmp_path: Path) -> None:
-    pattern = Pattern("train_parallel{rank}")
-    for _ in range(3):
-        rank_folders.create(tmp_path, pattern, (0, 1), go_on=False)
-    written = tmp_path / "run_2" / "train_parallel0" / "output" / "0-1_6.ckpt"
-    written.parent.mkdir()
-    written.touch()
-    assert rank_folders.create(tmp_path, pattern, (0, 1), go_on=True) == tmp_path / "run_2"
-    written.unlink()
-    assert rank_folders.create(tmp_path, pattern, (0, 1), go_on=True) == tmp_path / "run_4"
-
-
-def test_the_current_folder_is_used_until_it_has_a_log(tmp_path: Path) -> None:
-    pattern = Pattern(".", log="eval_log")
-    assert rank_folders.create(tmp_path, pattern, (0,), go_on=False) == tmp_path
-    (tmp_path / "eval_log").touch()
-    assert rank_folders.create(tmp_path, pattern, (0,), go_on=False) == tmp_path / "run_2"
-
-
-def test_ranks_do_not_share_a_log(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="put \\{rank\\} into it"):
-        rank_folders.create(tmp_path, Pattern("train"), (0, 1), go_on=False)
-
-
-def test_links_lead_to_folder_and_log_and_replace_nothing(tmp_path: Path) -> None:
-    names = Pattern("train_{rank}", "log.txt", folder_link="train{rank}", log_link="train/device{rank}/train.log").of(0)
-    (tmp_path / "train_0").mkdir()
-    (tmp_path / "train_0" / "log.txt").write_text("loss")
-    for _ in range(2):
-        rank_folders.link(tmp_path, names)
-    assert (tmp_path / "train0" / "log.txt").read_text() == "loss"
-    assert (tmp_path / "train" / "device0" / "train.log").read_text() == "loss"
-
-
-def test_a_new_folder_beside_the_earlier_ones(tmp_path: Path) -> None:
-    made = [rank_folders.create_new(tmp_path / "msrun_log") for _ in range(3)]
-    assert [path.name for path in made] == ["msrun_log", "msrun_log_2", "msrun_log_3"]
 
 
 def test_relative_paths_are_taken_from_the_callers_folder() -> None:
@@ -316,8 +269,12 @@ def test_the_status_of_the_job_is_that_of_its_ranks(
 ) -> None:
     saw = "" if signals else "Worker process 12 exit with exception. Error code: -11."
     (tmp_path / "msrun.log").write_text(saw)
-    job = supervisor.Job(make_plan(tmp_path), signals=signals, pids={0: 11, 1: 12}, ended=ended)
-    assert job.outcome(1) == status
+    job = supervisor.Job(make_plan(tmp_path), signals=signals)
+    job.watch.pids = {0: 11, 1: 12}
+    job.watch.ended = {**ended}
+    job.cause = job.watch.failed()
+    cause, found = job.outcome(1)
+    assert (cause and cause.rank, found) == status
 
 
 def test_what_an_earlier_job_exported_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

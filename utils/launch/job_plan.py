@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from mindzoo.utils.files import write_json, write_text
 FILE = "plan.json"
 # 128 + SIGINT and SIGTERM: the rank stopped as it was asked to, with a checkpoint.
 STOPPED = (130, 143)
+KILLED = 128 + signal.SIGKILL
+# A signal stopped the process, and nobody continued it.
+HALTED = 128 + signal.SIGSTOP
 
 
 @dataclass(frozen=True)
@@ -54,17 +58,21 @@ class JobPlan:
     def path(self) -> Path:
         return Path(self.log_dir) / FILE
 
-    def tell(self, rank: int, kind: str, value: int) -> None:
-        """Leave the supervisor a rank's `pid`, or how it ended, its `status`."""
+    def tell(self, rank: int | None, kind: str, value: int) -> None:
+        """Leave the supervisor the `pid` of a rank, or of the scheduler (None), or how it ended, its `status`."""
         write_text(self._told(rank, kind), str(value))
 
-    def told(self, rank: int, kind: str) -> int | None:
-        """What the rank told."""
+    def told(self, rank: int | None, kind: str) -> int | None:
+        """What the rank, or the scheduler, told."""
         path = self._told(rank, kind)
         return int(path.read_text()) if path.exists() else None
 
-    def _told(self, rank: int, kind: str) -> Path:
-        return Path(self.log_dir) / f"rank_{rank}.{kind}"
+    def told_at(self, rank: int | None, kind: str) -> float:
+        """When it told that, in seconds."""
+        return self._told(rank, kind).stat().st_mtime
+
+    def _told(self, rank: int | None, kind: str) -> Path:
+        return Path(self.log_dir) / f"{'scheduler' if rank is None else f'rank_{rank}'}.{kind}"
 
     def write(self) -> None:
         write_json(self.path, dataclasses.asdict(self))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import runpy
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -35,10 +36,19 @@ SECRETS = ("KEY", "SECRET", "TOKEN", "PASS", "PWD", "CREDENTIAL", "AUTH", "COOKI
 def main(path: str) -> int:
     """Run as one rank of the plan, or as msrun's scheduler; returns the exit status for msrun."""
     plan = plans.read_plan(Path(path))
-    if os.environ.get("MS_ROLE") == "MS_SCHED":
+    job = os.environ.get(processes.JOB_VARIABLE, "")
+    scheduler = os.environ.get("MS_ROLE") == "MS_SCHED"
+    # The scheduler computes nothing that could be saved, and does not obey SIGTERM while it waits for the ranks.
+    processes.end_with_parent(signal.SIGKILL if scheduler else signal.SIGTERM)
+    if not plan.alone and not processes.is_of_job(os.getppid(), job):
+        return 128 + signal.SIGTERM  # msrun was gone before this process could follow it
+    if scheduler:
         # The framework leaves files in the current folder.
         os.chdir(plan.log_dir)
-        return run(plan)
+        plan.tell(None, "pid", os.getpid())
+        status = run(plan)
+        plan.tell(None, "status", status)
+        return status
     local = 0 if plan.alone else int(os.environ["DEVICE_ID"])
     own = plan.ranks[local]
     enter(plan, own, local)
@@ -50,7 +60,6 @@ def main(path: str) -> int:
 
 def enter(plan: JobPlan, own: RankPlan, local: int) -> None:
     """Folder, environment, log and cores of this rank."""
-    processes.end_with_parent()
     os.environ.update(DEVICE_NUM=str(len(plan.ranks)), SERVER_ID=str(plan.node_rank), RANK_SIZE=str(plan.size))
     os.environ["RANK_ID"] = str(own.rank)
     if not plan.alone:

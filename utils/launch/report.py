@@ -6,8 +6,12 @@ import re
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mindzoo.utils.launch.job_plan import JobPlan
+from mindzoo.utils.launch.job_plan import HALTED
+
+if TYPE_CHECKING:
+    from mindzoo.utils.launch.watch import Cause
 
 LINES = 20
 TAIL_BYTES = 20_000
@@ -45,22 +49,19 @@ class Follower:
             sys.stdout.buffer.flush()
 
 
-def failure(plan: JobPlan, failed: int | None, status: int) -> None:
-    """Name the first rank that failed and show the last lines of its log; without one, those of msrun."""
-    logs = {own.rank: Path(own.log) for own in plan.ranks}
-    if failed is not None:
-        say(f"rank {failed} failed first, {described(status)}; the last lines of {logs[failed]}:")
-        for line in last_lines(logs[failed]):
-            show(f"    {line}")
-        return
-    say(f"msrun ended before its ranks did; the last lines of its logs in {plan.log_dir}:")
-    for name in ("msrun.log", "scheduler.log"):
-        for line in last_lines(Path(plan.log_dir) / name):
+def failure(cause: Cause) -> None:
+    """Name the process that failed first and show the last lines of its logs."""
+    for number, log in enumerate(cause.logs):
+        what = f"{cause.process} failed first, {described(cause.status)}; the" if number == 0 else "the"
+        say(f"{what} last lines of {log}:")
+        for line in last_lines(log):
             show(f"    {line}")
 
 
 def described(status: int) -> str:
     """An exit status in words."""
+    if status == HALTED:
+        return "stopped by a signal and not continued"
     if status > 128 and status - 128 in set(signal.Signals):
         return f"ended by {signal.Signals(status - 128).name}"
     return f"with status {status}"

@@ -8,7 +8,6 @@ and the scheduler, and the exit status is that of the ranks.
 from __future__ import annotations
 
 import os
-import re
 import runpy
 import signal
 import subprocess
@@ -22,7 +21,8 @@ runpy.run_path(str(Path(__file__).resolve().parents[1] / "importable.py"), run_n
 
 from mindzoo.utils.launch import job_plan as plans  # noqa: E402
 from mindzoo.utils.launch import processes, report  # noqa: E402
-from mindzoo.utils.launch.job_plan import STOPPED, JobPlan  # noqa: E402
+from mindzoo.utils.launch.job_plan import KILLED, JobPlan  # noqa: E402
+from mindzoo.utils.launch.watch import Cause, Watch  # noqa: E402
 
 POLL_SECONDS = 0.2
 # For the other ranks once one has failed: msrun looks once a second, and ends them.
@@ -31,7 +31,6 @@ FAILURE_SECONDS = 3.0
 END_SECONDS = (10.0, 60.0)
 # After so many seconds without a sign of life a server is given up, where there are several; MindSpore's default is 30.
 NODE_TIMEOUT = "10"
-KILLED = 128 + signal.SIGKILL
 # What a job leaves in a shell that exported it, and what would lead the ranks of this one astray.
 STALE = ("MS_ROLE", "MS_NODE_ID", "MS_WORKER_NUM", "MS_SCHED_HOST", "MS_SCHED_PORT", "RANK_TABLE_FILE")
 
@@ -43,8 +42,11 @@ class Job:
     plan: JobPlan
     name: str = field(default_factory=lambda: uuid.uuid4().hex)
     signals: list[int] = field(default_factory=list)  # that asked it to stop
-    pids: dict[int, int] = field(default_factory=dict)  # of the ranks that began
-    ended: dict[int, int] = field(default_factory=dict)  # status of the ranks that ended, in the order of their end
+    watch: Watch = field(init=False)
+    cause: Cause | None = None  # what failed first
+
+    def __post_init__(self) -> None:
+        self.watch = Watch(self.plan)
 
     def run(self) -> int:
         """Start, watch and clear away; returns the job's exit status."""
@@ -62,9 +64,9 @@ class Job:
                 self.stop(at_once=obeyed > 1)
         self.clear_away(launcher)
         follower.show()
-        failed, status = self.outcome(launcher.returncode)
-        if status not in (0, *STOPPED):
-            report.failure(self.plan, failed, status)
+        cause, status = self.outcome(launcher.returncode)
+        if cause is not None:
+            report.failure(cause)
         report.say(f"the job ended with status {status} after {time.monotonic() - started:.0f} s")
         last_line = self.plan.failed_line if status else self.plan.done_line
         if last_line:
@@ -92,36 +94,31 @@ class Job:
         )
         # MindSpore takes SIGINT for itself while it computes, so the ranks get SIGTERM either way. Where some have not
         # begun there is nothing to save, and whoever starts them is ended too.
-        begun = len(self.pids) == len(self.plan.ranks)
-        living = [pid for rank, pid in self.pids.items() if rank not in self.ended]
-        processes.send(living if begun else processes.of_job(self.name), signal.SIGTERM)
+        processes.send(self.watch.living if self.watch.begun else processes.of_job(self.name), signal.SIGTERM)
 
     def is_over(self, launcher: subprocess.Popen[bytes]) -> bool:
-        """Whether all ranks of this server have ended, or one has failed."""
-        no_more_begin = launcher.poll() is not None
-        self.look()
-        if any(status not in (0, *STOPPED) for status in self.ended.values()):
+        """Whether all ranks of this server have ended, or something has failed."""
+        launcher_ended = launcher.poll() is not None
+        self.watch.look()
+        self.cause = self.watch.failed()
+        too_early = launcher_ended and len(self.watch.ranks) < len(self.plan.ranks) and not self.signals
+        if too_early and (self.cause is None or self.cause.rank is None):
+            # The scheduler ends with msrun, and the ranks are asked to.
+            self.cause = self.watch.launcher_failed(launcher.returncode)
+        if self.cause is not None:
             return True
-        return len(self.ended) == (len(self.pids) if no_more_begin else len(self.plan.ranks))
-
-    def look(self) -> None:
-        """Notice the ranks that began and those that ended."""
-        for own in self.plan.ranks:
-            pid = self.pids.get(own.rank) or self.plan.told(own.rank, "pid")
-            if own.rank in self.ended or pid is None:
-                continue
-            self.pids[own.rank] = pid
-            gone = not processes.is_alive(pid)
-            status = self.plan.told(own.rank, "status")
-            if gone or status is not None:
-                self.ended[own.rank] = KILLED if status is None else status
+        return not self.watch.living if launcher_ended else len(self.watch.ranks) == len(self.plan.ranks)
 
     def clear_away(self, launcher: subprocess.Popen[bytes]) -> None:
         """Leave no process behind: what does not end in time is killed, the scheduler first and msrun last."""
-        well = all(status in (0, *STOPPED) for status in self.ended.values())
-        seconds = END_SECONDS[self.plan.nodes > 1] if well else FAILURE_SECONDS
-        processes.wait_until(lambda: not any(map(processes.is_alive, self.pids.values())), seconds)
-        if well:
+        seconds = END_SECONDS[self.plan.nodes > 1]
+        if self.cause is not None and self.cause.rank is not None:
+            seconds = FAILURE_SECONDS
+        elif self.cause is not None and launcher.poll() is None and not self.signals:
+            # Without the scheduler the ranks can still save; where msrun is gone, the system has asked them.
+            processes.send(self.watch.living, signal.SIGTERM)
+        processes.wait_until(lambda: not any(map(processes.is_alive, self.watch.rank_pids)), seconds)
+        if self.cause is None:
             processes.wait_until(lambda: launcher.poll() is not None, seconds)
         processes.send((pid for pid in processes.of_job(self.name) if pid != launcher.pid), signal.SIGKILL)
         processes.wait_until(lambda: launcher.poll() is not None, FAILURE_SECONDS)
@@ -129,30 +126,20 @@ class Job:
         launcher.wait()
         processes.bury_orphans()
 
-    def outcome(self, returncode: int) -> tuple[int | None, int]:
-        """The first rank that failed and the job's exit status: that rank's, else of the signal, else of the ranks."""
-        failed, status = next(
-            ((rank, status) for rank, status in self.ended.items() if status not in (0, *STOPPED)), (None, 0)
-        )
-        if status == KILLED:
-            failed, status = self.how_it_died(failed, returncode)
+    def outcome(self, returncode: int) -> tuple[Cause | None, int]:
+        """What failed first and the job's exit status: that of the cause, else of the signal, else of the ranks.
+
+        Args:
+            returncode: that of msrun, or of the one rank.
+        """
+        cause = self.cause and self.watch.explained(self.cause, returncode)
+        status = cause.status if cause else 0
         if self.signals and status in (0, 128 + signal.SIGTERM, KILLED):
             return None, 128 + self.signals[0]
-        if not status and len(self.ended) < len(self.plan.ranks):
-            return None, 1
-        return failed, status or max(self.ended.values())
-
-    def how_it_died(self, rank: int | None, returncode: int) -> tuple[int | None, int]:
-        """The rank that ended without a word, and 128 + the signal that ended it, as far as msrun saw it."""
-        if self.plan.alone:
-            return rank, 128 - returncode if returncode < 0 else KILLED
-        text = (Path(self.plan.log_dir) / "msrun.log").read_text(encoding="utf-8", errors="replace")
-        seen = re.search(r"Worker process (\d+) exit with exception\. Error code: (-?\d+)", text)
-        ranks = {pid: own for own, pid in self.pids.items()}
-        if seen is None or int(seen[1]) not in ranks:
-            return rank, KILLED
-        code = int(seen[2])
-        return ranks[int(seen[1])], 128 - code if code < 0 else code
+        ended = self.watch.ranks
+        if cause is None and len(ended) < len(self.plan.ranks):
+            cause = self.watch.launcher_failed(returncode)
+        return cause, cause.status if cause else max(ended.values())
 
 
 def command(plan: JobPlan) -> list[str]:
