@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mindzoo.utils.errors import nearest, shorten
+from mindzoo.utils.errors import LONGEST_LINE, UserError, fitted, nearest, shorten
 from mindzoo.utils.exits import Interrupted
 
 
@@ -33,6 +33,27 @@ def test_nearest_takes_an_iterator() -> None:
 )
 def test_shorten_says_how_many_were_left_out(count: int, most: int, wanted: str) -> None:
     assert shorten((f"n{number}" for number in range(count)), most) == wanted
+
+
+def test_a_line_that_fits_is_shown_as_it_is() -> None:
+    assert fitted("w" * LONGEST_LINE) == "w" * LONGEST_LINE
+
+
+def test_of_a_long_line_what_is_longest_loses_its_middle() -> None:
+    path = "/" + "x" * 5000 + "/end.ckpt"
+    shown = str(UserError(f"data_dir is {path}, which is missing; wanted a folder", f"and {path}"))
+    first, second = shown.split("\n")
+    assert first.startswith("data_dir is /xxx")
+    assert first.endswith("x/end.ckpt, which is missing; wanted a folder")
+    assert len(first) <= LONGEST_LINE
+    assert len(second) <= LONGEST_LINE + 2
+
+
+def test_a_line_of_many_words_loses_its_own_middle() -> None:
+    shown = fitted("from here " + "on and on " * 100 + "to the end")
+    assert shown.startswith("from here")
+    assert shown.endswith("to the end")
+    assert len(shown) <= LONGEST_LINE
 
 
 def test_interrupted_knows_its_signal() -> None:

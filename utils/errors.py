@@ -9,6 +9,9 @@ from collections.abc import Iterable
 # What moves the cursor, ends a line or turns the direction of a text, and the bytes of a name that is no UTF-8.
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
+LONGEST_LINE = 280
+SHORT_WORD = 40  # that is shown whole in any case
+
 
 class UserError(Exception):
     """Something the user can mend: shown as one or two lines, without a traceback, with exit status 2.
@@ -17,7 +20,7 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str, *listed: str) -> None:
-        super().__init__("\n  ".join(map(visible, (message, *listed))))
+        super().__init__("\n  ".join(fitted(visible(line)) for line in (message, *listed)))
 
 
 def visible(text: object) -> str:
@@ -29,6 +32,21 @@ def _escape(found: re.Match[str]) -> str:
     """A byte that is no UTF-8 is in a name as U+DC00 and the byte."""
     code = ord(found[0])
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else found[0].encode("unicode_escape").decode("ascii")
+
+
+def fitted(line: str) -> str:
+    """The line in at most LONGEST_LINE characters: what is long in it, a value mostly, keeps its beginning and its end."""
+    while (excess := len(line) - LONGEST_LINE) > 0:
+        longest = max(line.split(), key=len, default="")
+        if len(longest) <= SHORT_WORD:
+            return _without_middle(line, LONGEST_LINE)
+        line = line.replace(longest, _without_middle(longest, max(len(longest) - excess, SHORT_WORD)))
+    return line
+
+
+def _without_middle(text: str, length: int) -> str:
+    half = (length - 3) // 2
+    return f"{text[:half]}...{text[-half:]}"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

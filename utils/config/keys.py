@@ -361,19 +361,30 @@ class CheckpointKeys:
 
 
 @dataclass(frozen=True)
-class EvalConfig(CheckpointKeys, PreprocessingKeys, StorageKeys, RanksKeys, RecipeKeys):
+class ClassNameKeys:
+    """Class names"""
+
+    classes: str = key(
+        "",
+        "class names for a checkpoint that has none, in the order of its outputs: a file with one a line, or a JSON list",
+    )
+
+
+@dataclass(frozen=True)
+class EvalConfig(CheckpointKeys, ClassNameKeys, PreprocessingKeys, StorageKeys, RanksKeys, RecipeKeys):
     """Evaluation"""
 
     checkpoint: str = key("", "checkpoint file, or a folder of which every checkpoint is evaluated, newest first")
     data_dir: str = key("", "folder with one folder of images per class; or a folder that holds only train/ and val/")
     eval_data_dir: str = key("", "as data_dir, for those who give the flags of a training; wins over it")
+    num_classes: int = key(0, "outputs that the checkpoint must have; 0: any", minimum=0)
     batch_size: int = key(32, "images per rank and step", minimum=1)
     workers: int = key(0, "threads that read images; 0: chosen from the number of cores", minimum=0)
     output_dir: str = key("output", "where the folder with the log and the results is made")
 
 
 @dataclass(frozen=True)
-class ExportConfig(CheckpointKeys, PreprocessingKeys, DeviceKeys, RecipeKeys):
+class ExportConfig(CheckpointKeys, ClassNameKeys, PreprocessingKeys, DeviceKeys, RecipeKeys):
     """Export"""
 
     file_name: str = key(
@@ -386,12 +397,3 @@ class ExportConfig(CheckpointKeys, PreprocessingKeys, DeviceKeys, RecipeKeys):
         "image on which file and network are compared; by default one of the data the checkpoint was trained on, or the one mindzoo ships",
     )
     no_verify: bool = key(False, "do not load the file again and compare")
-
-
-@dataclass(frozen=True)
-class PredictConfig(CheckpointKeys, PreprocessingKeys, DeviceKeys, RecipeKeys):
-    """Prediction"""
-
-    images: tuple[str, ...] = key((), "image files, or folders of them", positional=True)
-    top_k: int = key(5, "how many classes to name per image", minimum=1)
-    output: str = key("", "file to write as well, .json or .csv")

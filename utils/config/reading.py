@@ -19,6 +19,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 import yaml
 
+from mindzoo.utils.config.recipe import read_mapping
 from mindzoo.utils.config.values import check_range, convert
 from mindzoo.utils.errors import UserError, nearest
 
@@ -133,18 +134,10 @@ def read_yaml(config_class: type, path: Path, aliases: Aliases, passed_over: Col
     """The keys of a recipe with their values converted to the types of `config_class`.
 
     Raises:
-        UserError: no such file, not a mapping, a key given twice, unknown key, value of another type.
+        UserError: as `read_mapping`; unknown key, a key given twice, value of another type.
     """
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the recipe {path}: {error}") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path} holds {type(content).__name__}; wanted a mapping of keys to values")
     types, values = _types(config_class), {}
-    for word, written in content.items():
+    for word, written in read_mapping(path).items():
         for name, value in _meaning(str(word), written, aliases).items():
             if name not in types and (name in passed_over or word in passed_over):
                 continue
@@ -209,7 +202,7 @@ def _parse_flags(config_class: type, argv: Sequence[str], aliases: Aliases, word
         word = rest[0].split("=")[0]
         known = [f"--{spelling}" for spelling in [*types, *aliases]]
         kind = "flag" if word.startswith("-") else "argument"
-        if kind == "argument" and Path(word).exists():
+        if kind == "argument" and _exists(word):
             raise UserError(
                 f"{word} is one file too many; where a pattern such as * stood, it matches several: name one of them"
             )
@@ -219,8 +212,18 @@ def _parse_flags(config_class: type, argv: Sequence[str], aliases: Aliases, word
         for name, value in _meaning(word, text, aliases).items():
             values[name] = convert(types[name], value, f"--{name}" if name == aliases.get(word, word) else f"--{word}")
     positional = {spec.name for spec in dataclasses.fields(config_class) if spec.metadata.get("positional")}
-    values.update({name: tuple(getattr(namespace, name)) for name in positional if getattr(namespace, name)})
+    for name in positional:
+        if words := getattr(namespace, name):
+            values[name] = tuple(convert(str, word, f"an argument ({name.upper()})") for word in words)
     return values
+
+
+def _exists(word: str) -> bool:
+    """Whether a word is the name of something; one that is too long for a name is none."""
+    try:
+        return Path(word).exists()
+    except OSError:
+        return False
 
 
 def _add_flag(group: Any, spec: dataclasses.Field[Any], kind: Any, spellings: list[str]) -> None:
@@ -290,16 +293,3 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
         """One short usage line: sixty flags in brackets explain nothing."""
         words = [f"[{action.metavar} ...]" for action in actions if not action.option_strings]
         super().add_usage(" ".join(["%(prog)s", *words, "[--key value ...]"]), actions, groups, prefix)
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML in which a key given twice is an error instead of the last one winning."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for name, _ in node.value:
-            word = str(name.value)
-            if word in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{word} is given twice", name.start_mark)
-            seen.add(word)
-        return super().construct_mapping(node, deep)

@@ -7,12 +7,14 @@ import math
 import os
 import re
 import typing
+import unicodedata
 from types import GenericAlias
 from typing import Any
 
 from mindzoo.utils.errors import UserError, nearest
 
-LONGEST_PATH, LONGEST_NAME = 4000, 255  # what Linux takes, in bytes
+# In bytes: what Linux takes for a name, and half of what it takes for a path, since names of ours are added.
+LONGEST_PATH, LONGEST_NAME = 2000, 255
 # Of keys without a `maximum`: what int32 and float32 hold.
 LARGEST: dict[type, float] = {int: 2**31 - 1, float: 3.4e38, bool: 1}
 WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
@@ -103,8 +105,13 @@ def _checked_text(text: str, name: str) -> str:
             f"{name} is an address with credentials in it, which would get into logs; wanted it without: they belong "
             "into the environment"
         )
-    if "\0" in text:
-        raise UserError(f"{name} holds a NUL character; wanted a text without")
-    if len(text) > LONGEST_PATH or max(map(len, os.fsencode(text).split(b"/"))) > LONGEST_NAME:
+    odd = next((character for character in text if unicodedata.category(character) == "Cc"), "")
+    if odd:
+        raise UserError(f"{name} holds a control character, {odd!a}; wanted a text without")
+    try:
+        encoded = os.fsencode(text)
+    except UnicodeEncodeError:
+        raise UserError(f"{name} is {text[:60]!a}, which is no Unicode text; wanted one") from None
+    if len(encoded) > LONGEST_PATH or max(map(len, encoded.split(b"/"))) > LONGEST_NAME:
         raise UserError(f"{name} is {text[:60]}... and {len(text)} characters long, which no path may be")
     return text
