@@ -121,7 +121,10 @@ class Chain:
 
     def run(self, folder: Path, seed: int, references: References) -> list[Outcome]:
         """Let the training meet the faults, and compare its end. `folder` is kept where something is wrong."""
-        whole = references.of(self.variant)
+        try:
+            whole = references.of(self.variant)
+        except Broken as broken:
+            return [Outcome("none", self.variant.name, self.variant.ranks, Verdict.LOST, str(broken))]
         bed = Bed(self.variant, folder, random.Random(seed))
         write_data(bed.data)
         with self.disk(bed.output):
@@ -193,7 +196,11 @@ class References:
         self._lock = threading.Lock()
 
     def of(self, variant: Variant) -> Path:
-        """The folder of its run."""
+        """The folder of its run.
+
+        Raises:
+            Broken: it does not come to its end.
+        """
         name = f"{variant.name} {variant.ranks}".replace(" ", "_")
         with self._lock:
             lock = self._locks.setdefault(name, threading.Lock())
@@ -204,5 +211,5 @@ class References:
                 training = bed.start()
                 status = training.end()
                 if status != 0:
-                    raise RuntimeError(f"{variant.name} ends with status {status} by itself: {training.said[-2000:]}")
+                    raise Broken(f"{variant.name} ends with status {status} by itself: {training.said[-2000:]}")
             return bed.run

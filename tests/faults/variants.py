@@ -53,7 +53,9 @@ SINGLE = (
     _variant("glore_res50 momentum", "glore_res50", "--lr 0.02 --ckpt_interval 2"),
     _variant("hrnet_w48 rmsprop", "hrnet_w48", RMSPROP),
     _variant(
-        "multigrain margin", "multigrain", "--optimizer momentum --metric_loss margin --repeats 3 --ckpt_interval 2"
+        "multigrain margin",
+        "multigrain",
+        "--optimizer momentum --lr 0.01 --metric_loss margin --repeats 3 --ckpt_interval 2",
     ),
     _variant("multigrain thor", "multigrain", THOR),
 )
@@ -63,7 +65,7 @@ PARALLEL = (
     _variant("glore_res50 momentum", "glore_res50", "--lr 0.02 --ckpt_interval 2", 3),
     _variant("hrnet_w48 rmsprop", "hrnet_w48", RMSPROP, 2),
     _variant("densenet121 jitter", "densenet121", "--lr 0.05 --color_jitter 0.4,0.4,0.4", 3),
-    _variant("multigrain margin", "multigrain", "--optimizer momentum --metric_loss margin --repeats 3", 2),
+    _variant("multigrain margin", "multigrain", "--optimizer momentum --lr 0.01 --metric_loss margin --repeats 3", 2),
     _variant("multigrain thor", "multigrain", THOR, 2),
 )
 

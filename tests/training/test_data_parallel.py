@@ -58,6 +58,10 @@ def test_two_ranks_train_one_model_and_count_every_image(colors: Path, tmp_path:
     trained = [name for name in first if "moving_" not in name]
     assert len(trained) > 10
     assert all(np.array_equal(first[name], second[name]) for name in trained)
+    alone = train(colors, tmp_path / "out", "--batch_size", "6", "--max_epoch", "2", "--resume", "auto")
+    assert "ranks was 2 and is 1; the run goes on, but not to the bit" in alone
+    assert "epoch[1], iter[11]" in alone
+    assert "epoch[0]" not in alone
 
 
 @pytest.mark.parametrize("ranks", [2, 3])
