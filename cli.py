@@ -20,11 +20,10 @@ from mindzoo.utils.commands import (
     read_command,
     run_command,
 )
-from mindzoo.utils.config.keys import PredictConfig
 from mindzoo.utils.config.reading import Loaded, key
 from mindzoo.utils.errors import UserError, nearest
 from mindzoo.utils.exits import exit_status
-from mindzoo.utils.inference.keys import ConvertConfig
+from mindzoo.utils.inference.keys import ConvertConfig, PredictConfig
 from mindzoo.utils.launch.keys import LaunchConfig
 from mindzoo.utils.log import ProgressDisplay
 from mindzoo.utils.retrieval.keys import (

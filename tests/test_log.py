@@ -237,11 +237,12 @@ def test_a_console_of_any_encoding_gets_every_line(tmp_path: Path, console: dict
     write_vectors(tmp_path / "猫.npy", np.eye(6))
     (tmp_path / "猫" / "train").mkdir(parents=True)
     (tmp_path / "猫" / "val").mkdir()
-    for words, said in (
+    commands: list[tuple[list[str | Path], tuple[str, str]]] = [
         ([ROOT, "evaluate-retrieval", "猫.npy", "--output", "猫.json"], ("wrote ", ".json")),
         ([ROOT / "scripts" / "prepare_digits.py", "猫"], ("", " is there already")),
-    ):
-        command = [sys.executable, *map(os.fsencode, words)]
+    ]
+    for words, said in commands:
+        command: list[str | bytes] = [sys.executable, *(os.fsencode(word) for word in words)]
         done = subprocess.run(command, cwd=tmp_path, env={**os.environ, **console}, capture_output=True, check=True)
         # Where the name of a file cannot be read either, it is bytes.
         names = (r"\u732b", r"\xe7\x8c\xab", r"\udce7\udc8c\udcab")

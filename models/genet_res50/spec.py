@@ -96,7 +96,7 @@ SPEC = ModelSpec(
         "pre_trained": "pretrained",
         "is_modelarts": "modelarts",
     },
-    eval_aliases={**CHECKPOINT_ALIASES, "is_modelarts": "modelarts"},
+    eval_aliases={**CHECKPOINT_ALIASES, "class_num": "num_classes", "is_modelarts": "modelarts"},
     export_aliases={**CHECKPOINT_ALIASES, "format_type": "file_format"},
     cache_paths={
         "data": "/cache/data",

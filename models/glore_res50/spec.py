@@ -112,7 +112,12 @@ SPEC = ModelSpec(
         "is_modelarts": "modelarts",
         "run_distribute": "is_distributed",
     },
-    eval_aliases={**CHECKPOINT_ALIASES, "is_modelarts": "modelarts", "run_distribute": "is_distributed"},
+    eval_aliases={
+        **CHECKPOINT_ALIASES,
+        "class_num": "num_classes",
+        "is_modelarts": "modelarts",
+        "run_distribute": "is_distributed",
+    },
     export_aliases=CHECKPOINT_ALIASES,
     cache_paths={
         "data": "/cache/dataset",

@@ -149,6 +149,6 @@ SPEC = ModelSpec(
         "run_distribute": "is_distributed",
         "device_num": "group_size",
     },
-    eval_aliases={**DATA_ALIASES, **CHECKPOINT_ALIASES, "run_distribute": "is_distributed"},
+    eval_aliases={**DATA_ALIASES, **CHECKPOINT_ALIASES, "class_num": "num_classes", "run_distribute": "is_distributed"},
     export_aliases={**CHECKPOINT_ALIASES, "ckpt_file": "checkpoint"},
 )

@@ -35,9 +35,9 @@ from mindzoo.utils.config.keys import (  # noqa: E402
     TRAIN_ALIASES,
     EvalConfig,
     ExportConfig,
-    PredictConfig,
     TrainConfig,
 )
+from mindzoo.utils.inference.keys import PredictConfig  # noqa: E402
 from mindzoo.utils.spec import ModelSpec  # noqa: E402
 
 TRANSLATIONS = ROOT / "scripts" / "keys_CN.yaml"

@@ -13,11 +13,11 @@ from mindzoo.utils.config.keys import (
     TRAIN_ALIASES,
     EvalConfig,
     ExportConfig,
-    PredictConfig,
     PreprocessingKeys,
     TrainConfig,
 )
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.inference.keys import PredictConfig
 
 ALL = [TrainConfig, EvalConfig, ExportConfig, PredictConfig]
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from mindzoo.utils.config import reading, values
-from mindzoo.utils.config.keys import EvalConfig, ExportConfig, PredictConfig, TrainConfig
+from mindzoo.utils.config.keys import EvalConfig, ExportConfig, TrainConfig
 from mindzoo.utils.config.reading import Loaded, key
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.inference.keys import PredictConfig
 
 ALIASES = {"learning_rate": "lr", "size": "sizes"}
 

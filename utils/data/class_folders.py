@@ -63,6 +63,21 @@ def is_root(folder: Path) -> bool:
     return _folders(folder) == ["train", "val"]
 
 
+def guess_order(root: Path, outputs: int) -> tuple[list[str], str]:
+    """The class folders of `root` in the order that the outputs of a network are taken for, and that in words.
+
+    Numbers are the outputs themselves where all of them can be, as those that a prediction without names shows.
+    """
+    names = _folders(root)
+    number_of = {name: int(name) for name in names if name.isascii() and name.isdigit()}
+    name_of = {number: name for name, number in number_of.items()}
+    if not names or len(name_of) < len(names):
+        return names, "in the order of their names"
+    if max(name_of) < outputs:
+        return [name_of.get(number, str(number)) for number in range(outputs)], "by the numbers that they are called"
+    return sorted(names, key=number_of.__getitem__), "in the order of their numbers"
+
+
 def scan(root: Path, classes: Sequence[str] | None = None) -> ClassFolders:
     """List the images below `root`.
 

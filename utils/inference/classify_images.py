@@ -12,13 +12,14 @@ import numpy as np
 
 from mindzoo.utils import runtime
 from mindzoo.utils.checkpoints import network_source
-from mindzoo.utils.config.keys import PredictConfig
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.class_folders import SUFFIXES, UNREADABLE_SUFFIXES
 from mindzoo.utils.data.transforms import load_image
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_output, said_of, whole_file, write_json
+from mindzoo.utils.inference import class_names
+from mindzoo.utils.inference.keys import PredictConfig
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
 
@@ -35,7 +36,9 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
     config = loaded.config
     paths = list(image_files(config.images))
     check_output("output", config.output, (".json", ".csv"))
-    made_from = network_source.read_source(spec, network_source.single_file(config), loaded)
+    read = network_source.read_source(spec, network_source.single_file(config), loaded)
+    made_from = class_names.named(read, config.classes)
+    class_names.say_numbers(made_from)
     runtime.start(config.device_target)
     network, names = network_source.build_network(spec, made_from, config.weights), made_from.class_names()
     rows: list[dict[str, Any]] = []

@@ -21,6 +21,7 @@ from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_folder, said_of
+from mindzoo.utils.inference import class_names
 from mindzoo.utils.log import logger
 from mindzoo.utils.records import EvalResult, Evaluated
 from mindzoo.utils.runtime import World
@@ -133,11 +134,21 @@ def open_source(
     """A checkpoint and the images to evaluate it on, labelled as in its training.
 
     Raises:
-        UserError: see `network_source.source` and `folder.scan`; or more class folders than the network has outputs.
+        UserError: see `network_source.source`, `class_names.named` and `class_folders.scan`; another number of outputs
+            than wanted, or more class folders than outputs.
     """
-    made_from = network_source.read_source(spec, path, loaded)
-    data = folders.scan(data_root, made_from.checkpoint.classes or None)
-    outputs = made_from.plan.num_classes
+    made_from = class_names.named(network_source.read_source(spec, path, loaded), loaded.config.classes)
+    outputs, wanted = made_from.plan.num_classes, getattr(loaded.config, "num_classes", 0)
+    if wanted not in (0, outputs):
+        raise UserError(f"num_classes is {wanted}, and {path} has {outputs} classes; leave it out, or give {outputs}")
+    classes = made_from.checkpoint.classes
+    if not classes:
+        classes, how = folders.guess_order(data_root, outputs)
+        logger.warning(
+            "%s has no class names, so their order is a guess: the class folders are taken %s; --classes FILE names them",
+            path, how,
+        )  # fmt: skip
+    data = folders.scan(data_root, classes or None)
     if len(data.classes) > outputs:
         raise UserError(f"{data_root} has {len(data.classes)} class folders, and {path} has {outputs} classes")
     if len(data.classes) < outputs:

@@ -29,6 +29,7 @@ from mindzoo.utils.data.class_folders import SUFFIXES
 from mindzoo.utils.data.transforms import load_image
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import check_folder_of, json_text, said_of
+from mindzoo.utils.inference import class_names
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
 
@@ -52,7 +53,9 @@ def export(spec: ModelSpec, loaded: Loaded[ExportConfig]) -> Path:
     _check(config, formats, device)
     target = _target(spec, config)
     # Absolute, because the work is done in another folder.
-    made_from = network_source.read_source(spec, network_source.single_file(config).resolve(), loaded)
+    read = network_source.read_source(spec, network_source.single_file(config).resolve(), loaded)
+    made_from = class_names.named(read, config.classes)
+    class_names.say_numbers(made_from)
     image_path = sample_image(config, made_from).resolve()
     image = load_image(image_path, made_from.preprocessing)
     runtime.start(device)

@@ -1,10 +1,20 @@
-"""The configuration keys of the conversion of checkpoints."""
+"""The configuration keys of prediction, and of the conversion of checkpoints."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mindzoo.utils.config.keys import CheckpointKeys, ClassNameKeys, DeviceKeys, PreprocessingKeys, RecipeKeys
 from mindzoo.utils.config.reading import key
+
+
+@dataclass(frozen=True)
+class PredictConfig(CheckpointKeys, ClassNameKeys, PreprocessingKeys, DeviceKeys, RecipeKeys):
+    """Prediction"""
+
+    images: tuple[str, ...] = key((), "image files, or folders of them", positional=True)
+    top_k: int = key(5, "how many classes to name per image", minimum=1)
+    output: str = key("", "file to write as well, .json or .csv")
 
 
 @dataclass(frozen=True)

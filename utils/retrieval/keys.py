@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from mindzoo.utils.config.keys import CheckpointKeys, DeviceKeys, PreprocessingKeys, RecipeKeys
+from mindzoo.utils.config.keys import CheckpointKeys, ClassNameKeys, DeviceKeys, PreprocessingKeys, RecipeKeys
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.spec import ModelSpec
@@ -98,7 +98,7 @@ class EvaluateRetrievalConfig(VectorsKeys):
 
 
 @dataclass(frozen=True)
-class FitExponentConfig(CheckpointKeys, PreprocessingKeys, DeviceKeys, RecipeKeys):
+class FitExponentConfig(CheckpointKeys, ClassNameKeys, PreprocessingKeys, DeviceKeys, RecipeKeys):
     """Fitting the exponent of the pooling"""
 
     data_dir: str = key("", "folder with one folder of images per class; or a folder that holds only train/ and val/")

@@ -1,0 +1,48 @@
+"""A file of class names, in the order of the outputs of a network: one a line, or a JSON list of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mindzoo.utils.errors import UserError
+
+
+def read_class_names(path: Path, outputs: int) -> list[str]:
+    """The names in the file `path`, one for each of so many outputs.
+
+    Raises:
+        UserError: missing, not UTF-8, another number of names, an empty one, or two that are the same.
+    """
+    if not path.is_file():
+        raise UserError(f"classes is {path}, which is {'a folder' if path.is_dir() else 'missing'}; wanted a file")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not UTF-8; wanted class names in that encoding") from None
+    wanted = f"wanted {outputs} names, one for each output of the network"
+    if not text.strip():
+        raise UserError(f"{path} is empty; {wanted}")
+    kind, names = ("entry", _listed(path, text)) if path.suffix == ".json" else ("line", text.rstrip().split("\n"))
+    place: dict[str, int] = {}
+    for number, name in enumerate(map(str.strip, names), 1):
+        if not name:
+            raise UserError(f"{kind} {number} of {path} is empty; wanted a class name in each")
+        if name in place:
+            raise UserError(f"{path} has the name {name} twice, {kind} {place[name]} and {number}; make them different")
+        place[name] = number
+    if len(place) != outputs:
+        raise UserError(f"{path} has {len(place)} names; {wanted}")
+    return list(place)
+
+
+def _listed(path: Path, text: str) -> list[str]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise UserError(f'{path} holds no list of texts; wanted JSON such as ["cat", "dog"]')
+    return found
