@@ -23,6 +23,7 @@ from mindzoo.utils import commands, log
 from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.training import run_lock, starting_point
+from mindzoo.utils.training.callbacks import saving
 from mindzoo.utils.training.callbacks.saving import Checkpoints
 
 
@@ -145,6 +146,17 @@ def test_the_first_file_that_cannot_be_written_is_a_warning_the_second_the_end(
     advance(run)
     with pytest.raises(UserError, match="cannot write the checkpoint"):
         saver.on_epoch_end(run)
+
+
+def test_a_disk_that_is_slow_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, saver = make_run(tmp_path / "out", ckpt_interval=1), Checkpoints()
+    for limit, said in ((10.0, False), (0.0, True)):
+        monkeypatch.setattr(saving, "SLOW", limit)
+        advance(run)
+        saver.on_step(run)
+        assert ("the disk took 0 s for it" in capsys.readouterr().out) is said
 
 
 def test_a_second_run_into_a_folder_is_told_who_is_there(

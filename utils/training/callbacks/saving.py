@@ -17,6 +17,9 @@ from mindzoo.utils.log import logger
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.state import RunState
 
+# Seconds from which on writing one file is worth a line: it is time in which nothing is computed.
+SLOW = 10.0
+
 
 class Checkpoints(Callback):
     """Writes numbered files by steps, by epochs and after the last step, and keeps the newest `keep_checkpoint_max`.
@@ -84,6 +87,7 @@ class Checkpoints(Callback):
         check_finite(run, ((name, parameter.asnumpy()) for name, parameter in parameters.items()))
         if weights_alone:
             parameters = {name: value for name, value in parameters.items() if not checkpoint_file.is_state(name)}
+        started = time.monotonic()
         try:
             checkpoint_file.save_checkpoint(path, parameters, {**run.meta, **({} if weights_alone else run.counts())})
         except UserError as error:
@@ -95,6 +99,10 @@ class Checkpoints(Callback):
         self.failed = False
         self.saved_step, self.saved_at, run.saved = run.step, time.monotonic(), str(path)
         logger.info("saved %s", path)
+        if self.saved_at - started >= SLOW:
+            logger.warning(
+                "the disk took %.0f s for it; fewer files, or another output_dir, save time", self.saved_at - started
+            )
         return path
 
     def _save_numbered(self, run: RunState) -> None:
