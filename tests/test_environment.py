@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import runpy
 import subprocess
 import sys
 import warnings
@@ -61,7 +62,8 @@ def test_wrong_numpy(monkeypatch: pytest.MonkeyPatch, version: str, found: str) 
     [
         ("pyyaml", "", 'mindzoo needs pyyaml>=6; it is not installed: run pip install "pyyaml>=6".'),
         ("pyyaml", "5.4.1", 'mindzoo needs pyyaml>=6; found 5.4.1: run pip install "pyyaml>=6".'),
-        ("pillow", "9.5.0", 'mindzoo needs pillow>=10; found 9.5.0: run pip install "pillow>=10".'),
+        ("pillow", "9.5.0", 'mindzoo needs pillow>=11.3; found 9.5.0: run pip install "pillow>=11.3".'),
+        ("pillow", "11.2.1", 'mindzoo needs pillow>=11.3; found 11.2.1: run pip install "pillow>=11.3".'),
     ],
 )
 def test_what_the_listing_of_networks_needs_too(
@@ -71,6 +73,25 @@ def test_what_the_listing_of_networks_needs_too(
     with pytest.raises(ImportError) as raised:
         environment.prepare()
     assert str(raised.value) == text
+
+
+def test_an_empty_environment_names_all_that_is_missing_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, **dict.fromkeys(GOOD, ""))
+    wanted = '"numpy>=1.26.4,<2" "pyyaml>=6" "pillow>=11.3" "mindspore>=2.8,<2.11"'
+    with pytest.raises(ImportError) as raised:
+        environment.prepare()
+    assert str(raised.value) == (
+        f"mindzoo needs numpy, pyyaml, pillow and mindspore, which are not installed: run pip install {wanted}."
+    )
+    installed(monkeypatch, numpy="2.0.0", pillow="", mindspore="")
+    assert environment.find_problem() == NUMPY_START + "found numpy 2.0.0" + NUMPY_END
+    installed(monkeypatch, pillow="", mindspore="")
+    assert str(environment.find_problem()).startswith("mindzoo needs pillow and mindspore, which are not installed: ")
+
+
+def test_what_is_said_to_be_required_is_what_is_required() -> None:
+    listed = runpy.run_path(str(ROOT / "scripts" / "requirements.py"))["PARTS"]["core"]
+    assert sorted(listed) == sorted(environment.REQUIRED.values())
 
 
 def test_no_mindspore(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,9 +17,17 @@ from mindzoo.utils.errors import UserError
 PYTHON = ((3, 10), (3, 13))
 MINDSPORE = ((2, 8), (2, 11))
 NUMPY = ((1, 26, 4), (2,))
+PILLOW = (11, 3)  # older ones have published holes in decoders that `predict` reaches
 # oneDNN 3.10, in MindSpore 2.9 and 2.10, sends 3x3 convolutions on AVX-512 machines to its reference code.
 SLOW_AVX512 = ((2, 9), (2, 10))
 ONEDNN_VARIABLE, ONEDNN_LIMIT = "ONEDNN_MAX_CPU_ISA", "AVX2"
+# All that mindzoo requires, as pip takes it.
+REQUIRED = {
+    "numpy": "numpy>=1.26.4,<2",
+    "pyyaml": "pyyaml>=6",
+    "pillow": "pillow>=11.3",
+    "mindspore": "mindspore>=2.8,<2.11",
+}
 WHEELS = {
     "Linux": ("x86_64", "aarch64"),
     "Darwin": ("x86_64", "arm64"),
@@ -61,9 +69,18 @@ def check_mindspore() -> None:
 
 
 def find_problem(*subjects: str) -> str | None:
-    """Why mindzoo cannot run here, as one sentence; None where it can. `subjects` of `examine`; all of them by default."""
+    """Why mindzoo cannot run here, as one sentence; None where it can. `subjects` of `examine`; all of them by default.
+
+    Where a package is missing, the sentence names all that are.
+    """
     found = examine()
-    return next((problem for _, problem in (found[subject] for subject in subjects or found) if problem), None)
+    version, problem = next((found[subject] for subject in subjects or found if found[subject][1]), ("", None))
+    missing = [package for package in REQUIRED if not _version_text(package)]
+    if problem is None or version or len(missing) < 2:
+        return problem
+    names = f"{', '.join(missing[:-1])} and {missing[-1]}"
+    wanted = " ".join(f'"{REQUIRED[package]}"' for package in missing)
+    return f"mindzoo needs {names}, which are not installed: run pip install {wanted}."
 
 
 def find_doubt() -> str | None:
@@ -80,7 +97,7 @@ def examine() -> dict[str, tuple[str, str | None]]:
         "platform": (f"{platform.system()} on {platform.machine()}", _platform_problem()),
         "NumPy": (_version_text("numpy"), _numpy_problem()),
         "PyYAML": (_version_text("pyyaml"), _package_problem("pyyaml", (6,))),
-        "Pillow": (_version_text("pillow"), _package_problem("pillow", (10,))),
+        "Pillow": (_version_text("pillow"), _package_problem("pillow", PILLOW)),
         "MindSpore": (_version_text("mindspore"), _mindspore_problem()),
     }
 
