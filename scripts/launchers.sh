@@ -5,9 +5,9 @@
 #   want LEAST MOST USAGE           ends with status 1 where ARGUMENTS are fewer or more
 #   absolute PATH                   prints the path as seen from the caller's folder
 #   file NAME PATH, folder NAME PATH    the same, and ends with status 1 where there is none
-#   launch NETWORK COMMAND FLAGS... -- FLAGS...    FLAGS of launch, then of the command; takes this process's place
+#   launch NETWORK COMMAND FLAGS... -- FLAGS...    FLAGS of launch, then of the command; ends this process with its status
 #
-# DOT ends the sentences of file and folder, where the original's had one. DEVICE_TARGET is the device to compute on, by
+# STARTED is what is said once the job runs in the background. DOT ends the sentences of file and folder, where the original's had one. DEVICE_TARGET is the device to compute on, by
 # default Ascend. PYTHON is the interpreter to use. LAUNCH_FLAGS are more flags of launch, such as "--bind_core".
 set -euo pipefail
 
@@ -75,9 +75,14 @@ find_python() {
 }
 
 launch() {
-    local python more
+    local python more words
     python=$(find_python)
     read -ra more <<<"${LAUNCH_FLAGS:-}"
-    exec "$python" "$ROOT" launch "$1" "$2" --device_target "${DEVICE_TARGET:-Ascend}" ${MODE[@]+"${MODE[@]}"} \
-        ${more[@]+"${more[@]}"} "${@:3}" ${COMMAND_FLAGS[@]+"${COMMAND_FLAGS[@]}"}
+    words=("$ROOT" launch "$1" "$2" --device_target "${DEVICE_TARGET:-Ascend}" ${MODE[@]+"${MODE[@]}"}
+        ${more[@]+"${more[@]}"} "${@:3}" ${COMMAND_FLAGS[@]+"${COMMAND_FLAGS[@]}"})
+    if [ ${#MODE[@]} -eq 0 ] || [ -z "${STARTED:-}" ]; then
+        exec "$python" "${words[@]}"
+    fi
+    "$python" "${words[@]}"
+    printf '%s\n' "$STARTED"
 }

@@ -238,12 +238,14 @@ def test_hrnets_optional_arguments_that_are_of_no_kind(
     assert done.stderr.startswith(error.format(tmp_path))
 
 
-def test_a_device_number_that_differs_from_the_table(colors: Path, tmp_path: Path) -> None:
+def test_an_error_comes_instead_of_the_line_that_the_job_runs_in_the_background(colors: Path, tmp_path: Path) -> None:
+    """Here a device number that differs from the table."""
     launcher = DISTRIBUTED[0]
     meaning = {**arguments(launcher, colors, tmp_path), "NUMBER": "8"}
     done = launched.run(["sh", launcher.path, *words_of(launcher, meaning)], tmp_path, **CPU)
     assert done.returncode == 2
     assert "error: 8 ranks were asked for, and the rank table" in done.stderr
+    assert "background" not in done.stdout
 
 
 @pytest.mark.parametrize("name", ["RANK_TABLE_FILE", "rank_table_2pcs.json"])

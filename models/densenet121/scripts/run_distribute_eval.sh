@@ -9,7 +9,6 @@ want 4 4 "sh scripts/run_distribute_eval.sh [DEVICE_NUM] [RANK_TABLE_FILE] [DATA
 table=$(file RANK_TABLE_FILE "${ARGUMENTS[1]}")
 data=$(folder DATASET "${ARGUMENTS[2]}")
 checkpoint=$(file CKPT_PATH "${ARGUMENTS[3]}")
-[ ${#MODE[@]} -eq 0 ] ||
-    echo "After running the script, the network runs in the background. The log will be generated in eval_x/log.txt"
+STARTED="After running the script, the network runs in the background. The log will be generated in eval_x/log.txt"
 launch densenet121 eval --ranks "${ARGUMENTS[0]}" --rank_table "$table" --rank_folder 'eval_{rank}' \
     --log_name log.txt -- --data_dir "$data" --checkpoint "$checkpoint"

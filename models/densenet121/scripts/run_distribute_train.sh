@@ -12,7 +12,6 @@ flags=(--data_dir "$data")
 if [ ${#ARGUMENTS[@]} -eq 4 ]; then
     flags+=(--pretrained "$(file CKPT_FILE "${ARGUMENTS[3]}")")
 fi
-[ ${#MODE[@]} -eq 0 ] ||
-    echo "After running the script, the network runs in the background. The log will be generated in train_x/log.txt"
+STARTED="After running the script, the network runs in the background. The log will be generated in train_x/log.txt"
 launch densenet121 train --ranks "${ARGUMENTS[0]}" --rank_table "$table" --rank_folder 'train_{rank}' \
     --log_name log.txt --folder_link 'train{rank}' -- "${flags[@]}"

@@ -15,6 +15,6 @@ if [ -n "${RANK_TABLE_FILE:-}" ]; then
 elif [ -f "rank_table_${ranks}pcs.json" ]; then
     table=(--rank_table "$(absolute "rank_table_${ranks}pcs.json")")
 fi
-[ ${#MODE[@]} -eq 0 ] || echo "training in the background."
+STARTED="training in the background."
 launch glore_res50 train --ranks "$ranks" ${table[@]+"${table[@]}"} --rank_folder 'device{rank}' \
     --log_name 'train{rank}.log' --env_name 'env{rank}.log' -- --data_dir "$data"
