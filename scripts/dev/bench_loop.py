@@ -1,8 +1,8 @@
 """How much of the compiled step's speed the training loop keeps.
 
 Both compute the same step at full width on this machine's CPU, in turn: the bare step on one batch that is in memory,
-and the loop that `train.py` runs, which reads, decodes, augments, counts and reports. Prints images/s of every run
-and the ratio of the medians.
+and the loop that `train.py` runs, which reads, decodes, augments, counts and reports, evaluates a batch at the end and
+saves a checkpoint. Prints images/s of every run and the ratio of the medians.
 
     python scripts/dev/bench_loop.py [--network densenet121] [--size 64] [--batch 32] [--steps 20] [--runs 5]
 """
@@ -16,7 +16,6 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -26,11 +25,13 @@ runpy.run_path(str(ROOT / "utils" / "importable.py"), run_name="importable")
 
 from mindzoo.models import get_spec  # noqa: E402
 from mindzoo.utils import log, runtime  # noqa: E402
+from mindzoo.utils.checkpoints.checkpoint_file import LAST  # noqa: E402
 from mindzoo.utils.config import reading as configuration  # noqa: E402
+from mindzoo.utils.data.loader import TrainData  # noqa: E402
 from mindzoo.utils.ranks import Stop  # noqa: E402
 from mindzoo.utils.runtime import World  # noqa: E402
-from mindzoo.utils.training import loop, run_folder, setup  # noqa: E402
-from mindzoo.utils.training.callbacks.progress_line import ProgressLine  # noqa: E402
+from mindzoo.utils.training import loop, run_folder, setup, trainer  # noqa: E402
+from mindzoo.utils.training.callbacks import Callback  # noqa: E402
 from mindzoo.utils.training.state import RunState  # noqa: E402
 
 # The size of a typical ImageNet photograph.
@@ -45,11 +46,12 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        write_photos(Path(folder) / "photos", options.steps * options.batch)
-        run, data = prepare(options, Path(folder))
+        for split, count in (("train", options.steps * options.batch), ("val", options.batch)):
+            write_photos(Path(folder) / "photos" / split, count)
+        run, data, callbacks = prepare(options, Path(folder))
         rows = []
         for number in range(options.runs):
-            rows.append((bare(run, options.steps), looped(run, data, number)))
+            rows.append((bare(run, options.steps), looped(run, data, callbacks, number + 1)))
             sys.stdout.write(
                 f"run {number + 1}: bare step {rows[-1][0]:.2f} images/s, loop {rows[-1][1]:.2f} images/s\n"
             )
@@ -60,12 +62,13 @@ def main() -> int:
     return 0
 
 
-def prepare(options: argparse.Namespace, folder: Path) -> tuple[RunState, Any]:
-    """A training that is ready to step, and its data."""
+def prepare(options: argparse.Namespace, folder: Path) -> tuple[RunState, TrainData, list[Callback]]:
+    """A training that is ready to step, its data, and what the loop calls."""
     spec = get_spec(options.network)
     log.start(console=False)
     values = {"data_dir": str(folder / "photos"), "image_size": (options.size,), "batch_size": options.batch}
-    settings = configuration.make(spec.train_config, {**values, "is_distributed": False, "device_target": "CPU"})
+    values |= {"is_distributed": False, "device_target": "CPU", "ckpt_interval": 0, "save_best_ckpt": False}
+    settings = configuration.make(spec.train_config, values)
     runtime.start("CPU")
     world = runtime.World()
     data = setup.open_data(settings, world)
@@ -74,12 +77,15 @@ def prepare(options: argparse.Namespace, folder: Path) -> tuple[RunState, Any]:
     loss = setup.build_loss(settings, CLASSES, data.train.folders.labels)
     step = setup.build_step(settings, network, loss, rates, "CPU", world)
     where = run_folder.create(str(folder / "run"), dated=False, world=World())
+    meta = trainer.checkpoint_meta(spec, settings, CLASSES, data)
     run = RunState(
-        spec, settings, world, where, step, rates, data.train.steps_per_epoch, {}, log.ProgressDisplay(sys.stdout)
+        spec, settings, world, where, step, rates, data.train.steps_per_epoch, meta, log.ProgressDisplay(sys.stdout)
     )
+    callbacks = trainer.callbacks(run, data, network, CLASSES, None)
     loop.compile_step(run, data.train)
     bare(run, 3)  # the first steps allocate
-    return run, data.train
+    looped(run, data.train, callbacks, 0)  # the first evaluation compiles
+    return run, data.train, callbacks
 
 
 def bare(run: RunState, steps: int) -> float:
@@ -96,14 +102,18 @@ def bare(run: RunState, steps: int) -> float:
     return steps * batch / (time.perf_counter() - started)
 
 
-def looped(run: RunState, data: Any, epoch: int) -> float:
-    """Images/s of the loop over one epoch, from the first batch asked for to the last loss read."""
+def looped(run: RunState, data: TrainData, callbacks: list[Callback], epoch: int) -> float:
+    """Images/s of the loop over one epoch, from the first batch asked for to the checkpoint that is on the disk."""
     run.epoch, run.epoch_step = epoch, 0
     run.begin_epoch()
     started = time.perf_counter()
-    loop.stepped_epoch(run, data, [ProgressLine()], Stop(run.world, runtime.StopRequest()))
+    loop.stepped_epoch(run, data, callbacks, Stop(run.world, runtime.StopRequest()))
     run.read_loss()
-    return run.epoch_clock.steps * run.config.batch_size / (time.perf_counter() - started)
+    for callback in callbacks:
+        callback.on_epoch_end(run)
+    seconds = time.perf_counter() - started
+    assert time.time() - (run.folder.path / LAST).stat().st_mtime < seconds  # it is this run's
+    return run.epoch_clock.steps * run.config.batch_size / seconds
 
 
 def write_photos(folder: Path, count: int) -> None:
