@@ -68,6 +68,17 @@ def test_other_urls_are_refused(place: str, words: str) -> None:
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("nothing", ["None", ""])
+def test_a_place_that_is_none_is_not_given(nothing: str) -> None:
+    """Commands of the original zoo give None for what they have not, in both places."""
+    loaded = settled("--data_url", nothing, "--data_dir", nothing)
+    assert (loaded.config.data_dir, loaded.notes()) == ("", [])
+    loaded = settled("--data_url", "/here", "--data_dir", nothing)
+    assert (loaded.config.data_dir, loaded.notes()) == ("/here", [])
+    loaded = settled("--data_url", nothing, "--data_dir", "/there")
+    assert (loaded.config.data_dir, loaded.notes()) == ("/there", [])
+
+
 def test_modelarts_has_an_effect_on_buckets_only() -> None:
     said = ["modelarts has no effect: every place is a path of this machine"]
     assert settled("--modelarts", "True", "--data_url", "/here").notes() == said

@@ -23,6 +23,8 @@ WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": 
 def convert(kind: Any, value: Any, name: str) -> Any:
     """`value`, a text from the command line or an object from YAML, as the type `kind`.
 
+    A text None is an empty one: it is what commands of the original zoo give for a path that they have not.
+
     Raises:
         UserError: `name` is given to it; says what was found and what is wanted.
     """
@@ -33,10 +35,10 @@ def convert(kind: Any, value: Any, name: str) -> Any:
         if word in WORDS:
             return WORDS[word]
     elif kind is str:
+        if value in (None, "None"):
+            return ""
         if isinstance(value, (str, int, float)) and not isinstance(value, bool):
             return _checked_text(str(value), name)
-        if value is None:
-            return ""
     elif isinstance(value, (int, float, str)) and not isinstance(value, bool):
         number = _number(kind, value)
         if number is not None:

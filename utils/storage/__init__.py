@@ -42,7 +42,8 @@ def replace_urls(loaded: Loaded[Any], checkpoint_key: str) -> Loaded[Any]:
     Raises:
         UserError: a URL of another kind than obs://, s3:// and file://.
     """
-    config, given, remarks = loaded.config, set(loaded.given), list(loaded.remarks)
+    config, remarks = loaded.config, list(loaded.remarks)
+    given = {name for name in loaded.given if getattr(config, name) != ""}
     for url, name in {**STANDS_IN, "checkpoint_url": checkpoint_key}.items():
         place = urls.check_url(getattr(config, url), url)
         if not place:
