@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from mindzoo.tests.documents.markdown import Page
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -34,6 +36,16 @@ def run(words: Sequence[str], cwd: Path, python_path: Path | None = None) -> sub
     return subprocess.run(
         [sys.executable, *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
+
+
+@pytest.mark.parametrize("page", ["EVALUATION.md", "EVALUATION_CN.md"])
+def test_the_python_lines_of_the_documents_work_in_a_clone_that_is_not_installed(clone: Path, page: str) -> None:
+    blocks = [block.text for block in Page(f"docs/{page}").blocks if block.language == "python"]
+    begin, rest = blocks[-2:]
+    rest = rest.partition("net = ")[0]  # a whole network takes a while
+    done = run(["-c", f"{begin}\n{rest}"], clone)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("['densenet121', ")
 
 
 def test_the_folder_runs_its_own_code_from_elsewhere(clone: Path, tmp_path: Path) -> None:
