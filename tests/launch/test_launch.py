@@ -153,8 +153,19 @@ def test_relative_paths_are_taken_from_the_callers_folder() -> None:
     ]
     loaded = reading.read_config(spec.train_config, [*flags, "--config_path", "my.yaml"])
     cwd = Path.cwd()
-    assert launcher.absolute_paths(loaded) == [
+    assert launcher.absolute_paths(loaded, {}) == [
         "--config_path", f"{cwd}/my.yaml", "--data_dir", f"{cwd}/d", "--output_dir", f"{cwd}/o",
+    ]  # fmt: skip
+
+
+def test_a_checkpoint_of_an_earlier_job_is_taken_from_where_it_is_now() -> None:
+    cwd = Path.cwd()
+    flags = ["--pretrained", "train_parallel0/output/a.ckpt", "--output_dir", "train_parallel0/output"]
+    loaded = reading.read_config(get_spec("densenet121").train_config, flags)
+    moved = {cwd / "train_parallel0": cwd / "earlier_1" / "train_parallel0"}
+    assert launcher.absolute_paths(loaded, moved) == [
+        "--pretrained", f"{cwd}/earlier_1/train_parallel0/output/a.ckpt",
+        "--output_dir", f"{cwd}/train_parallel0/output",
     ]  # fmt: skip
 
 
@@ -163,7 +174,7 @@ def test_the_name_of_a_recipe_stays_a_name() -> None:
     loaded = reading.read_config(
         spec.train_config, ["--config_path", "digits_cpu.yaml"], recipes=spec.recipes, aliases={}
     )
-    assert launcher.absolute_paths(loaded) == []
+    assert launcher.absolute_paths(loaded, {}) == []
 
 
 @pytest.mark.parametrize(
@@ -265,13 +276,13 @@ def test_msrun_is_told_of_table_port_and_servers(tmp_path: Path) -> None:
     ],
 )
 def test_the_status_of_the_job_is_that_of_its_ranks(
-    tmp_path: Path, ended: dict[int, int], signals: list[int], status: tuple[int | None, int]
+    tmp_path: Path, ended: dict[int | None, int], signals: list[int], status: tuple[int | None, int]
 ) -> None:
     saw = "" if signals else "Worker process 12 exit with exception. Error code: -11."
     (tmp_path / "msrun.log").write_text(saw)
     job = supervisor.Job(make_plan(tmp_path), signals=signals)
     job.watch.pids = {0: 11, 1: 12}
-    job.watch.ended = {**ended}
+    job.watch.ended = ended
     job.cause = job.watch.failed()
     cause, found = job.outcome(1)
     assert (cause and cause.rank, found) == status

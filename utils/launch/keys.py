@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from mindzoo.utils.config.reading import key
 
+MOST_RANKS = 65_536
+WEEK = 7 * 24 * 3600
+
 
 @dataclass(frozen=True)
 class CommandKeys:
@@ -19,16 +22,20 @@ class RanksKeys:
     """Ranks, devices and servers"""
 
     ranks: int = key(
-        0, "ranks on all servers; 0: those of the rank table, else one per device given, else 1", minimum=0
+        0,
+        "ranks on all servers; 0: those of the rank table, else one per device given, else 1",
+        minimum=0,
+        maximum=MOST_RANKS,
     )
     rank_table: str = key("", "rank table (JSON) that lists servers and devices; it is checked before anything starts")
     devices: tuple[int, ...] = key(
         (),
         "devices of this server to use, such as 4,5,6,7; by default from 0 on, or those of the rank table",
         minimum=0,
+        maximum=MOST_RANKS,
     )
     device_target: str = key("", "handed on to the command; by default the command chooses")
-    nodes: int = key(0, "number of servers; 0: those of the rank table, else 1", minimum=0)
+    nodes: int = key(0, "number of servers; 0: those of the rank table, else 1", minimum=0, maximum=MOST_RANKS)
     node_rank: int = key(
         -1, "number of this server, from 0; -1: found in the rank table by address, else 0", minimum=-1
     )
@@ -40,7 +47,10 @@ class RanksKeys:
         maximum=65535,
     )
     cluster_timeout: int = key(
-        0, "seconds until all ranks must have found each other; 0: 120 on one server, 600 on several", minimum=0
+        0,
+        "seconds until all ranks must have found each other; 0: 120 on one server, 600 on several",
+        minimum=0,
+        maximum=WEEK,
     )
     bind_core: bool = key(False, "give each rank of this server an equal share of its cores")
 

@@ -13,7 +13,8 @@ from mindzoo.utils import log
 from mindzoo.utils.cluster import ports
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.launch import layout, rank_folders
+from mindzoo.utils.launch import earlier, layout, rank_folders
+from mindzoo.utils.launch.earlier import Moved
 from mindzoo.utils.launch.job_plan import JobPlan, RankPlan
 from mindzoo.utils.launch.keys import LaunchConfig
 from mindzoo.utils.launch.layout import Layout
@@ -49,11 +50,11 @@ def launch(entry: Path, command: str, options: LaunchConfig, loaded: Loaded[Any]
             placed.master_addr, options.master_port, nodes=placed.nodes, node_rank=placed.node_rank
         )
     go_on = getattr(loaded.config, "resume", "") == "auto" and not Path(loaded.config.output_dir).is_absolute()
-    root, ranks = make_folders(command, options, placed, go_on=go_on)
+    root, ranks, moved = make_folders(command, options, placed, go_on=go_on)
     device = ["--device_target", options.device_target] if options.device_target else []
     plan = JobPlan(
         entry=str(entry),
-        flags=[*device, *flags, *absolute_paths(loaded), "--is_distributed", str(int(placed.size > 1))],
+        flags=[*device, *flags, *absolute_paths(loaded, moved), "--is_distributed", str(int(placed.size > 1))],
         size=placed.size,
         ranks=ranks,
         log_dir=str(make_log_dir(root, ranks, placed)),
@@ -74,13 +75,17 @@ def launch(entry: Path, command: str, options: LaunchConfig, loaded: Loaded[Any]
     hand_over(plan, background=options.background)
 
 
-def make_folders(command: str, options: LaunchConfig, placed: Layout, *, go_on: bool) -> tuple[Path, list[RankPlan]]:
-    """The ranks with their folders, which exist then, and the folder that these are in."""
+def make_folders(
+    command: str, options: LaunchConfig, placed: Layout, *, go_on: bool
+) -> tuple[Path, list[RankPlan], Moved]:
+    """The folder that the ranks' folders are in, which exist then, the ranks, and what made room for them."""
     pattern = Pattern(
         options.rank_folder or f"{command}_parallel{{rank}}",
         options.log_name, options.env_name, options.folder_link, options.log_link,
     )  # fmt: skip
-    root = rank_folders.create(Path.cwd(), pattern, placed.ranks, go_on=go_on)
+    root, moved = rank_folders.create(Path.cwd(), pattern, placed.ranks, go_on=go_on)
+    for old, new in moved.items():
+        logger.info("launch: %s of an earlier job is %s now", old, new)
     ranks = []
     for rank in placed.ranks:
         names = pattern.of(rank)
@@ -88,26 +93,30 @@ def make_folders(command: str, options: LaunchConfig, placed: Layout, *, go_on: 
         folder = root / names.folder
         env = str(folder / names.env) if names.env else ""
         ranks.append(RankPlan(rank, str(folder), str(folder / names.log), env))
-    return root, ranks
+    return root, ranks, moved
 
 
 def make_log_dir(root: Path, ranks: Sequence[RankPlan], placed: Layout) -> Path:
     """A new folder for the logs of msrun and of the supervisor; a rank without msrun has it in its own folder."""
     if placed.size == 1:
-        return rank_folders.create_new(Path(ranks[0].folder) / "launch_log")
-    return rank_folders.create_new(root / "msrun_log" / (f"server{placed.node_rank}" if placed.nodes > 1 else ""))
+        return rank_folders.make_log_dir(Path(ranks[0].folder) / "launch_log")
+    return rank_folders.make_log_dir(root / "msrun_log" / (f"server{placed.node_rank}" if placed.nodes > 1 else ""))
 
 
-def absolute_paths(loaded: Loaded[Any]) -> list[str]:
-    """Flags that give the paths again which were given relative to the current folder; the last one wins."""
+def absolute_paths(loaded: Loaded[Any], moved: Moved) -> list[str]:
+    """Flags that give paths again, the last one wins: relative ones, and those of what an earlier job has left."""
     flags = []
     for name in PATHS:
         value = getattr(loaded.config, name, "") if name in loaded.given else ""
-        if not value or "://" in value or Path(value).is_absolute() or (name, value) == ("resume", "auto"):
+        if not value or "://" in value or (name, value) == ("resume", "auto"):
             continue
-        if name == "config_path" and not Path(value).is_file():  # the name of a recipe
+        here = Path.cwd() / value
+        # Results of this job have their place, whatever was there before.
+        place = here if name in ("output_dir", "train_url") else earlier.place_now(here, moved)
+        if name == "config_path" and not place.is_file():  # the name of a recipe
             continue
-        flags += [f"--{name}", str(Path.cwd() / value)]
+        if str(place) != value:
+            flags += [f"--{name}", str(place)]
     return flags
 
 

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.launch import earlier, processes
+from mindzoo.utils.launch.earlier import Moved
+from mindzoo.utils.launch.job_plan import FILE
+from mindzoo.utils.log import logger
 
 
 @dataclass(frozen=True)
@@ -25,27 +29,83 @@ class Pattern:
         return Pattern(*(text.replace("{rank}", str(rank)) for text in vars(self).values()))
 
 
-def create(base: Path, pattern: Pattern, ranks: Sequence[int], *, go_on: bool) -> Path:
-    """Make the ranks' folders in `base`, or in `base/run_2`, `run_3` and so on where the first exist; returns which.
+def create(base: Path, pattern: Pattern, ranks: Sequence[int], *, go_on: bool) -> tuple[Path, Moved]:
+    """Make the ranks' folders; returns the folder that they are in, `base`, and what made room for them.
 
-    With `go_on` the newest one in which the first rank has checkpoints is taken as it is, where there is any.
+    An earlier job's are renamed into `base/earlier_1` and so on. While it still runs they stay, and the new ones are in
+    `base/run_2` and so on. With `go_on` the folders with the newest checkpoint of the first rank are taken as they are.
 
     Raises:
-        UserError: they cannot be made.
+        UserError: they cannot be made, or the job that is to go on still runs.
     """
     own = [pattern.of(rank) for rank in ranks]
     if len({(names.folder, names.log) for names in own}) < len(own):
         raise UserError(f"rank_folder is {pattern.folder} for {len(own)} ranks; put {{rank}} into it")
-    earlier = list(itertools.takewhile(lambda root: _is_taken(root, own[0]), _numbered(base)))
-    if go_on:
-        for root in reversed(earlier):
-            if next((root / own[0].folder).rglob("*.ckpt"), None):
-                _make(root, own, exist_ok=True)
-                return root
-    for root in _numbered(base):
+    running = earlier.users([base / names.folder for names in own])
+    if running and go_on:
+        raise UserError(
+            f"resume is auto, and the job in {base / own[0].folder} still runs (process {running[0]}); wait for its end, "
+            "or stop it"
+        )
+    if running:
+        logger.info(
+            "launch: an earlier job still runs here (process %d), so this one has a folder of its own", running[0]
+        )
+        return _beside(base, own), {}
+    newest = _newest(base, own[0]) if go_on else None
+    moved: Moved = {}
+    if newest != base:
+        moved |= earlier.set_aside(base, _parts(base, pattern, own))
+        if newest is not None:
+            moved |= earlier.move(newest, base, _parts(newest, pattern, own))
+    if not _make(base, own, exist_ok=newest is not None):
+        return _beside(base, own), moved
+    return base, moved
+
+
+def _newest(base: Path, names: Pattern) -> Path | None:
+    """Of `base` and the folders beside that jobs were moved to or worked in: that with the newest checkpoint."""
+    if Path(names.folder) == Path():  # what a job writes into the current folder stays there
+        return base if next(base.rglob("*.ckpt"), None) else None
+    found = {
+        root: max((path.stat().st_mtime for path in (root / names.folder).rglob("*.ckpt")), default=0.0)
+        for root in (base, *base.glob("earlier_*"), *base.glob("run_*"))
+    }
+    newest = max(found, key=lambda root: found[root])
+    return newest if found[newest] else None
+
+
+def _parts(root: Path, pattern: Pattern, own: Sequence[Pattern]) -> list[Path]:
+    """What is of the job that had the first of these folders in `root`: all its ranks' folders, and its logs."""
+    if Path(own[0].folder) == Path():
+        return [Path(name) for name in (own[0].log, own[0].env, "launch_log") if name and (root / name).exists()]
+    parts = [Path(names.folder) for names in own]
+    for log_dir, ranks in earlier.log_dirs(root):
+        folders = [Path(pattern.of(rank).folder) for rank, _ in ranks]
+        same = all(found.parts[-len(f.parts) :] == f.parts for f, (_, found) in zip(folders, ranks, strict=True))
+        if same and not {*folders}.isdisjoint(parts):
+            parts += [*folders, log_dir]
+    return [part for part in dict.fromkeys(parts) if (root / part).exists()]
+
+
+def _beside(base: Path, own: Sequence[Pattern]) -> Path:
+    for root in (base / f"run_{number}" for number in itertools.count(2)):
         if not any(_is_taken(root, names) for names in own) and _make(root, own, exist_ok=False):
             return root
     raise AssertionError("there is always one more number")
+
+
+def make_log_dir(wanted: Path) -> Path:
+    """Make the folder `wanted`; one that is there is renamed to `wanted_earlier_1`, unless its job still runs.
+
+    Raises:
+        UserError: it cannot be renamed.
+    """
+    if wanted.exists() and (wanted / FILE) not in processes.with_argument(FILE).values():
+        numbered = (Path(f"{wanted.name}_earlier_{number}") for number in itertools.count(1))
+        name = next(name for name in numbered if not (wanted.parent / name).exists())
+        earlier.rename(wanted, wanted.parent / name)
+    return create_new(wanted)
 
 
 def create_new(wanted: Path) -> Path:
@@ -67,10 +127,6 @@ def link(root: Path, names: Pattern) -> None:
         if word and not path.exists() and not path.is_symlink():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.symlink_to(Path(*[".."] * (len(Path(word).parts) - 1), target))
-
-
-def _numbered(base: Path) -> itertools.chain[Path]:
-    return itertools.chain([base], (base / f"run_{number}" for number in itertools.count(2)))
 
 
 def _is_taken(root: Path, names: Pattern) -> bool:
