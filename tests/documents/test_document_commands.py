@@ -26,7 +26,7 @@ from mindzoo.tests.documents import shell
 from mindzoo.tests.documents.markdown import CONTRIBUTORS_PAGES, USER_PAGES, Block, Page, tracked, tracked_pages
 from mindzoo.tests.support.paths import ROOT
 
-NEEDS = ("card", "bucket", "servers", "ImageNet", "network", "own data")
+NEEDS = ("card", "bucket", "servers", "ImageNet", "network", "own data", "hours")
 # tests/models/test_add_a_network.py does what this page says.
 ELSEWHERE = "docs/ADD_A_NETWORK.md"
 PAGES = [page for page in (*USER_PAGES, *CONTRIBUTORS_PAGES) if page in tracked_pages() and page != ELSEWHERE]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 from mindzoo.tests.faults import comparison
-from mindzoo.tests.faults.chain import Bed, Broken, Fault, Missed, Stated
+from mindzoo.tests.faults.chain import Act, Bed, Broken, Fault, Missed, Stated
 from mindzoo.tests.faults.process import Command, pause, steps_in
 
 
@@ -97,14 +98,19 @@ def second_run(training: Command, bed: Bed, step: int) -> None:
         training.kill()
 
 
-def other_workers(training: Command, bed: Bed, step: int) -> None:
-    """Killed, and it goes on with another number of workers, which gives other bits, and is said."""
-    sigkill(training, bed, step)
-    other = bed.start("--workers", "2")
-    status = other.end()
-    if status != 0 or "not to the bit" not in other.said:
-        raise Broken(f"going on with two workers ended with {status}: {other.said[-300:]}")
-    raise Stated("workers was 1 and is 2")
+def goes_on_with(key: str, value: str) -> Act:
+    """Killed, and it goes on with another value, which gives other bits, and is said."""
+
+    def act(training: Command, bed: Bed, step: int) -> None:
+        sigkill(training, bed, step)
+        other = bed.start(f"--{key}", value)
+        status = other.end()
+        line = re.search(rf"resume: ({key} was .* but not to the bit.*)", other.said)
+        if status != 0 or line is None:
+            raise Broken(f"going on with {key} {value} ended with {status}: {other.said[-300:]}")
+        raise Stated(line[1])
+
+    return act
 
 
 def unfinished(run: Path) -> Iterator[Path]:
@@ -134,4 +140,7 @@ SIGTERM = Fault("SIGTERM", sigterm)
 SIGINT = Fault("SIGINT", sigint)
 DAMAGED = Fault("SIGKILL, newest file damaged", damaged)
 SECOND_RUN = Fault("second run into the folder", second_run)
-OTHER_WORKERS = Fault("SIGKILL, other number of workers", other_workers)
+OTHERS = (
+    Fault("SIGKILL, other number of workers", goes_on_with("workers", "2")),
+    Fault("SIGKILL, other batch size", goes_on_with("batch_size", "4")),
+)

@@ -10,7 +10,7 @@ from mindzoo.tests.faults.kills import (
     COMPILING,
     DAMAGED,
     EVALUATING,
-    OTHER_WORKERS,
+    OTHERS,
     SAVING,
     SECOND_RUN,
     SIGINT,
@@ -40,7 +40,7 @@ def chains(folder: Path) -> tuple[list[Chain], list[Chain]]:
     """Those of one process, and those of several ranks. Disks that cannot be mounted in `folder` are left out, and said."""
     single = [Chain(variant, KILLS) for variant in SINGLE]
     single += [Chain(variant, TROUBLES) for variant in SINGLE if variant.name in WITH_TROUBLES]
-    single += [Chain(variant, (OTHER_WORKERS,)) for variant in SINGLE if variant.name in WITH_TROUBLES]
+    single += [Chain(variant, (other,)) for variant in SINGLE if variant.name in WITH_DISKS for other in OTHERS]
     disks = [
         (places.can_mount, places.small_disk, ON_A_DISK, "a disk that is full or read-only"),
         (places.can_freeze, places.freezable_disk, ON_ANOTHER, "a frozen disk"),
