@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import json
 import os
@@ -46,7 +47,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     Raises:
         OSError: `target` cannot be written, or holds something.
     """
-    target = target.resolve()
+    target = resolved(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:NAME_KEPT]}-", dir=target.parent))
     try:
@@ -109,6 +110,18 @@ def json_line(content: Any) -> str:
     return json.dumps(content, ensure_ascii=False) + "\n"
 
 
+def resolved(path: Path) -> Path:
+    """`Path.resolve`.
+
+    Raises:
+        OSError: a link that leads to itself; until Python 3.13 that is a RuntimeError there.
+    """
+    try:
+        return path.resolve()
+    except RuntimeError:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
+
+
 def check_folder_of(key: str, target: Path, beside: Sequence[str] = ()) -> None:
     """Refuse a file or folder that cannot be written, before anything is computed.
 
@@ -120,7 +133,7 @@ def check_folder_of(key: str, target: Path, beside: Sequence[str] = ()) -> None:
         UserError: its own folder is missing, read-only or full, or a name is too long.
     """
     with said_of(target):
-        folder = target.resolve().parent
+        folder = resolved(target).parent
         if not folder.is_dir():
             raise UserError(f"{key} is {target}, and its folder is missing; make it first")
         for added in ("", *beside):

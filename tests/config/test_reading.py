@@ -218,7 +218,7 @@ def test_a_pattern_that_matches_several_files_is_said(tmp_path: Path) -> None:
         ("lr: 1\nlearning_rate: 2", "FILE: lr is given twice, once as learning_rate; keep one of them"),
         ("learning_rate: 2\nlr: 1", "FILE: lr is given twice, once as lr; keep one of them"),
         ("- lr", "FILE holds list; wanted a mapping of keys to values"),
-        ("# nothing", "FILE holds NoneType; wanted a mapping of keys to values"),
+        ("# nothing", "FILE is empty; wanted a mapping of keys to values"),
         ("mode: medium", "mode is medium; wanted one of fast, slow"),
     ],
 )

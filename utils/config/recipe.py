@@ -41,6 +41,8 @@ def read_mapping(path: Path) -> dict[Any, Any]:
         content = yaml.load(text, Loader=_PlainLoader)
     except (yaml.YAMLError, ValueError) as error:  # PyYAML itself fails on \U00110000 and on a directive %YAML 9999...
         raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if content is None:
+        raise UserError(f"{path} is empty; wanted a mapping of keys to values")
     if not isinstance(content, dict):
         raise UserError(f"{path} holds {type(content).__name__}; wanted a mapping of keys to values")
     return content
@@ -64,12 +66,13 @@ class _PlainLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()
+        repeated = self.check_event(yaml.AliasEvent)
         self._depth += 1
         if self._depth > DEEPEST:
             raise yaml.composer.ComposerError(None, None, f"more than {DEEPEST} levels in each other", event.start_mark)
         node = super().compose_node(parent, index)
         self._depth -= 1
-        if isinstance(event, yaml.AliasEvent) and not isinstance(node, yaml.ScalarNode):
+        if repeated and not isinstance(node, yaml.ScalarNode):
             problem = f"*{event.anchor} repeats a list or a mapping; write it out"
             raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
         return node
@@ -81,7 +84,7 @@ class _PlainLoader(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         try:
             return super().construct_object(node, deep)
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, IndexError):
             problem = f"{node.value[:40]} is no {node.tag.removeprefix(YAML_ORG)}"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
 

@@ -129,14 +129,22 @@ def compare_sibling(train: ClassFolders) -> None:
 
 def _folders(parent: Path) -> list[str]:
     """Names of the folders in `parent`, sorted; hidden ones, such as notebooks leave behind, are none of ours."""
-    return sorted(entry.name for entry in os.scandir(parent) if entry.is_dir() and not entry.name.startswith("."))
+    return sorted(entry.name for entry in os.scandir(parent) if _is_folder(entry) and not entry.name.startswith("."))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """A link that leads to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _list_class(folder: Path) -> tuple[list[str], list[str]]:
     """Names of the images, and of files that look like images and cannot be read."""
     images, others = [], []
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if entry.is_dir():
+        if _is_folder(entry):
             raise UserError(
                 f"the class folder {folder} holds the folder {entry.name}; wanted images only: give the folder whose "
                 "folders are the classes, or move this one away"

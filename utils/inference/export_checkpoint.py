@@ -53,10 +53,10 @@ def export(spec: ModelSpec, loaded: Loaded[ExportConfig]) -> Path:
     _check(config, formats, device)
     target = _target(spec, config)
     # Absolute, because the work is done in another folder.
-    read = network_source.read_source(spec, network_source.single_file(config).resolve(), loaded)
+    read = network_source.read_source(spec, network_source.single_file(config).absolute(), loaded)
     made_from = class_names.named(read, config.classes)
     class_names.say_numbers(made_from)
-    image_path = sample_image(config, made_from).resolve()
+    image_path = sample_image(config, made_from).absolute()
     image = load_image(image_path, made_from.preprocessing)
     runtime.start(device)
 

@@ -1,0 +1,37 @@
+"""Keys that were given and can have no effect for the value of another one, where that is more than being set."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from mindzoo.utils.config.reading import Loaded
+
+SAVING = (
+    "save_best_ckpt", "ckpt_interval", "save_checkpoint_epochs", "save_minutes", "keep_checkpoint_max",
+    "is_save_on_master",
+)  # fmt: skip
+
+
+def without_effect(loaded: Loaded[Any]) -> list[str]:
+    """One line for each such key, as `Loaded.notes` has them."""
+    config = loaded.config
+    values = {spec.name: getattr(config, spec.name) for spec in dataclasses.fields(config)}
+    defaults = {spec.name: spec.default for spec in dataclasses.fields(config)}
+    reasons: dict[str, str] = {}
+    if not values.get("save_checkpoint", True):
+        reasons.update(dict.fromkeys(SAVING, "save_checkpoint is false"))
+    if not values.get("run_eval", True):
+        reasons["eval_data_dir"] = "run_eval is false"
+    if "end_epoch" in values and config.end_epoch > config.max_epoch:
+        reasons["end_epoch"] = f"it is {config.end_epoch}, and the training ends after {config.max_epoch} (max_epoch)"
+    if values.get("file_format") == "ONNX":
+        reasons["batch_size"] = "an ONNX file takes batches of any size"
+    given = [name for name in loaded.given if values[name] != defaults[name]]
+    lines = [f"{name} has no effect: {reason}" for name, reason in reasons.items() if name in given]
+    if "warmup_epochs" in given and config.warmup_epochs >= config.max_epoch:
+        lines.append(
+            f"warmup_epochs is {config.warmup_epochs}, and the training ends after {config.max_epoch} (max_epoch): the "
+            "learning rate is not past its rise then"
+        )
+    return lines
