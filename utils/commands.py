@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from mindzoo.utils import environment, log, storage
 from mindzoo.utils.config import reading
 from mindzoo.utils.config.keys import CHECKPOINT_ALIASES, TRAIN_ALIASES
+from mindzoo.utils.config.no_effect import without_effect
 from mindzoo.utils.config.reading import Aliases, Loaded
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems, exit_status
@@ -70,7 +71,7 @@ def run_command(command: Command, spec: ModelSpec | None, argv: Sequence[str] | 
         words = sys.argv[1:] if argv is None else argv
         loaded = read_command(command, spec, words, prog or Path(sys.argv[0]).name)
         progress = start_log(command, spec, loaded.config)
-        for note in loaded.notes():
+        for note in [*loaded.notes(), *without_effect(loaded)]:
             log.logger.info("note: %s", note)
         if command.needs_mindspore:
             environment.check_mindspore()

@@ -207,11 +207,11 @@ def test_every_flipped_bit_is_refused(tmp_path: Path, good: bytes) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "word"),
     [
-        ("empty.ckpt", b"", "damaged"),
+        ("empty.ckpt", b"", "is empty"),
         ("text.ckpt", b"these are no weights\n" * 40, "damaged"),
         ("zeros.ckpt", bytes(2000), "damaged"),
         ("text.safetensors", b"these are no weights\n" * 40, "damaged"),
-        ("empty.safetensors", b"", "damaged"),
+        ("empty.safetensors", b"", "is empty"),
         ("weights.pth", b"PK", ".pth"),
         ("weights", b"PK", "ends in nothing"),
     ],

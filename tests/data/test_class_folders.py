@@ -128,6 +128,14 @@ def test_classes_that_training_lacks(root: Path) -> None:
     )
 
 
+def test_data_of_one_class_is_warned_of(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log.start()
+    scan(touch(root, "a/1.png"))
+    assert capsys.readouterr().out == f"{root} has one class folder, a: there is nothing to tell it from\n"
+    scan(root, ["a", "b"])
+    assert "nothing" not in capsys.readouterr().out
+
+
 def test_a_class_that_validation_lacks_keeps_the_labels(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     touch(root, "a/1.png", "c/1.png")
     log.start()

@@ -177,5 +177,5 @@ def test_a_damaged_file_of_a_folder_is_named_at_the_end_and_the_others_are_evalu
     captured = capsys.readouterr()
     named = [line.split("INFO:")[1] for line in captured.out.splitlines()[-2:]]
     assert named[0].startswith(f"left out: {folder / '0-3_6.ckpt'} is damaged")
-    assert named[1].startswith(f"left out: {folder / '0-1_6.ckpt'} is ")
+    assert named[1].startswith(f"left out: the checkpoint {folder / '0-1_6.ckpt'} is empty")
     assert captured.out.count("top1_correct=") == 1

@@ -61,6 +61,11 @@ def test_a_prediction_by_numbers_says_so(capsys: pytest.CaptureFixture[str]) -> 
     assert said in capsys.readouterr().out
 
 
+def test_raw_weights_have_no_effect_where_there_are_no_averages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("predict", "densenet121", "photos", *COMMON, "--weights", "raw") == 0
+    assert "weights has no effect: t.ckpt has no averaged ones\n" in capsys.readouterr().out
+
+
 def test_names_of_the_checkpoint_win_over_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     save_tiny_checkpoint(Path("t.ckpt"), classes=["red", "green", "blue"])
     assert run("predict", "densenet121", "photos", *COMMON, "--classes", "names.txt") == 0

@@ -154,6 +154,8 @@ def sha256(path: Path) -> str:
 def _read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if not path.is_file():
         raise UserError(f"the checkpoint {path} is {'a folder' if path.is_dir() else 'missing'}; wanted a file")
+    if not path.stat().st_size:
+        raise UserError(f"the checkpoint {path} is empty: 0 bytes; copy it anew, or use another one")
     if path.name.endswith(TORCH_SUFFIXES):
         return torch_file.read_torch_file(path), {}
     kind = {".ckpt": "ckpt", ".safetensors": "safetensors"}.get(path.suffix)

@@ -40,6 +40,8 @@ def read_source(spec: ModelSpec, path: Path, loaded: Loaded[Any]) -> Source:
         UserError: see `mindzoo.utils.checkpoints.checkpoint_file`.
     """
     content = checkpoint_file.read_checkpoint(path, spec)
+    if loaded.config.weights == "raw" and not content.averaged:
+        logger.info("weights has no effect: %s has no averaged ones", path)
     given = {name: value for name, value in dataclasses.asdict(loaded.config).items() if name in loaded.given}
     options = {name: given[name] for name in spec.options if name in given}
     recorded = content.meta.get("preprocessing") or Preprocessing.from_config(spec.eval_config()).to_dict()

@@ -93,6 +93,8 @@ def scan(root: Path, classes: Sequence[str] | None = None) -> ClassFolders:
         raise UserError(_no_class_folders(root))
     if classes is None:
         classes = names
+        if len(names) == 1:
+            logger.warning("%s has one class folder, %s: there is nothing to tell it from", root, *names)
     unknown = [name for name in names if name not in set(classes)]
     if unknown:
         raise UserError(

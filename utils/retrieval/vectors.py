@@ -70,6 +70,8 @@ def load_array(path: Path) -> np.ndarray:
     """
     if not path.is_file():
         raise UserError(f"the file of vectors {path} is {'a folder' if path.is_dir() else 'missing'}; {HINT}")
+    if not path.stat().st_size:
+        raise UserError(f"the file of vectors {path} is empty; {HINT}")
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:

@@ -118,6 +118,8 @@ def read_whitening(path: Path) -> VectorWhitening:
     """
     if not path.is_file():
         raise UserError(f"the whitening {path} is {'a folder' if path.is_dir() else 'missing'}; wanted a file")
+    if not path.stat().st_size:
+        raise UserError(f"the whitening {path} is empty; wanted what mindzoo whiten wrote")
     try:
         with np.load(path, allow_pickle=False) as content:
             facts = json.loads(str(content["facts"]))
