@@ -241,6 +241,54 @@ def test_an_unreadable_image_is_named(colors: Path, tmp_path: Path, name: str, k
     assert str(caught.value) == f"cannot decode the image {root / 'green' / name}; replace or remove it"
 
 
+@pytest.mark.parametrize("kind", ["evaluation", "training"])
+@pytest.mark.parametrize("change", ["gone", "new", "all gone", "a folder"])
+def test_images_that_came_or_went_are_named(colors: Path, tmp_path: Path, kind: str, change: str) -> None:
+    """MindSpore would number them anew: one more makes each pass read others than it says."""
+    root = tmp_path / "data"
+    shutil.copytree(colors / "val", root)
+    folders = scan(root)
+    data: Any = (
+        EvalData(folders, evaluation_operations(PLAIN), batch_size=4, world=World())
+        if kind == "evaluation"
+        else train_data(folders, training_operations(TrainConfig(image_size=(32,))), batch_size=4)
+    )
+
+    def read_all() -> None:
+        list(data) if kind == "evaluation" else read(data, 0)
+
+    read_all()
+    (root / "green" / "notes.txt").write_text("of no concern")
+    read_all()
+    image = root / "green" / "003.png"
+    if change == "new":
+        shutil.copy(image, image.with_name("0035.png"))
+    elif change == "all gone":
+        shutil.rmtree(root)
+    else:
+        image.unlink()
+        if change == "a folder":
+            image.mkdir()
+    with pytest.raises(UserError) as caught, readable_errors():
+        read_all()
+    named = {
+        "gone": f"{image} is gone",
+        "new": "0035.png is new",
+        "all gone": f"cannot read {root / 'blue'}: No such file",
+    }
+    assert named.get(change, "holds the folder 003.png") in str(caught.value)
+
+
+def test_an_image_that_cannot_be_opened_is_named(colors: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(colors / "val", root)
+    image = root / "green" / "003.png"
+    image.unlink()
+    image.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=rf"^cannot open the image {image}; put it back$"):
+        list(EvalData(scan(root), evaluation_operations(PLAIN), batch_size=4, world=World()))
+
+
 def test_other_errors_pass_through() -> None:
     with pytest.raises(RuntimeError, match=r"^out of memory$"), readable_errors():
         raise RuntimeError("out of memory")

@@ -10,6 +10,7 @@ from pathlib import Path
 from mindzoo.tests.faults import comparison
 from mindzoo.tests.faults.chain import Act, Bed, Broken, Fault, Missed, Stated
 from mindzoo.tests.faults.process import Command, pause, steps_in
+from mindzoo.tests.faults.variants import STEPS
 
 
 def at_step(training: Command, step: int) -> None:
@@ -102,7 +103,7 @@ def goes_on_with(key: str, value: str) -> Act:
     """Killed, and it goes on with another value, which gives other bits, and is said."""
 
     def act(training: Command, bed: Bed, step: int) -> None:
-        sigkill(training, bed, step)
+        sigkill(training, bed, max(step, 2 * STEPS))  # something is saved by then
         other = bed.start(f"--{key}", value)
         status = other.end()
         line = re.search(rf"resume: ({key} was .* but not to the bit.*)", other.said)

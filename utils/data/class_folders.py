@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from mindzoo.utils.log import logger
 
 # What mindspore.dataset.vision.Decode reads; it refuses WebP and GIF.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+BRING_BACK = "put the images back as they were, and go on with --resume auto"
 UNREADABLE_SUFFIXES = (".webp", ".gif", ".heic", ".avif")
 
 
@@ -25,6 +26,7 @@ class ClassFolders:
     classes: tuple[str, ...]  # all classes of the data set, by label; a validation folder may lack some
     files: tuple[str, ...]  # "class/name.png"
     labels: np.ndarray  # int32, as long as files
+    changed_at: dict[str, int] = field(default_factory=dict)  # nanoseconds at which a class folder was changed last
 
     def __len__(self) -> int:
         return len(self.files)
@@ -38,6 +40,28 @@ class ClassFolders:
     def class_index(self) -> dict[str, int]:
         """Label by name of each class folder that is there."""
         return {self.classes[label]: int(label) for label in np.unique(self.labels)}
+
+    def check_unchanged(self) -> None:
+        """Refuse to read files of which some came or went: MindSpore numbers those it finds anew for each pass.
+
+        Costs one look at each class folder, and a list of those that something happened to.
+
+        Raises:
+            UserError: names the first file, or the folder that is gone.
+        """
+        for name, before in self.changed_at.items():
+            try:
+                now = (self.root / name).stat().st_mtime_ns
+                found = {f"{name}/{image}" for image in _list_class(self.root / name)[0]} if now != before else set()
+            except OSError as error:
+                raise UserError(f"cannot read {self.root / name}: {error.strerror}; {BRING_BACK}") from None
+            if now == before:
+                continue
+            wanted = {file for file in self.files if file.startswith(f"{name}/")}
+            for file in sorted(found ^ wanted):
+                what = "is gone" if file in wanted else "is new"
+                raise UserError(f"{self.root / file} {what} since the run listed its images; {BRING_BACK}")
+            self.changed_at[name] = now
 
 
 def find_split(path: str, split: str, key: str) -> Path:
@@ -108,6 +132,7 @@ def scan(root: Path, classes: Sequence[str] | None = None) -> ClassFolders:
     files: list[str] = []
     labels: list[int] = []
     left_out: list[str] = []
+    changed_at = {name: (root / name).stat().st_mtime_ns for name in names}
     for name in names:
         images, others = _list_class(root / name)
         files += [f"{name}/{image}" for image in images]
@@ -115,7 +140,7 @@ def scan(root: Path, classes: Sequence[str] | None = None) -> ClassFolders:
         left_out += [f"{name}/{other}" for other in others]
     if left_out:
         logger.info("left out %d of a format that is not read: %s", len(left_out), shorten(left_out))
-    return ClassFolders(root, tuple(classes), tuple(files), np.asarray(labels, np.int32))
+    return ClassFolders(root, tuple(classes), tuple(files), np.asarray(labels, np.int32), changed_at)
 
 
 def compare_sibling(train: ClassFolders) -> None:

@@ -141,24 +141,30 @@ def worker_count(wanted: int) -> int:
     return min(wanted or MOST_WORKERS, cores)
 
 
+# What MindSpore's pipeline says, and what we say of the file that it names.
+SAID = (
+    (r"corresponding data file is: (.+?)\.? (?:Decode: |Image |Error raised |Unsupported )", "cannot decode the image {}; replace or remove it"),
+    (r"\[ERROR\] (?:Failed to open file: |Invalid file found: )(.+?)(?:, should be file.*)?\n", "cannot open the image {}; put it back"),
+)  # fmt: skip
+
+
 @contextmanager
 def readable_errors() -> Iterator[None]:
     """Turn the pipeline's report of an unreadable image into one line that names the file."""
     try:
         yield
     except RuntimeError as error:
-        found = re.search(
-            r"corresponding data file is: (.+?)\.? (?:Decode: |Image |Error raised |Unsupported )", str(error)
-        )
-        if "Dataset Pipeline Error" not in str(error) or not found:
-            raise
-        name = found.group(1)
-        raise UserError(f"cannot decode the image {name}; replace or remove it") from None
+        for pattern, sentence in SAID if "Dataset Pipeline Error" in str(error) else ():
+            found = re.search(pattern, str(error))
+            if found:
+                raise UserError(sentence.format(found.group(1))) from None
+        raise
 
 
 def _pipeline(
     folders: ClassFolders, indices: np.ndarray, operations: list[Any], batch_size: int, workers: int
 ) -> ds.Dataset:
+    folders.check_unchanged()
     threads = worker_count(workers)
     data = ds.ImageFolderDataset(
         str(folders.root),
