@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -240,3 +241,23 @@ def test_reading_a_table_does_not_load_mindspore() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("[" * 100_000, "holds what no table does"),
+        ('{"version": ' + "9" * 5000 + "}", "holds what no table does"),
+        ('{"server_list": [{"server_id": "10.0.0.5", "device": [{"device_id": "' + "9" * 5000 + '"}]}]}', "wanted a whole"),
+        (json.dumps({"server_list": [{"server_id": "a", "device": [{"device_id": 0, "rank_id": 0}] * 257}]}), "257 devices"),
+        (" " * 10_000_001, "has more than 10,000,000 bytes"),
+    ],
+    ids=["deep", "number", "text", "devices", "large"],
+)  # fmt: skip
+def test_a_table_that_is_none_is_refused_in_short_lines(tmp_path: Path, text: str, part: str) -> None:
+    path = tmp_path / "t.json"
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        rank_table.read_table(path)
+    assert part in str(caught.value)
+    assert max(map(len, str(caught.value).splitlines())) < 300

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ VERSIONS = ("1.0", "1.2")  # 1.2 is that of servers joined to a super pod
 MAKE_ONE = "make a table with scripts/hccl_tools.py on each server, and join them with scripts/merge_hccl.py"
 ADDRESS_KEYS = ("host_ip", "server_ip", "pod_ip")
 MOST_FAULTS = 10  # that are listed of one table
+MOST_BYTES = 10_000_000
+MOST_DEVICES = 256  # of one server; the largest that we know of have 16
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,11 @@ def read_json(path: Path) -> Any:
         UserError: the file cannot be read or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        with open(path, "rb") as file:
+            text = file.read(MOST_BYTES + 1)
+        if len(text) > MOST_BYTES:
+            raise UserError(f"the rank table {path} has more than {MOST_BYTES:,} bytes; is it another file? {MAKE_ONE}")
+        return json.loads(text.decode("utf-8-sig"))
     except FileNotFoundError:
         raise UserError(f"there is no rank table {path}; {MAKE_ONE}") from None
     except OSError as error:
@@ -106,6 +113,8 @@ def read_json(path: Path) -> Any:
         raise UserError(
             f"the rank table {path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}; {MAKE_ONE}"
         ) from None
+    except (RecursionError, ValueError):  # nested by the thousand, or a number of thousands of digits
+        raise UserError(f"the rank table {path} holds what no table does; {MAKE_ONE}") from None
 
 
 def faults_of(content: Any) -> list[str]:
@@ -197,6 +206,8 @@ def _servers(listed: Any, faults: list[str]) -> Iterator[Server]:
             faults.append(f"{place}.server_id is {_shown(name)}; wanted the address of the server, such as 10.0.0.5")
             name = ""
         devices = tuple(_devices(server.get("device"), f"{place}.device", faults))
+        if len(devices) > MOST_DEVICES:
+            faults.append(f"{place}.device lists {len(devices)} devices; wanted {MOST_DEVICES} at most; {MAKE_ONE}")
         address = next((server[key] for key in ADDRESS_KEYS if addresses.is_ip(server.get(key))), name)
         yield Server(name.strip(), devices, address.strip())
 
@@ -305,7 +316,7 @@ def _places(servers: tuple[Server, ...]) -> Iterator[tuple[str, int, Device]]:
 
 def _whole(value: Any) -> int | None:
     """The number from 0 that an int or a text is; None for anything else."""
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
+    if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,10}\s*", value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 

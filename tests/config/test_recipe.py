@@ -1,0 +1,63 @@
+"""A recipe that somebody else wrote: read soon, or refused in a sentence."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from mindzoo.tests.support.arguments import HOSTILE_YAML
+from mindzoo.utils.config.recipe import MOST_BYTES, read_mapping
+from mindzoo.utils.errors import UserError
+
+LEVELS = [("abcdefgh"[n], "bcdefghi"[n]) for n in range(8)]
+LAUGHS = "a: &a [x,x,x]\n" + "".join(f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in LEVELS)
+
+
+def read(tmp_path: Path, text: str) -> object:
+    path = tmp_path / "recipe.yaml"
+    path.write_bytes(text.encode())
+    return read_mapping(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (LAUGHS, "*a repeats a list or a mapping; write it out"),
+        ("lr: &a [*a]", "*a repeats a list or a mapping"),
+        ("lr: " + "[" * 20_000, "more than 8 levels in each other"),
+        ("? " * 20_000, "more than 8 levels in each other"),
+        ("--- !!map text", "could not determine a constructor for the tag 'tag:yaml.org,2002:map'"),
+        ("lr: !!set {a}", "could not determine a constructor"),
+        ("lr: !!float ''", "is no float"),
+        ("seed: " + "9" * 5000, "is no int"),
+        ("lr: " + "x" * MOST_BYTES, "has 100,004 bytes; wanted 100,000 at most"),
+    ],
+)
+def test_what_no_recipe_needs_is_refused_at_once(tmp_path: Path, text: str, part: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(UserError) as caught:
+        read(tmp_path, text)
+    assert part in str(caught.value)
+    assert "recipe.yaml" in str(caught.value)
+    assert time.monotonic() - started < 5
+
+
+def test_a_single_value_may_be_repeated_and_a_date_is_a_text(tmp_path: Path) -> None:
+    text = "lr: &a 0.5\nmomentum: *a\noutput_dir: 2020-13-45\nmodel: {extra: {STAGE1: {NUM_BLOCKS: [4]}}}"
+    assert read(tmp_path, text) == {
+        "lr": 0.5,
+        "momentum": 0.5,
+        "output_dir": "2020-13-45",
+        "model": {"extra": {"STAGE1": {"NUM_BLOCKS": [4]}}},
+    }
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE_YAML)))
+def test_any_text_is_a_mapping_or_refused(tmp_path: Path, number: int) -> None:
+    try:
+        found = read(tmp_path, HOSTILE_YAML[number])
+    except UserError:
+        return
+    assert isinstance(found, dict)
