@@ -125,3 +125,22 @@ def test_a_suffix_of_something_else_is_refused(
 ) -> None:
     assert_refused(start(command, place / name), said, capsys)
     assert list(place.iterdir()) == []
+
+
+def test_a_hostile_name_in_a_folder_is_an_escape_on_the_console_and_in_the_page(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_images(place, COLORS["red"], 1)
+    (place / "000.png").rename(place / "a\x1b[2J\nb.png")
+    (place / "c\x1b[2J\nd.png").write_bytes(b"no image")
+    common = ["densenet121", "--checkpoint", "t.ckpt", "--device_target", "CPU"]
+    assert run("predict", *common, place, "--output", "rows.csv") == 1
+    assert run("embed", *common, "--images", place, "--output", "hostile.npy") == 1
+    assert run("index", "hostile.npy", "--output", "hostile") == 0
+    assert run("query", *common, place, "--index", "hostile", "--html", "page.html") == 1
+    shown, page = capsys.readouterr(), Path("page.html").read_text(encoding="utf-8")
+    for text in (shown.out, page):
+        assert r"a\x1b[2J\nb.png" in text
+        assert "\x1b" not in text
+    assert r"c\x1b[2J\nd.png" in shown.out
+    assert shown.err == ""
