@@ -12,6 +12,8 @@ import pytest
 
 from mindzoo.tests.support import launched
 from mindzoo.tests.support.trainings import tiny
+from mindzoo.utils.launch import processes
+from mindzoo.utils.launch.job_plan import HALTED
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +65,41 @@ def test_ranks_stop_with_a_checkpoint_when_their_supervisor_is_killed(colors: Pa
     assert status == -signal.SIGKILL
     assert "stopped at step" in job.log(1)
     assert len(list(tmp_path.glob("train_parallel0/output/*/0-*.ckpt"))) == 1
+
+
+def test_no_process_outlives_a_supervisor_that_is_killed_before_the_ranks_have_joined(
+    colors: Path, tmp_path: Path
+) -> None:
+    job = launched.start(tmp_path, "--ranks", 2, "--", *launched.endless(colors))
+    assert processes.wait_until(lambda: bool(list(tmp_path.rglob("rank_1.pid"))), launched.PATIENCE)
+    assert processes.is_alive(job.scheduler)
+    job.process.kill()
+    job.finish(seconds_to_vanish=10)
+    assert "epoch[0]" not in job.log()
+
+
+def test_a_killed_scheduler_ends_the_job_with_a_checkpoint_and_is_named(colors: Path, tmp_path: Path) -> None:
+    job = launched.start(tmp_path, "--ranks", 2, "--", *launched.endless(colors))
+    job.wait_for("epoch[1]")
+    killed = time.monotonic()
+    os.kill(job.scheduler, signal.SIGKILL)
+    status, printed = job.finish()
+    assert time.monotonic() - killed < 20
+    assert status == 128 + signal.SIGKILL
+    assert "launch: the scheduler failed first, ended by SIGKILL" in printed
+    assert "stopped at step" in job.log(0)
+
+
+def test_a_rank_that_a_signal_has_stopped_ends_the_job_and_is_named(colors: Path, tmp_path: Path) -> None:
+    job = launched.start(tmp_path, "--ranks", 2, "--", *launched.endless(colors))
+    job.wait_for("epoch[1]")
+    stopped = time.monotonic()
+    os.kill(job.pid(1), signal.SIGSTOP)
+    status, printed = job.finish()
+    assert time.monotonic() - stopped < 30
+    assert status == HALTED
+    assert f"launch: rank 1 stands still, a signal has stopped it: kill -CONT {job.pid(1)}" in printed
+    assert "launch: rank 1 failed first, stopped by a signal and not continued" in printed
 
 
 def test_what_the_ranks_refuse_is_the_status_of_the_job(colors: Path, tmp_path: Path) -> None:

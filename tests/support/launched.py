@@ -59,6 +59,13 @@ class LaunchedJob:
     def pid(self, rank: int) -> int:
         return int((self.log_dir / f"rank_{rank}.pid").read_text())
 
+    @property
+    def scheduler(self) -> int:
+        """The process of msrun's scheduler, once it has begun."""
+        path = self.log_dir / "scheduler.pid"
+        assert processes.wait_until(path.exists, PATIENCE)
+        return int(path.read_text())
+
     def finish(self, *, seconds_to_vanish: float = 0.0) -> tuple[int, str]:
         """Exit status and what was printed; fails where a process of the job is left after that time."""
         printed, errors = self.process.communicate(timeout=PATIENCE)

@@ -114,9 +114,13 @@ class Job:
         seconds = END_SECONDS[self.plan.nodes > 1]
         if self.cause is not None and self.cause.rank is not None:
             seconds = FAILURE_SECONDS
-        elif self.cause is not None and launcher.poll() is None and not self.signals:
-            # Without the scheduler the ranks can still save; where msrun is gone, the system has asked them.
-            processes.send(self.watch.living, signal.SIGTERM)
+        elif self.cause is not None:
+            # Without the scheduler the ranks can still save; where msrun is gone, the system has asked them. Then they
+            # look for the scheduler to take their leave.
+            if launcher.poll() is None and not self.signals:
+                processes.send(self.watch.living, signal.SIGTERM)
+            processes.wait_until(self.watch.are_done, seconds)
+            seconds = FAILURE_SECONDS
         processes.wait_until(lambda: not any(map(processes.is_alive, self.watch.rank_pids)), seconds)
         if self.cause is None:
             processes.wait_until(lambda: launcher.poll() is not None, seconds)

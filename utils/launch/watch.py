@@ -74,6 +74,11 @@ class Watch:
         for _, number, status in sorted(gone, key=lambda one: one[0]):
             self.ended[number] = KILLED if status is None else status
 
+    def are_done(self) -> bool:
+        """Whether all ranks that began have ended or said that they are done, as of now."""
+        self.look()
+        return not self.living
+
     def _note_halt(self, number: int | None, pid: int, *, halted: bool) -> None:
         if not halted or self.plan.alone:  # one rank alone makes nobody wait
             self.halted.pop(number, None)
