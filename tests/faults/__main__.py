@@ -24,12 +24,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import chain
 from pathlib import Path
 
+os.environ |= {"GLOG_v": "4"}  # of what MindSpore says of damaged files here our own sentence is enough
 runpy.run_path(str(Path(__file__).resolve().parents[2] / "utils" / "importable.py"), run_name="importable")
 
 from mindzoo.tests.faults import plan, verdicts  # noqa: E402
 from mindzoo.tests.faults.chain import Chain, References  # noqa: E402
 from mindzoo.tests.faults.verdicts import Outcome  # noqa: E402
 
+os.environ.pop("GLOG_v")
 OWN_MOUNTS = "MINDZOO_FAULTS_OWN_MOUNTS"
 
 
