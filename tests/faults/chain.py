@@ -117,7 +117,7 @@ class Chain:
 
     variant: Variant
     faults: Sequence[Fault]
-    disk: Callable[[Path], AbstractContextManager[None]] = nullcontext
+    disk: Callable[[Path], AbstractContextManager[None]] = lambda _: nullcontext()
 
     def run(self, folder: Path, seed: int, references: References) -> list[Outcome]:
         """Let the training meet the faults, and compare its end. `folder` is kept where something is wrong."""
