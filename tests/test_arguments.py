@@ -23,6 +23,7 @@ from mindzoo import cli
 from mindzoo.models import get_spec, list_models
 from mindzoo.tests.support import arguments
 from mindzoo.utils import commands
+from mindzoo.utils.cluster import hccl_tools
 from mindzoo.utils.commands import EVAL, TRAIN, Command
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.launch import launcher
@@ -36,6 +37,7 @@ SETTINGS = hypothesis.settings(
     suppress_health_check=list(HealthCheck),
     phases=(Phase.generate, Phase.shrink) if EXAMPLES else (Phase.generate,),
 )
+TOOL_FLAGS = st.sampled_from(["--visible_devices", "--server_ip", "--hccn_conf"])
 LONGEST_LINE = 300
 SECONDS = 5.0
 MEMORY = 2 << 30  # beside what the process has anyway
@@ -92,7 +94,7 @@ def check(run: Callable[[list[str]], int], argv: list[str], capfd: pytest.Captur
     assert "Traceback" not in out + err, shown
     assert max(map(len, (out + err).splitlines()), default=0) <= LONGEST_LINE, shown
     assert CONTROL.search(out + err) is None, shown
-    assert (status == 2) == err.startswith("error: "), shown
+    assert (status == 2) == err.startswith(("error: ", "usage: ")), shown
     assert listing(folder) == before, shown
     assert seconds < SECONDS, shown
 
@@ -148,3 +150,21 @@ def test_any_words_in_the_place_of_a_command_are_refused_in_a_sentence(
     words: list[str], playground: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     check(cli.main, words, capfd, playground)
+
+
+@SETTINGS
+@given(ranges=arguments.words(str), flags=st.lists(st.tuples(TOOL_FLAGS, arguments.words(str)), max_size=3))
+def test_any_arguments_of_the_maker_of_rank_tables_are_refused_in_a_sentence(
+    ranges: str, flags: list[tuple[str, str]], playground: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    check(
+        hccl_tools.hccl_tools, [word for flag in (*flags, ("--device_num", ranges)) for word in flag], capfd, playground
+    )
+
+
+@SETTINGS
+@given(files=st.lists(arguments.words(str), max_size=3))
+def test_any_files_that_are_joined_to_a_rank_table_are_refused_in_a_sentence(
+    files: list[str], playground: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    check(hccl_tools.merge_hccl, files, capfd, playground)

@@ -250,9 +250,10 @@ def test_reading_a_table_does_not_load_mindspore() -> None:
         ('{"version": ' + "9" * 5000 + "}", "holds what no table does"),
         ('{"server_list": [{"server_id": "10.0.0.5", "device": [{"device_id": "' + "9" * 5000 + '"}]}]}', "wanted a whole"),
         (json.dumps({"server_list": [{"server_id": "a", "device": [{"device_id": 0, "rank_id": 0}] * 257}]}), "257 devices"),
+        (json.dumps({"server_list": [{"server_id": "a" * 256, "device": [{"device_id": 0, "rank_id": 0}]}]}), "server_id is"),
         (" " * 10_000_001, "has more than 10,000,000 bytes"),
     ],
-    ids=["deep", "number", "text", "devices", "large"],
+    ids=["deep", "number", "text", "devices", "name", "large"],
 )  # fmt: skip
 def test_a_table_that_is_none_is_refused_in_short_lines(tmp_path: Path, text: str, part: str) -> None:
     path = tmp_path / "t.json"

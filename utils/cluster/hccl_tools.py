@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mindzoo.utils import errors
 from mindzoo.utils.cluster import addresses, rank_table
@@ -24,9 +24,15 @@ from mindzoo.utils.files import write_text
 USUAL_DEVICES, MOST_DEVICES = 8, 16  # of one server
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """What is refused, in a line that a terminal shows as it is."""
+        super().error(str(UserError(message)))
+
+
 def hccl_tools(argv: Sequence[str] | None = None) -> int:
     """Write the rank table of this server into the current folder; returns the exit status."""
-    parser = argparse.ArgumentParser(description="Write the rank table of this server into the current folder.")
+    parser = _Parser(description="Write the rank table of this server into the current folder.")
     parser.add_argument(
         "--device_num", default="[0,8)", help="logical devices from, and up to but without, of at most 16 (%(default)s)"
     )
@@ -62,7 +68,7 @@ def hccl_tools(argv: Sequence[str] | None = None) -> int:
 
 def merge_hccl(argv: Sequence[str] | None = None) -> int:
     """Write the rank table of several servers into the current folder; returns the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         description="Join rank tables of servers into one, in the order in which they are given, in the current folder."
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a table that hccl_tools.py wrote")

@@ -29,6 +29,7 @@ MAKE_ONE = "make a table with scripts/hccl_tools.py on each server, and join the
 ADDRESS_KEYS = ("host_ip", "server_ip", "pod_ip")
 MOST_FAULTS = 10  # that are listed of one table
 MOST_BYTES = 10_000_000
+LONGEST_NAME = 255  # of a server, RFC 1035
 MOST_DEVICES = 256  # of one server; the largest that we know of have 16
 
 
@@ -202,7 +203,7 @@ def _check_head(content: dict[str, Any], faults: list[str]) -> None:
 def _servers(listed: Any, faults: list[str]) -> Iterator[Server]:
     for place, server in _items(listed, "server_list", "server", faults):
         name = server.get("server_id")
-        if not isinstance(name, str) or not name.strip():
+        if not isinstance(name, str) or not 0 < len(name.strip()) <= LONGEST_NAME:
             faults.append(f"{place}.server_id is {_shown(name)}; wanted the address of the server, such as 10.0.0.5")
             name = ""
         devices = tuple(_devices(server.get("device"), f"{place}.device", faults))
