@@ -30,7 +30,7 @@ from mindzoo.utils.launch import launcher
 
 EXAMPLES = int(os.environ.get("MINDZOO_EXAMPLES", "0"))
 SETTINGS = hypothesis.settings(
-    max_examples=EXAMPLES or 60,
+    max_examples=EXAMPLES or 35,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,
