@@ -76,8 +76,8 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
         steps = data.train.steps_per_epoch
         run = RunState(spec, config, world, folder, step, rates, steps, meta, progress, **start.counts)
         if start.resumed:
-            before, auto = start.resumed, config.resume == "auto"
-            folder.take_over(before.path.parent, before.meta["step"], best=auto)
+            run.saved = str(start.resumed.path)
+            folder.take_over(start.resumed.path.parent, start.resumed.meta["step"], best=config.resume == "auto")
 
         # 4. The loop.
         with storage.uploading(config, folder.path, [folder.log_name]) as uploader:
