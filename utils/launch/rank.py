@@ -55,6 +55,8 @@ def main(path: str) -> int:
     plan.tell(own.rank, "pid", os.getpid())
     status = run(plan)
     plan.tell(own.rank, "status", status)
+    if not plan.alone and not processes.is_of_job(os.getppid(), job):
+        os._exit(status)  # msrun and its scheduler are gone: MindSpore could wait for long to take its leave of them
     return status if plan.alone or status not in STOPPED else 0
 
 
