@@ -32,6 +32,8 @@ WITH_TROUBLES = (
     "genet_res50 rmsprop",
     "glore_res50 momentum",
     "hrnet_w48 rmsprop",
+    "multigrain margin",
+    "densenet121 jitter",
 )
 WITH_DISKS = ("densenet121 momentum", "densenet121 defaults", "genet_res50 momentum", "hrnet_w48 rmsprop")
 
