@@ -23,8 +23,9 @@ from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data import class_folders as folders
 from mindzoo.utils.data import transforms
 from mindzoo.utils.data.loader import TrainData
+from mindzoo.utils.errors import UserError
 from mindzoo.utils.runtime import World
-from mindzoo.utils.training import continuity, setup, starting_point
+from mindzoo.utils.training import continuity, loop, setup, starting_point
 
 Hashes = dict[str, str]
 
@@ -276,6 +277,25 @@ def zoo_file(path: Path, source: Path, **state: np.ndarray) -> Path:
     rows = [{"name": name, "data": ms.Tensor(value)} for name, value in {**found.weights, **state}.items()]
     ms.save_checkpoint(rows, str(path))
     return path
+
+
+def test_a_folder_of_its_own_does_not_hide_a_newer_state(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends before its first file: the best of before must not stand there alone."""
+    before = tmp_path / "out" / trained.folder.name
+    shutil.copytree(trained.folder, before)
+
+    def fail(*_: object) -> None:
+        raise UserError("ended before the first step")
+
+    monkeypatch.setattr(loop, "compile_step", fail)
+    flags = ["--max_epoch", "6", "--ema_decay", "0.5", "--batch_size", "4", "--resume", "auto"]
+    assert commands.train(SPEC, training(trained.data, tmp_path / "out", *flags)) == 2
+    assert newest_run(tmp_path / "out") != before
+    found = starting_point.find(SPEC, "auto", str(tmp_path / "out"))
+    assert found is not None
+    assert (found.path.parent, found.meta["step"]) == (before, 24)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from mindzoo.utils.log import logger
 
 # What mindspore.dataset.vision.Decode reads; it refuses WebP and GIF.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
-BRING_BACK = "put the images back as they were, and go on with --resume auto"
+BRING_BACK = "put the images back, or go on with those that are there, with --resume auto"
 UNREADABLE_SUFFIXES = (".webp", ".gif", ".heic", ".avif")
 
 

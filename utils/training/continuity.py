@@ -8,11 +8,12 @@ from typing import Any
 
 import mindspore as ms
 
-from mindzoo.utils.checkpoints.checkpoint_file import Checkpoint
+from mindzoo.utils.checkpoints.checkpoint_file import BEST, Checkpoint
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.data.loader import Data, TrainData, worker_count
 from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.log import logger
+from mindzoo.utils.training.state import RunState
 
 # Keys that decide which images come when.
 ORDER_KEYS = ("batch_size", "repeats", "sampling", "seed")
@@ -66,6 +67,14 @@ def folder_to_go_on_in(found: Checkpoint | None, config: TrainConfig, data: Trai
     """
     goes_on = found and config.resume == "auto" and is_at_home(found, data)
     return found.path.parent if found and goes_on else None
+
+
+def best_elsewhere(found: Checkpoint | None, run: RunState) -> Path | None:
+    """The best checkpoint of the run that goes on with `--resume auto`, where it does so in a folder of its own."""
+    if found is None or run.config.resume != "auto" or found.path.parent.resolve() == run.folder.path.resolve():
+        return None
+    best = found.path.parent / BEST
+    return best if best.exists() else None
 
 
 def steps_here(found: Checkpoint, data: TrainData) -> int:

@@ -19,10 +19,9 @@ import numpy as np
 
 from mindzoo import __version__
 from mindzoo.utils import log, ranks
-from mindzoo.utils.checkpoints.checkpoint_file import BEST
 from mindzoo.utils.config import reading
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.files import json_line, json_text, second_name, write_text
+from mindzoo.utils.files import json_line, json_text, write_text
 from mindzoo.utils.runtime import World
 from mindzoo.utils.training import run_lock
 
@@ -52,20 +51,13 @@ class RunFolder:
             with open(self.path / METRICS, "a", encoding="utf-8") as file:
                 file.write(json_line(values))
 
-    def take_over(self, folder: Path, step: int, *, best: bool) -> None:
-        """Begin metrics.jsonl with what that of `folder`, perhaps this one, says up to `step`: the rest is done again.
-
-        Args:
-            best: take best.ckpt too.
-        """
-        if self.rank:
+    def take_history(self, folder: Path, step: int) -> None:
+        """Begin metrics.jsonl with what that of `folder`, perhaps this one, says up to `step`: the rest is done again."""
+        path = folder / METRICS
+        if self.rank or not path.exists():
             return
-        metrics = folder / METRICS
-        if metrics.exists():
-            lines = metrics.read_text(encoding="utf-8").splitlines(keepends=True)
-            write_text(self.path / METRICS, "".join(line for line in lines if _step_of(line) <= step))
-        if best and folder.resolve() != self.path.resolve() and (folder / BEST).exists():
-            second_name(folder / BEST, self.path / BEST)
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        write_text(self.path / METRICS, "".join(line for line in lines if _step_of(line) <= step))
 
     def _write(self, name: str, text: str) -> None:
         """Beside the file of an earlier run, not over it."""

@@ -6,6 +6,7 @@ Nothing is written before everything that the user gave has been checked.
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from mindspore import nn
@@ -77,11 +78,12 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
         run = RunState(spec, config, world, folder, step, rates, steps, meta, progress, **start.counts)
         if start.resumed:
             run.saved = str(start.resumed.path)
-            folder.take_over(start.resumed.path.parent, start.resumed.meta["step"], best=config.resume == "auto")
+            folder.take_history(start.resumed.path.parent, start.resumed.meta["step"])
 
         # 4. The loop.
         with storage.uploading(config, folder.path, [folder.log_name]) as uploader:
-            loop.train(run, data.train, callbacks(run, data, network, num_classes, uploader))
+            listed = callbacks(run, data, network, num_classes, uploader, continuity.best_elsewhere(start.resumed, run))
+            loop.train(run, data.train, listed)
     return run
 
 
@@ -107,10 +109,20 @@ def checkpoint_meta(spec: ModelSpec, config: TrainConfig, num_classes: int, data
 
 
 def callbacks(
-    run: RunState, data: Data, network: nn.Cell, num_classes: int, uploader: storage.Uploader | None
+    run: RunState,
+    data: Data,
+    network: nn.Cell,
+    num_classes: int,
+    uploader: storage.Uploader | None,
+    best: Path | None = None,
 ) -> list[Callback]:
-    """In the order in which they are called."""
-    checkpoints = Checkpoints(starting_point.written_by(run.spec, run.config, run.world.rank, run.folder.path))
+    """In the order in which they are called.
+
+    Args:
+        best: the best checkpoint of the run that goes on, where that is in another folder.
+    """
+    before = starting_point.written_by(run.spec, run.config, run.world.rank, run.folder.path)
+    checkpoints = Checkpoints(before, best)
     listed: list[Callback] = [ProgressLine(), EpochLine()]
     if data.evaluation and run.config.run_eval:
         listed.append(Evaluation(HitCounter(network, num_classes, run.world), data.evaluation, checkpoints))

@@ -28,10 +28,12 @@ class Checkpoints(Callback):
 
     Args:
         before: the numbered files that the run has already, the oldest first.
+        best: the best file so far, where it is in another folder. It gets a name in this one once there is a newer file:
+            alone there it would hide the newest of that folder from `--resume auto`.
     """
 
-    def __init__(self, before: Sequence[Path] = ()) -> None:
-        self.numbered = list(before)
+    def __init__(self, before: Sequence[Path] = (), best: Path | None = None) -> None:
+        self.numbered, self.best = list(before), best
         self.due = False
         self.failed = False  # the last attempt to write
         self.saved_step, self.saved_at = -1, time.monotonic()
@@ -99,6 +101,10 @@ class Checkpoints(Callback):
         self.failed = False
         self.saved_step, self.saved_at, run.saved = run.step, time.monotonic(), str(path)
         logger.info("saved %s", path)
+        if self.best is not None and run.world.rank == 0:
+            if not (run.folder.path / BEST).exists():
+                second_name(self.best, run.folder.path / BEST)
+            self.best = None
         if self.saved_at - started >= SLOW:
             logger.warning(
                 "the disk took %.0f s for it; fewer files, or another output_dir, save time", self.saved_at - started
