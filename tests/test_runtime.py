@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -120,6 +124,45 @@ def test_a_rank_outside_the_group(rank: int, size: int) -> None:
     assert str(caught.value) == f"rank is {rank} and group_size is {size}; wanted 0 <= rank < group_size"
 
 
+def wait_until_it_is_said() -> None:
+    for thread in threading.enumerate():
+        if thread.name == runtime.ASKED_TO_STOP:
+            thread.join(timeout=60)
+
+
+class SignalledFile(io.RawIOBase):
+    """A file that a signal reaches while its first line is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.written.append(bytes(data))
+        if len(self.written) == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return len(data)
+
+
+def test_a_signal_in_the_middle_of_a_line_is_said_after_it(capsys: pytest.CaptureFixture[str]) -> None:
+    file = SignalledFile()
+    handler = logging.StreamHandler(io.TextIOWrapper(io.BufferedWriter(file), encoding="utf-8"))
+    log.start()
+    log.logger.addHandler(handler)
+    try:
+        with runtime.stop_on_signals():
+            log.logger.warning("a line")
+            wait_until_it_is_said()
+            log.logger.warning("another line")
+    finally:
+        log.logger.removeHandler(handler)
+    assert b"".join(file.written).decode().splitlines() == ["a line", runtime.ASKED_TO_STOP, "another line"]
+    assert "Logging error" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_sets_the_request_and_the_second_ends_at_once(
     number: signal.Signals, capsys: pytest.CaptureFixture[str]
@@ -131,6 +174,7 @@ def test_a_signal_sets_the_request_and_the_second_ends_at_once(
         os.kill(os.getpid(), number)
         assert request
         assert request.signal == number
+        wait_until_it_is_said()
         assert capsys.readouterr().out.startswith("asked to stop: finishing this step")
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), number)

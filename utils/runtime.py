@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from mindzoo.utils.errors import UserError
 
 # Any of these in the environment means that a launcher started this process as one of several.
 LAUNCHER_VARIABLES = ("MS_ROLE", "RANK_TABLE_FILE", "OMPI_COMM_WORLD_SIZE")
+
+ASKED_TO_STOP = "asked to stop: finishing this step, then saving a checkpoint; once more ends at once"
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,8 @@ class StopRequest:
         if self.signal:
             raise KeyboardInterrupt
         self.signal = number
-        log.logger.info("asked to stop: finishing this step, then saving a checkpoint; once more ends at once")
+        # In a thread of its own: the signal may have come in the middle of a line, whose stream cannot be entered twice.
+        threading.Thread(target=log.logger.info, args=(ASKED_TO_STOP,), name=ASKED_TO_STOP).start()
 
 
 @contextmanager

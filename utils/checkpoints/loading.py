@@ -93,12 +93,14 @@ def _assign(wanted: Mapping[str, Parameter], values: Mapping[str, np.ndarray], p
         if name in values and tuple(values[name].shape) != tuple(wanted[name].shape)
     ]
     problems = [
-        f"{len(names)} {word} ({shorten(names, 2)})"  # a line each: with the path they are too long for one
+        f"{len(names)} {word} ({shorten(names, 1)})"
         for word, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", other))
         if names
     ]
     if problems:
         fitting = len(wanted) - len(missing) - len(other)
-        raise UserError(f"{path} does not fit: {fitting} of {len(wanted)} parameters match{hint}", *problems)
+        raise UserError(
+            f"{path} does not fit: {fitting} of {len(wanted)} parameters match, {', '.join(problems)}{hint}"
+        )
     for name, parameter in wanted.items():
         parameter.set_data(Tensor(np.asarray(values[name]), parameter.dtype))

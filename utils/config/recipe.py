@@ -10,7 +10,7 @@ import yaml
 from mindzoo.utils.errors import UserError
 
 MOST_BYTES = 100_000
-DEEPEST = 8  # nested values; the original's `model` of hrnet_w48 needs 5
+DEEPEST = 8  # nested values; the deepest of the original recipes needs 5
 YAML_ORG = "tag:yaml.org,2002:"
 # What a tag may be, and the node that it may stand at.
 KINDS: dict[str, type[yaml.Node]] = {
