@@ -38,9 +38,7 @@ def exit_status(run: Callable[[], object]) -> int:
     except FoundProblems:
         return 1
     except UserError as error:
-        sys.stdout.flush()
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+        return _refused(error)
     except Interrupted as error:
         log.logger.info("%s", error)
         return 128 + error.signal
@@ -53,9 +51,13 @@ def exit_status(run: Callable[[], object]) -> int:
     except OSError as error:
         if error.errno not in REFUSALS:
             raise
-        sys.stdout.flush()
-        sys.stderr.write(f"error: {error.strerror}{f': {error.filename}' if error.filename else ''}\n")
-        return 2
+        return _refused(UserError(f"{error.strerror}{f': {error.filename}' if error.filename else ''}"))
     finally:
         log.stop()
     return 0
+
+
+def _refused(error: UserError) -> int:
+    sys.stdout.flush()
+    sys.stderr.write(f"error: {error}\n")
+    return 2

@@ -30,12 +30,13 @@ def whole_file(target: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, target)
-    finally:
-        # After an error MindSpore's writer leaves a temporary file of its own, with another suffix; and where both
-        # names were links to one file the replacement did nothing.
+    except BaseException:
+        # MindSpore's writer leaves a temporary file of its own, with another suffix.
         for left in target.parent.glob(f"{glob.escape(temporary.stem)}.*"):
             with suppress(OSError):
                 left.unlink()
+        raise
+    temporary.unlink(missing_ok=True)  # where both names were links to one file the replacement did nothing
 
 
 @contextmanager

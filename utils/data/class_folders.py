@@ -58,9 +58,10 @@ class ClassFolders:
             if now == before:
                 continue
             wanted = {file for file in self.files if file.startswith(f"{name}/")}
-            for file in sorted(found ^ wanted):
-                what = "is gone" if file in wanted else "is new"
-                raise UserError(f"{self.root / file} {what} since the run listed its images; {BRING_BACK}")
+            other = min(found ^ wanted, default=None)
+            if other is not None:
+                what = "is gone" if other in wanted else "is new"
+                raise UserError(f"{self.root / other} {what} since the run listed its images; {BRING_BACK}")
             self.changed_at[name] = now
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ def surroundings(config: TrainConfig, data: TrainData) -> dict[str, Any]:
 def say_what_differs(found: Checkpoint, config: TrainConfig, data: TrainData) -> None:
     """Log what a run that goes on has another of, so that it will not end as it would have without the break."""
     before = {**{name: found.meta.get("config", {}).get(name) for name in ORDER_KEYS}, **found.meta}
-    now = {name: value for name, value in dataclasses.asdict(config).items() if name in ORDER_KEYS}
+    now = {name: getattr(config, name) for name in ORDER_KEYS}
     for name, value in {**surroundings(config, data), **now}.items():
         if before.get(name) not in (None, value):
             logger.info(
@@ -65,8 +64,9 @@ def folder_to_go_on_in(found: Checkpoint | None, config: TrainConfig, data: Trai
 
     In one folder the names of checkpoints, which have the step, must say which is newer.
     """
-    goes_on = found and config.resume == "auto" and is_at_home(found, data)
-    return found.path.parent if found and goes_on else None
+    if found is None or config.resume != "auto" or not is_at_home(found, data):
+        return None
+    return found.path.parent
 
 
 def best_elsewhere(found: Checkpoint | None, run: RunState) -> Path | None:
