@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -11,9 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from mindzoo.tests.support import launched
+from mindzoo.tests.support.launched import LaunchedJob
 
 LIMIT = 300  # seconds for anything that a process is waited for
 STEP = re.compile(r"epoch (\d+)/\d+ step (\d+)/(\d+) ")
@@ -92,19 +91,13 @@ class Job(Command):
     """`mindzoo launch` under way; the lines are its own, and those of rank 0 from its log."""
 
     def __init__(self, command: Sequence[str], cwd: Path) -> None:
-        self.cwd, self.started = cwd, time.time()
+        self.cwd, self.since = cwd, time.time()
         super().__init__(command, cwd)
 
     @property
-    def folder(self) -> Path | None:
-        """Where the job keeps its plan and the numbers of its processes; None until it is there."""
-        plans = [path for path in self.cwd.rglob("plan.json") if path.stat().st_mtime >= self.started]
-        return max(plans, key=lambda path: path.stat().st_mtime).parent if plans else None
-
-    def pid(self, rank: int) -> int:
-        """The process of a rank."""
-        assert self.folder is not None
-        return int((self.folder / f"rank_{rank}.pid").read_text())
+    def job(self) -> LaunchedJob:
+        """Its plan and processes."""
+        return LaunchedJob(self.cwd, self.process, self.since)
 
     def output(self) -> Iterator[str]:
         while self.process.poll() is None and not self._log():
@@ -114,16 +107,9 @@ class Job(Command):
             yield from self._followed(log)
         yield from super().output()
 
-    def plan(self) -> dict[str, Any]:
-        """What the job's plan.json says."""
-        assert self.folder is not None
-        return json.loads((self.folder / "plan.json").read_text())
-
     def _log(self) -> Path | None:
-        if self.folder is None:
-            return None
-        path = Path(self.plan()["ranks"][0]["log"])
-        return path if path.exists() else None
+        path = Path(self.job.plan["ranks"][0]["log"]) if self.job.plans else None
+        return path if path and path.exists() else None
 
     def _followed(self, path: Path) -> Iterator[str]:
         with path.open(errors="replace") as log:

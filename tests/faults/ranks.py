@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 from mindzoo.tests.faults.chain import Bed, Broken, Fault
 from mindzoo.tests.faults.kills import at_step
@@ -16,11 +15,11 @@ SECONDS_TO_VANISH = 15.0
 
 
 def rank_killed(job: Job, bed: Bed) -> None:
-    os.kill(job.pid(bed.random.randrange(bed.variant.ranks)), signal.SIGKILL)
+    os.kill(job.job.pid(bed.random.randrange(bed.variant.ranks)), signal.SIGKILL)
 
 
 def rank_stopped(job: Job, bed: Bed) -> None:
-    os.kill(job.pid(bed.random.randrange(bed.variant.ranks)), signal.SIGSTOP)
+    os.kill(job.job.pid(bed.random.randrange(bed.variant.ranks)), signal.SIGSTOP)
 
 
 def supervisor_killed(job: Job, bed: Bed) -> None:
@@ -28,9 +27,7 @@ def supervisor_killed(job: Job, bed: Bed) -> None:
 
 
 def scheduler_killed(job: Job, bed: Bed) -> None:
-    for pid in processes.of_job(_name(job)):
-        if b"MS_ROLE=MS_SCHED" in Path(f"/proc/{pid}/environ").read_bytes():
-            os.kill(pid, signal.SIGKILL)
+    os.kill(job.job.scheduler, signal.SIGKILL)
 
 
 def asked_to_stop(job: Job, bed: Bed) -> None:
@@ -42,7 +39,7 @@ def _fault(name: str, disturb: Callable[[Job, Bed], None]) -> Fault:
         assert isinstance(training, Job)
         at_step(training, step)
         pause(bed.random.random() * 0.05)
-        job = _name(training)
+        job = training.job.name
         disturb(training, bed)
         status = training.end()
         if not processes.wait_until(lambda: not processes.of_job(job), SECONDS_TO_VANISH):
@@ -53,13 +50,6 @@ def _fault(name: str, disturb: Callable[[Job, Bed], None]) -> Fault:
             raise Broken(f"the job did not end after {name}")
 
     return Fault(name, act)
-
-
-def _name(job: Job) -> str:
-    """What the job's processes have in their environment."""
-    environment = Path(job.plan()["ranks"][0]["env"]).read_text()
-    line = next(line for line in environment.splitlines() if line.startswith(processes.JOB_VARIABLE))
-    return line.partition("=")[2]
 
 
 KILLED = _fault("SIGKILL of a rank", rank_killed)

@@ -33,11 +33,17 @@ class LaunchedJob:
 
     cwd: Path
     process: subprocess.Popen[str]
+    since: float = 0.0  # what an earlier job left in `cwd` is older
+
+    @property
+    def plans(self) -> list[Path]:
+        """What tells where the job's processes write; empty until it has been written."""
+        return [path for path in self.cwd.rglob("plan.json") if path.stat().st_mtime >= self.since]
 
     @property
     def log_dir(self) -> Path:
         """The newest folder with a plan."""
-        return max(self.cwd.rglob("plan.json"), key=lambda path: path.stat().st_mtime).parent
+        return max(self.plans, key=lambda path: path.stat().st_mtime).parent
 
     @property
     def plan(self) -> dict[str, Any]:
@@ -51,7 +57,7 @@ class LaunchedJob:
     def wait_for(self, text: str, rank: int = 0) -> None:
         """Wait until the rank has printed the text."""
         end = time.monotonic() + PATIENCE
-        while not (list(self.cwd.rglob("plan.json")) and text in self.log(rank)):
+        while not (self.plans and text in self.log(rank)):
             assert self.process.poll() is None, self.process.communicate()
             assert time.monotonic() < end, self.log(rank)[-2000:]
             time.sleep(0.1)
@@ -66,11 +72,16 @@ class LaunchedJob:
         assert processes.wait_until(path.exists, PATIENCE)
         return int(path.read_text())
 
+    @property
+    def name(self) -> str:
+        """What all processes of the job have in their environment."""
+        environment = Path(self.plan["ranks"][0]["env"]).read_text()
+        return next(line for line in environment.splitlines() if line.startswith(processes.JOB_VARIABLE)).split("=")[1]
+
     def finish(self, *, seconds_to_vanish: float = 0.0) -> tuple[int, str]:
         """Exit status and what was printed; fails where a process of the job is left after that time."""
         printed, errors = self.process.communicate(timeout=PATIENCE)
-        environment = Path(self.plan["ranks"][0]["env"]).read_text()
-        name = next(line for line in environment.splitlines() if line.startswith(processes.JOB_VARIABLE)).split("=")[1]
+        name = self.name
         assert processes.wait_until(lambda: not processes.of_job(name), seconds_to_vanish)
         assert errors == ""
         return self.process.returncode, printed
