@@ -11,7 +11,7 @@ from mindzoo import cli
 from mindzoo.models import get_spec, list_models
 from mindzoo.utils import commands
 from mindzoo.utils.commands import Command
-from mindzoo.utils.config.keys import PreprocessingKeys
+from mindzoo.utils.config.image_keys import PreprocessingKeys
 from mindzoo.utils.config.reading import Loaded, key
 from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.storage import INPUTS

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from mindzoo.utils.config.keys import CheckpointKeys, EvalConfig, ExportConfig, PreprocessingKeys, TrainConfig
+from mindzoo.utils.config.image_keys import PreprocessingKeys
+from mindzoo.utils.config.keys import CheckpointKeys, EvalConfig, ExportConfig, TrainConfig
 from mindzoo.utils.config.reading import Aliases
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.records import EpochRecord, Evaluated

@@ -5,14 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mindzoo.models.genet_res50.constants import GATHERS
-from mindzoo.utils.config.keys import (
-    MOST_EPOCHS,
-    MOST_PIXELS,
-    EvalConfig,
-    ExportConfig,
-    ShorterSideKeys,
-    TrainConfig,
-)
+from mindzoo.utils.config.image_keys import MOST_PIXELS, ShorterSideKeys
+from mindzoo.utils.config.keys import MOST_EPOCHS, EvalConfig, ExportConfig, TrainConfig
 from mindzoo.utils.config.reading import key
 
 LINEAR = ("decay_mode", ("linear",))

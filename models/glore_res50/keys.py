@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mindzoo.models.glore_res50.constants import UNITS, WEIGHT_INITS
-from mindzoo.utils.config.keys import EvalConfig, ExportConfig, ShorterSideKeys, TrainConfig
+from mindzoo.utils.config.image_keys import ShorterSideKeys
+from mindzoo.utils.config.keys import EvalConfig, ExportConfig, TrainConfig
 from mindzoo.utils.config.reading import key
 
 LINEAR = ("lr_decay_mode", ("Linear",))

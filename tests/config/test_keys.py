@@ -8,14 +8,8 @@ from dataclasses import asdict, fields
 import pytest
 
 from mindzoo.utils.config import reading
-from mindzoo.utils.config.keys import (
-    CHECKPOINT_ALIASES,
-    TRAIN_ALIASES,
-    EvalConfig,
-    ExportConfig,
-    PreprocessingKeys,
-    TrainConfig,
-)
+from mindzoo.utils.config.image_keys import PreprocessingKeys
+from mindzoo.utils.config.keys import CHECKPOINT_ALIASES, TRAIN_ALIASES, EvalConfig, ExportConfig, TrainConfig
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.inference.keys import PredictConfig
 

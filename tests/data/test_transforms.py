@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mindzoo.utils.config.keys import IMAGENET_MEAN, IMAGENET_STD, EvalConfig, TrainConfig
+from mindzoo.utils.config.image_keys import IMAGENET_MEAN, IMAGENET_STD
+from mindzoo.utils.config.keys import EvalConfig, TrainConfig
 from mindzoo.utils.data.transforms import Preprocessing, evaluation_operations, load_image, training_operations
 from mindzoo.utils.errors import UserError
 

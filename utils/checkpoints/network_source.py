@@ -45,7 +45,7 @@ def read_source(spec: ModelSpec, path: Path, loaded: Loaded[Any]) -> Source:
     given = {name: value for name, value in dataclasses.asdict(loaded.config).items() if name in loaded.given}
     options = {name: given[name] for name in spec.options if name in given}
     recorded = content.meta.get("preprocessing") or Preprocessing.from_config(spec.eval_config()).to_dict()
-    wanted: dict[str, Any] = {name: given[name] for name in recorded if name in given}
+    wanted = {field.name: given[field.name] for field in dataclasses.fields(Preprocessing) if field.name in given}
     if "image_size" in wanted:
         wanted["image_size"] = loaded.config.image_size
     plan = network_plan.plan_network(spec, content, options=options)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mindzoo.utils.config.image_keys import BadImageKeys, PreprocessingKeys, TrainDataKeys
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.errors import UserError
 
@@ -18,10 +19,7 @@ CHECKPOINT_ALIASES = {"eval_data_path": "eval_data_dir", "config": "config_path"
 RMSPROP = ("optimizer", ("rmsprop",))
 THOR = ("optimizer", ("thor",))
 DEVICES = ("auto", "Ascend", "GPU", "CPU")
-MOST_PIXELS = 4096  # per side
 MOST_EPOCHS = 1_000_000
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
@@ -70,86 +68,6 @@ class StorageKeys:
     train_url: str = key(
         "",
         "stands in for output_dir; a bucket gets the results at every checkpoint and at the end, and so does a folder that output_dir is given beside",
-    )
-
-
-@dataclass(frozen=True)
-class PreprocessingKeys:
-    """Preprocessing of evaluation images; where a checkpoint is given, what it records, unless a key is given"""
-
-    image_size: tuple[int, ...] = key(
-        (224, 224), "height,width of the network's input; one number means both", minimum=1, maximum=MOST_PIXELS
-    )
-    crop_pct: float = key(
-        0.875, "the centre crop's share of the resized image: 224 of 256 by default", minimum=0.01, maximum=1
-    )
-    resize_mode: str = key(
-        "square",
-        "square: resize to exactly the size, not keeping the aspect ratio; shorter: resize the shorter side",
-        choices=("square", "shorter"),
-    )
-    mean: tuple[float, ...] = key(IMAGENET_MEAN, "mean of the three channels, of values in 0..1")
-    std: tuple[float, ...] = key(
-        IMAGENET_STD, "standard deviation of the three channels, of values in 0..1", minimum=1e-6
-    )
-
-    def __post_init__(self) -> None:
-        if len(self.image_size) == 1:
-            object.__setattr__(self, "image_size", self.image_size * 2)
-        if len(self.image_size) != 2:
-            raise UserError(f"image_size has {len(self.image_size)} numbers; wanted height,width")
-        for name in ("mean", "std"):
-            if len(getattr(self, name)) != 3:
-                raise UserError(f"{name} has {len(getattr(self, name))} numbers; wanted three, for red, green, blue")
-
-
-@dataclass(frozen=True)
-class ShorterSideKeys(PreprocessingKeys):
-    """Preprocessing of evaluation images; the original resizes the shorter side"""
-
-    resize_mode: str = key(
-        "shorter",
-        "square: resize to exactly the size, not keeping the aspect ratio; shorter: resize the shorter side",
-        choices=("square", "shorter"),
-    )
-
-
-@dataclass(frozen=True)
-class TrainDataKeys:
-    """Training data"""
-
-    data_dir: str = key("", "folder with one folder of images per class; or a folder that holds only train/ and val/")
-    eval_data_dir: str = key(
-        "", "class folders to evaluate on while training; a folder val/ beside the training folder is compared anyway"
-    )
-    num_classes: int = key(
-        0, "outputs of the classifier; 0: as many as there are class folders", minimum=0, maximum=1_000_000
-    )
-    batch_size: int = key(32, "images per rank and step", minimum=1)
-    workers: int = key(0, "threads that read images; 0: chosen from the number of cores", minimum=0)
-    crop_scale: tuple[float, ...] = key(
-        (0.08, 1.0), "smallest,largest share of the image's area in a random crop", minimum=1e-4, maximum=1
-    )
-    crop_ratio: tuple[float, ...] = key(
-        (0.75, 1.333), "smallest,largest width:height of a random crop", minimum=0.01, maximum=100
-    )
-    flip_prob: float = key(0.5, "probability of a horizontal flip", minimum=0, maximum=1)
-    color_jitter: tuple[float, ...] = key(
-        (),
-        "random change of brightness,contrast,saturation, each up to that share; empty for none",
-        minimum=0,
-        maximum=1,
-    )
-    repeats: int = key(
-        1,
-        "times each image is in a batch, every time with other random changes; batch_size must be a multiple of it, and an epoch has as many batches as without",
-        minimum=1,
-    )
-    auto_augment: bool = key(False, "one random policy of AutoAugment's for ImageNet per image")
-    sampling: str = key(
-        "uniform",
-        "which images an epoch draws; uniform: each once; balanced: as many of each class; square_root: halfway between",
-        choices=("uniform", "balanced", "square_root"),
     )
 
 
@@ -371,7 +289,7 @@ class ClassNameKeys:
 
 
 @dataclass(frozen=True)
-class EvalConfig(CheckpointKeys, ClassNameKeys, PreprocessingKeys, StorageKeys, RanksKeys, RecipeKeys):
+class EvalConfig(CheckpointKeys, ClassNameKeys, PreprocessingKeys, BadImageKeys, StorageKeys, RanksKeys, RecipeKeys):
     """Evaluation"""
 
     checkpoint: str = key("", "checkpoint file, or a folder of which every checkpoint is evaluated, newest first")

@@ -12,7 +12,8 @@ import numpy as np
 from mindspore.dataset import vision
 from PIL import Image
 
-from mindzoo.utils.config.keys import PreprocessingKeys, TrainConfig
+from mindzoo.utils.config.image_keys import PreprocessingKeys
+from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.errors import UserError
 
 JPEG = b"\xff\xd8"  # how such a file begins
@@ -27,6 +28,7 @@ class Preprocessing:
     resize_mode: str  # "square" or "shorter"
     mean: tuple[float, ...]  # of values in 0..1
     std: tuple[float, ...]
+    orientation: str = "stored"  # or "exif"; files of before have no word on it
 
     @classmethod
     def from_config(cls, config: PreprocessingKeys) -> Preprocessing:

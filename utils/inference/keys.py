@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mindzoo.utils.config.keys import CheckpointKeys, ClassNameKeys, DeviceKeys, PreprocessingKeys, RecipeKeys
+from mindzoo.utils.config.image_keys import PreprocessingKeys
+from mindzoo.utils.config.keys import CheckpointKeys, ClassNameKeys, DeviceKeys, RecipeKeys
 from mindzoo.utils.config.reading import key
 
 

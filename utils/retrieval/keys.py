@@ -8,7 +8,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from mindzoo.utils.config.keys import CheckpointKeys, ClassNameKeys, DeviceKeys, PreprocessingKeys, RecipeKeys
+from mindzoo.utils.config.image_keys import PreprocessingKeys
+from mindzoo.utils.config.keys import CheckpointKeys, ClassNameKeys, DeviceKeys, RecipeKeys
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.spec import ModelSpec
