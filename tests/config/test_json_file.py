@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mindzoo.utils.errors import LONGEST_LINE, UserError
-from mindzoo.utils.json_file import DEEPEST, MOST_BYTES, parse_json, read_json
+from mindzoo.utils.config.json_file import DEEPEST, MOST_BYTES, parse_json, read_json
 
 
 def read(path: Path, text: str | bytes, **more: str) -> object:
