@@ -14,6 +14,7 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from mindzoo.utils.checkpoints import checkpoint_file, network_plan
+from mindzoo.utils.checkpoints.checkpoint_facts import checkpoint_facts
 from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.data.loader import worker_count
 from mindzoo.utils.data.transforms import Preprocessing, load_image
@@ -107,15 +108,10 @@ def source_facts(spec: ModelSpec, made_from: Source, network: nn.Cell, which: st
     held = network.parameters_dict()
     values = {option: float(held[parameter].asnumpy()) for option, parameter in spec.parameter_options.items()}
     options = {**made_from.plan.options, **values}
-    averaged = which == "averaged" and bool(made_from.checkpoint.averaged)
     return {
         "network": spec.name,
         "options": {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()},
-        "checkpoint": {
-            "file": str(made_from.checkpoint.path),
-            "sha256": checkpoint_file.sha256(made_from.checkpoint.path),
-            "weights": "averaged" if averaged else "raw",
-        },
+        "checkpoint": checkpoint_facts(made_from.checkpoint, which),
         "preprocessing": made_from.preprocessing.to_dict(),
     }
 
