@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from mindzoo.utils.errors import LONGEST_LINE, UserError, fitted, nearest, shorten
@@ -54,6 +56,12 @@ def test_a_line_of_many_words_loses_its_own_middle() -> None:
     assert shown.startswith("from here")
     assert shown.endswith("to the end")
     assert len(shown) <= LONGEST_LINE
+
+
+def test_a_line_of_a_million_long_words_is_cut_at_once() -> None:
+    started = time.monotonic()
+    assert len(fitted(("x" * 100 + " ") * 1_000_000)) <= LONGEST_LINE
+    assert time.monotonic() - started < 2
 
 
 def test_interrupted_knows_its_signal() -> None:

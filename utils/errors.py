@@ -11,6 +11,7 @@ _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2
 
 LONGEST_LINE = 280
 SHORT_WORD = 40  # that is shown whole in any case
+LONGEST_READ = 10_000  # characters whose words are looked at: the time this takes grows with the square
 
 
 class UserError(Exception):
@@ -36,6 +37,8 @@ def _escape(found: re.Match[str]) -> str:
 
 def fitted(line: str) -> str:
     """The line in at most LONGEST_LINE characters: what is long in it, a value mostly, keeps its beginning and its end."""
+    if len(line) > LONGEST_READ:
+        line = _without_middle(line, LONGEST_READ)
     while (excess := len(line) - LONGEST_LINE) > 0:
         longest = max(line.split(), key=len, default="")
         if len(longest) <= SHORT_WORD:

@@ -15,6 +15,7 @@ import pytest
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.rank_tables import table, write
 from mindzoo.utils.cluster import rank_table
+from mindzoo.utils.cluster.hccl_tools import merge
 
 CONF = "".join(f"address_{n}=192.168.100.{n + 1}\nnetmask_{n}=255.255.255.0\n" for n in range(16))
 # Like the real one: the first line of the answer for device 4 is ipaddr:192.168.200.4.
@@ -252,6 +253,38 @@ def test_a_file_with_a_fault_is_not_merged() -> None:
     done = run("merge_hccl.py", "a.json")
     assert done.returncode == 2
     assert done.stderr.startswith("error: the rank table a.json has a fault:\n  group_list is of the old format")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty"),
+        ("[" * 100_000, "nests more than 50 levels deep"),
+        ('{"server_list": ' + "9" * 5000 + "}", "holds a number of 5,000 characters"),
+    ],
+)
+def test_what_is_no_table_is_not_merged(text: str, said: str) -> None:
+    write(Path("good.json"), table("10.0.0.5"))
+    write(Path("bad.json"), text)
+    done = run("merge_hccl.py", "good.json", "bad.json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: the rank table bad.json {said}; make a table with scripts/hccl_tools.py")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_table_is_read_once_so_that_it_may_come_through_a_pipe() -> None:
+    write(Path("one.json"), table("10.0.0.5"))
+    with subprocess.Popen(["cat", "one.json"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        found = merge([Path(f"/dev/fd/{process.stdout.fileno()}")])
+    assert found == table("10.0.0.5")
+
+
+def test_of_many_faults_of_tables_together_ten_are_listed() -> None:
+    for number, name in enumerate(("a.json", "b.json")):
+        write(Path(name), table(f"10.0.0.{number}", count=16))
+    lines = run("merge_hccl.py", "a.json", "b.json").stderr.splitlines()
+    assert [len(lines), lines[-1]] == [12, "  and 6 more"]
 
 
 @pytest.mark.parametrize("script", ["hccl_tools.py", "merge_hccl.py"])

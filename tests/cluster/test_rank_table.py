@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.rank_tables import table, write
 from mindzoo.utils.cluster import rank_table
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import LONGEST_LINE, UserError
 
 TWO = ("10.0.0.5", "10.0.0.6")
 Content = dict[str, Any]
@@ -154,7 +155,10 @@ def test_many_faults_are_counted_and_ten_are_listed(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ('{"version": "1.0",}', "is not JSON: "),
-        ("", "is not JSON: Expecting value at line 1, column 1; make a table with scripts/hccl_tools.py"),
+        ("", "is empty; make a table with scripts/hccl_tools.py"),
+        (" \n", "is empty; make a table with scripts/hccl_tools.py"),
+        ('{"version": "1.0" // as ever', "is not JSON: Expecting ',' delimiter at line 1, column 19; "),
+        ('{"status": "completed", "status": "initializing"}', 'holds the key "status" twice; '),
     ],
 )
 def test_a_file_that_is_not_json(tmp_path: Path, text: str, said: str) -> None:
@@ -168,7 +172,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for path, said in (
         (tmp_path / "none.json", "there is no rank table"),
         (tmp_path, "cannot read the rank table"),
-        (tmp_path / "t.json", "is not text"),
+        (tmp_path / "t.json", "is not text in UTF-8"),
     ):
         with pytest.raises(UserError, match=said):
             rank_table.read_table(path)
@@ -243,22 +247,54 @@ def test_reading_a_table_does_not_load_mindspore() -> None:
     assert done.stdout == "[]\n"
 
 
+def one_server(**values: Any) -> str:
+    server = {"server_id": "10.0.0.5", "device": [{"device_id": 0, "rank_id": 0}], **values}
+    return json.dumps({"server_list": [server]})
+
+
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("[" * 100_000, "holds what no table does"),
-        ('{"version": ' + "9" * 5000 + "}", "holds what no table does"),
-        ('{"server_list": [{"server_id": "10.0.0.5", "device": [{"device_id": "' + "9" * 5000 + '"}]}]}', "wanted a whole"),
-        (json.dumps({"server_list": [{"server_id": "a", "device": [{"device_id": 0, "rank_id": 0}] * 257}]}), "257 devices"),
-        (json.dumps({"server_list": [{"server_id": "a" * 256, "device": [{"device_id": 0, "rank_id": 0}]}]}), "server_id is"),
+        ("[" * 100_000, "nests more than 50 levels deep"),
+        ('{"a": ' * 900 + "1" + "}" * 900, "nests more than 50 levels deep"),
+        ('{"version": ' + "9" * 5000 + "}", "holds a number of 5,000 characters"),
+        ('{"version": 1e999}', "holds the number 1e999, which is too large"),
+        (one_server(device=[{"device_id": "9" * 5000, "rank_id": 0}]), "device_id is \"9999"),
+        (one_server(device=[{"device_id": 10**99, "rank_id": 0}]), "device_id is 1000"),
+        (one_server(device=[{"device_id": 0, "rank_id": 2**70}]), "rank_id is 1180"),
+        (one_server(device=[{"device_id": 0, "rank_id": 0}] * 257), "lists 257 devices; wanted 256 at most"),
+        (one_server(device={"0": [[]]}), "device is an object; wanted a list"),
+        (one_server(device=[{"device_id": [0], "rank_id": {}}]), "device_id is [0]; wanted a whole number"),
+        (one_server(device=[{"device_id": 0, "rank_id": 0, "device_ip": ["10.0.0.5"]}]), "which is no IP address"),
+        (one_server(device=[{"device_id": 0, "rank_id": 0, "device_ip": "::1%" + "x" * 99}]), "which is no IP address"),
+        (one_server(device=[{"device_id": 0, "rank_id": 0, "device_ip": "::1%a\nb"}]), "which is no IP address"),
+        (one_server(server_id="a" * 256), "server_id is"),
+        (one_server(server_id=["10.0.0.5"]), "server_id is [\"10.0.0.5\"]; wanted the address"),
+        (json.dumps({"server_list": [{}] * 20_001}), "server_list has 20,001 servers; wanted 20,000 at most"),
+        (json.dumps({"server_list": [0], "version": [[["1.0"]]], "status": {}}), "has 3 faults"),
         (" " * 10_000_001, "has more than 10,000,000 bytes"),
     ],
-    ids=["deep", "number", "text", "devices", "name", "large"],
 )  # fmt: skip
 def test_a_table_that_is_none_is_refused_in_short_lines(tmp_path: Path, text: str, part: str) -> None:
     path = tmp_path / "t.json"
     path.write_text(text)
+    started = time.monotonic()
     with pytest.raises(UserError) as caught:
         rank_table.read_table(path)
     assert part in str(caught.value)
-    assert max(map(len, str(caught.value).splitlines())) < 300
+    assert max(map(len, str(caught.value).splitlines())) <= LONGEST_LINE + 2
+    assert time.monotonic() - started < 2
+
+
+def test_a_table_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    assert rank_table.read_table(write(tmp_path / "t.json", "\ufeff" + json.dumps(table(*TWO)))).world_size == 4
+
+
+def test_names_of_servers_are_looked_up_for_some_seconds_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rank_table, "SECONDS_FOR_NAMES", 0.0)
+    found = loaded(tmp_path, *(f"server-{number}.invalid" for number in range(200)))
+    started = time.monotonic()
+    with pytest.raises(UserError, match=r"which is no server of the rank table .* and 195 more\)") as caught:
+        rank_table.local_server(found)
+    assert len(str(caught.value)) <= LONGEST_LINE
+    assert time.monotonic() - started < 10

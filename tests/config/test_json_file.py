@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mindzoo.utils.errors import LONGEST_LINE, UserError
 from mindzoo.utils.config.json_file import DEEPEST, MOST_BYTES, parse_json, read_json
+from mindzoo.utils.errors import LONGEST_LINE, UserError
 
 
 def read(path: Path, text: str | bytes, **more: str) -> object:
@@ -17,7 +17,9 @@ def read(path: Path, text: str | bytes, **more: str) -> object:
     return read_json(path, "table", "make it again", **more)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("content", [[], {}, None, 1, -0.5, 2**64, "ü", {"a": [1, {"b": True}]}, [[]] * 9])
+@pytest.mark.parametrize(
+    "content", [[], {}, None, 1, -0.5, 2**64, "ü", {"a": [1, {"b": True}]}, [[]] * 9, "\U0001f600"]
+)
 def test_what_is_json_is_read_as_json_does(tmp_path: Path, content: object) -> None:
     for text in (json.dumps(content), f"\ufeff{json.dumps(content)}\r\n"):
         assert read(tmp_path / "t.json", text) == content
@@ -41,6 +43,7 @@ def test_what_is_json_is_read_as_json_does(tmp_path: Path, content: object) -> N
         ("[-Infinity]", "the table {} holds -Infinity, which is no number in JSON"),
         ('{"a\\u0007": 1, "a\\u0007": 2}', 'the table {} holds the key "a\\x07" twice'),
         (b"\xff\xfe[\0]\0", "the table {} is not text in UTF-8"),
+        ('["\\ud800"]', "the table {} holds half of a character, a lone surrogate; make it again"),
         (b'["\xe9"]', "the table {} is not text in UTF-8"),
         (" " * (MOST_BYTES + 1), "the table {} has more than 10,000,000 bytes; is it another file? make it again"),
     ],
@@ -70,7 +73,7 @@ def test_places_that_hold_no_file(tmp_path: Path) -> None:
 
 
 def test_names_of_files_keep_their_bytes(tmp_path: Path) -> None:
-    assert read(tmp_path / "t.json", b'["\xe9"]', errors="surrogateescape") == ["\udce9"]
+    assert read(tmp_path / "t.json", b'["\xe9", "\\udce9"]', errors="surrogateescape") == ["\udce9", "\udce9"]
 
 
 def test_a_line_says_what_is_wrong_with_it() -> None:

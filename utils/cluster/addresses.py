@@ -68,8 +68,11 @@ def read_hccn_conf(path: Path = HCCN_CONF) -> dict[int, str]:
 
 def is_ip(value: Any) -> bool:
     """Whether `value` is the text of an IPv4 or IPv6 address."""
+    # By itself `ipaddress` takes anything of any length behind the % of an IPv6 address.
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9A-Fa-f:.]{1,45}(%[\w.-]{1,15})?", value, re.ASCII):
+        return False
     try:
-        ipaddress.ip_address(value if isinstance(value, str) else "")
+        ipaddress.ip_address(value)
     except ValueError:
         return False
     return True

@@ -171,15 +171,16 @@ def merge(files: Sequence[Path]) -> dict[str, Any]:
     """
     servers = []
     for path in files:
-        rank_table.read_table(path)
-        servers += rank_table.read_json(path)["server_list"]
+        content = rank_table.read_content(path)
+        rank_table.checked(path, content)
+        servers += content["server_list"]
     for rank, device in enumerate(device for server in servers for device in server["device"]):
         device["rank_id"] = str(rank)
     table = _table(servers)
     faults = rank_table.faults_of(table)
     if faults:
         names = ", ".join(map(str, files))
-        raise UserError(f"the table of {names} together would have faults:", *faults)
+        raise UserError(f"the table of {names} together would have faults:", *rank_table.first_faults(faults))
     return table
 
 

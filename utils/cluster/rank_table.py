@@ -16,21 +16,25 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mindzoo.utils.cluster import addresses
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.config.json_file import read_json
+from mindzoo.utils.errors import UserError, shorten
 
 VERSIONS = ("1.0", "1.2")  # 1.2 is that of servers joined to a super pod
 MAKE_ONE = "make a table with scripts/hccl_tools.py on each server, and join them with scripts/merge_hccl.py"
 ADDRESS_KEYS = ("host_ip", "server_ip", "pod_ip")
 MOST_FAULTS = 10  # that are listed of one table
-MOST_BYTES = 10_000_000
 LONGEST_NAME = 255  # of a server, RFC 1035
 MOST_DEVICES = 256  # of one server; the largest that we know of have 16
+MOST_SERVERS = 20_000
+LARGEST_NUMBER = 10**10
+SECONDS_FOR_NAMES = 10.0  # in which servers' names are looked up
 
 
 @dataclass(frozen=True)
@@ -83,39 +87,35 @@ def read_table(path: str | Path) -> RankTable:
     Raises:
         UserError: the file cannot be read, is not JSON, or has faults; each is a line with its place in the file.
     """
-    path = Path(path)
-    servers, faults = parse(read_json(path))
+    return checked(Path(path), read_content(Path(path)))
+
+
+def checked(path: Path, content: Any) -> RankTable:
+    """The rank table at `path`, whose content was read.
+
+    Raises:
+        UserError: it has faults.
+    """
+    servers, faults = parse(content)
     if faults:
-        listed = [*faults[:MOST_FAULTS], *([f"and {len(faults) - MOST_FAULTS} more"] if faults[MOST_FAULTS:] else [])]
         count = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise UserError(f"the rank table {path} has {count}:", *listed)
+        raise UserError(f"the rank table {path} has {count}:", *first_faults(faults))
     return RankTable(path, servers)
 
 
-def read_json(path: Path) -> Any:
+def read_content(path: Path) -> Any:
     """The content of a rank table that is not checked yet.
 
     Raises:
-        UserError: the file cannot be read or is not JSON.
+        UserError: the file cannot be read, or see `read_json`.
     """
-    try:
-        with open(path, "rb") as file:
-            text = file.read(MOST_BYTES + 1)
-        if len(text) > MOST_BYTES:
-            raise UserError(f"the rank table {path} has more than {MOST_BYTES:,} bytes; is it another file? {MAKE_ONE}")
-        return json.loads(text.decode("utf-8-sig"))
-    except FileNotFoundError:
-        raise UserError(f"there is no rank table {path}; {MAKE_ONE}") from None
-    except OSError as error:
-        raise UserError(f"cannot read the rank table {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"the rank table {path} is not text; {MAKE_ONE}") from None
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"the rank table {path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}; {MAKE_ONE}"
-        ) from None
-    except (RecursionError, ValueError):  # nested by the thousand, or a number of thousands of digits
-        raise UserError(f"the rank table {path} holds what no table does; {MAKE_ONE}") from None
+    return read_json(path, "rank table", MAKE_ONE)
+
+
+def first_faults(faults: Sequence[str]) -> list[str]:
+    """Those that are shown, and how many more there are."""
+    more = len(faults) - MOST_FAULTS
+    return [*faults[:MOST_FAULTS], *([f"and {more} more"] if more > 0 else [])]
 
 
 def faults_of(content: Any) -> list[str]:
@@ -146,7 +146,7 @@ def local_server(table: RankTable, node_rank: int | None = None, hccn_conf: Path
     what = (
         f"SERVER_ID is {named}" if named else f"this machine is {' or '.join([socket.gethostname(), *addresses.own()])}"
     )
-    listed = ", ".join(server.address for server in table.servers)
+    listed = shorten(server.address for server in table.servers)
     which = "several servers" if found else "no server"
     raise UserError(
         f"{what}, which is {which} of the rank table {table.path} ({listed}); "
@@ -160,9 +160,20 @@ def _servers_here(table: RankTable, named: str, hccn_conf: Path) -> list[int]:
     if named:
         return [number for number, server in servers if named in (server.server_id, server.address)]
     own_devices = set(addresses.read_hccn_conf(hccn_conf).values())
-    return [number for number, server in servers if addresses.is_own(server.address)] or [
+    return _with_own_address(table) or [
         number for number, server in servers if own_devices & {device.device_ip for device in server.devices}
     ]
+
+
+def _with_own_address(table: RankTable) -> list[int]:
+    """Numbers are compared first: to look a name up can take seconds."""
+    places = [server.address for server in table.servers]
+    found = {number for number, place in enumerate(places) if addresses.is_ip(place) and addresses.is_own(place)}
+    until = time.monotonic() + SECONDS_FOR_NAMES
+    for number, place in enumerate(places):
+        if not addresses.is_ip(place) and time.monotonic() < until and addresses.is_own(place):
+            found.add(number)
+    return sorted(found)
 
 
 def _numbered(table: RankTable, number: int, found: str) -> int:
@@ -183,7 +194,10 @@ def parse(content: Any) -> tuple[tuple[Server, ...], list[str]]:
     if "server_list" not in content:
         return (), [f"server_list is missing; is this another kind of file? {MAKE_ONE}"]
     _check_head(content, faults)
-    servers = tuple(_servers(content["server_list"], faults))
+    listed = content["server_list"]
+    if isinstance(listed, list) and len(listed) > MOST_SERVERS:
+        return (), [f"server_list has {len(listed):,} servers; wanted {MOST_SERVERS:,} at most; {MAKE_ONE}"]
+    servers = tuple(_servers(listed, faults))
     if not faults:
         faults += [*_count_faults(content, servers), *_address_faults(servers), *_rank_faults(servers)]
     return servers, faults
@@ -319,7 +333,7 @@ def _whole(value: Any) -> int | None:
     """The number from 0 that an int or a text is; None for anything else."""
     if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,10}\s*", value):
         return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST_NUMBER else None
 
 
 def _kind(value: Any) -> str:

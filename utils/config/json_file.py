@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,10 +14,23 @@ MOST_BYTES = 10_000_000
 DEEPEST = 50  # lists and objects in each other
 LONGEST_NUMBER = 100  # characters
 LONGEST_KEY = 60  # that is shown
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def read_json(path: Path, what: str, hint: str, *, most: int = MOST_BYTES, errors: str = "strict") -> Any:
-    """The content of a JSON file in UTF-8, with or without a byte order mark.
+    """The content of a JSON file; the arguments are those of `read_text`.
+
+    Raises:
+        UserError: see `read_text` and `parse_json`.
+    """
+    try:
+        return parse_json(read_text(path, what, hint, most=most, errors=errors))
+    except ValueError as error:
+        raise UserError(f"the {what} {path} {error}; {hint}") from None
+
+
+def read_text(path: Path, what: str, hint: str, *, most: int = MOST_BYTES, errors: str = "strict") -> str:
+    """The content of a file in UTF-8, with or without a byte order mark.
 
     Args:
         what: the file is, for the sentence: "rank table".
@@ -25,22 +39,23 @@ def read_json(path: Path, what: str, hint: str, *, most: int = MOST_BYTES, error
         errors: how to decode what is no UTF-8; "surrogateescape" keeps the bytes, as names of files need it.
 
     Raises:
-        UserError: it is missing, cannot be read, is empty, too large, no JSON, or see `parse_json`.
+        UserError: it is missing, cannot be read, is empty, too large, or no text.
     """
     try:
         with open(path, "rb") as file:
             raw = file.read(most + 1)
         if len(raw) > most:
             raise UserError(f"the {what} {path} has more than {most:,} bytes; is it another file? {hint}")
-        return parse_json(raw.decode("utf-8-sig", errors))
+        text = raw.decode("utf-8-sig", errors)
     except FileNotFoundError:
         raise UserError(f"there is no {what} {path}; {hint}") from None
     except OSError as error:
         raise UserError(f"cannot read the {what} {path}: {error.strerror or error}; {hint}") from None
     except UnicodeDecodeError:
         raise UserError(f"the {what} {path} is not text in UTF-8; {hint}") from None
-    except ValueError as error:
-        raise UserError(f"the {what} {path} {error}; {hint}") from None
+    if not text.strip():
+        raise UserError(f"the {what} {path} is empty; {hint}")
+    return text
 
 
 def parse_json(text: str) -> Any:
@@ -61,8 +76,20 @@ def parse_json(text: str) -> Any:
     for _ in range(DEEPEST):
         level = [inner for value in level for inner in _inside(value)]
         if not level:
-            return content
-    raise _too_deep()
+            break
+    else:
+        raise _too_deep()
+    if _HALF.search(text):
+        _check_whole(content)
+    return content
+
+
+def _check_whole(content: Any) -> None:
+    """Refuse what no file could be written with; a byte of a name that is no UTF-8 is not of that kind."""
+    try:
+        json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise ValueError("holds half of a character, a lone surrogate") from None
 
 
 def _inside(value: Any) -> Any:

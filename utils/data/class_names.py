@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from mindzoo.utils.config.json_file import parse_json, read_text
 from mindzoo.utils.errors import UserError
 
 
@@ -16,15 +16,8 @@ def read_class_names(path: Path, outputs: int) -> list[str]:
     """
     if not path.is_file():
         raise UserError(f"classes is {path}, which is {'a folder' if path.is_dir() else 'missing'}; wanted a file")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is not UTF-8; wanted class names in that encoding") from None
     wanted = f"wanted {outputs} names, one for each output of the network"
-    if not text.strip():
-        raise UserError(f"{path} is empty; {wanted}")
+    text = read_text(path, "file of class names", wanted)
     kind, names = ("entry", _listed(path, text)) if path.suffix == ".json" else ("line", text.rstrip().split("\n"))
     place: dict[str, int] = {}
     for number, name in enumerate(map(str.strip, names), 1):
@@ -39,10 +32,11 @@ def read_class_names(path: Path, outputs: int) -> list[str]:
 
 
 def _listed(path: Path, text: str) -> list[str]:
+    wanted = 'wanted JSON such as ["cat", "dog"]'
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = None
+        found = parse_json(text)
+    except ValueError as error:
+        raise UserError(f"{path} {error}; {wanted}") from None
     if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
-        raise UserError(f'{path} holds no list of texts; wanted JSON such as ["cat", "dog"]')
+        raise UserError(f"{path} holds no list of texts; {wanted}")
     return found
