@@ -13,6 +13,7 @@ image that is changed in TARGET is changed in SOURCE too; --copy makes them inde
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import logging
 import math
 import os
@@ -138,7 +139,7 @@ def sample(folders: ClassFolders, other: str, keep: int, seed: int) -> ClassFold
     stay[own] = False
     stay[chosen] = True
     files = tuple(name for name, stays in zip(folders.files, stay, strict=True) if stays)
-    return ClassFolders(folders.root, folders.classes, files, folders.labels[stay])
+    return dataclasses.replace(folders, files=files, labels=folders.labels[stay])
 
 
 def write(source: Path, target: Path, parts: Sequence[Part], options: argparse.Namespace) -> tuple[int, int]:

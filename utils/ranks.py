@@ -68,11 +68,20 @@ def wait_for_all(world: World) -> None:
         _sum()(Tensor(np.zeros(1, np.float32))).asnumpy()
 
 
+def total(world: World, values: np.ndarray) -> np.ndarray:
+    """The sums (N,) over the ranks of float32 values (N,), of which every rank has as many."""
+    return _summed(values, len(values), WEIGHTS) if world.connected else values
+
+
 def _from_first(world: World, values: np.ndarray, count: int, chunk: int) -> np.ndarray:
     """The `count` values of rank 0, float32 (count,): all others add zeros to them."""
+    return _summed(values if world.rank == 0 else np.zeros(0, np.float32), count, chunk)
+
+
+def _summed(values: np.ndarray, count: int, chunk: int) -> np.ndarray:
+    """The `count` sums over the ranks, in messages of one size."""
     padded = np.zeros(-(-count // chunk) * chunk, np.float32)
-    if world.rank == 0:
-        padded[:count] = values
+    padded[: len(values)] = values
     sums = [_sum()(Tensor(part)).asnumpy() for part in padded.reshape(-1, chunk)]
     return np.concatenate([*sums, np.zeros(0, np.float32)])[:count]
 

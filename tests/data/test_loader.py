@@ -13,8 +13,9 @@ from mindspore.dataset import vision
 from PIL import Image
 
 from mindzoo.utils.config.keys import TrainConfig
+from mindzoo.utils.data import bad_images
 from mindzoo.utils.data.class_folders import ClassFolders, scan
-from mindzoo.utils.data.loader import EvalData, TrainData, draw_probabilities, readable_errors, worker_count
+from mindzoo.utils.data.loader import EvalData, TrainData, draw_probabilities, worker_count
 from mindzoo.utils.data.transforms import Preprocessing, evaluation_operations, training_operations
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.runtime import World
@@ -39,7 +40,7 @@ def numbered(tmp_path_factory: pytest.TempPathFactory) -> ClassFolders:
         for name in names:
             (root / folder / name).touch()
         (root / folder / "notes.txt").write_text("no image", encoding="utf-8")
-        (root / folder / "0.webp").write_text("no image", encoding="utf-8")
+        (root / folder / "._0.png").write_text("no image", encoding="utf-8")
     (root / "README.txt").write_text("no image", encoding="utf-8")
     folders = scan(root)
     for number, name in enumerate(folders.files):
@@ -236,9 +237,10 @@ def test_an_unreadable_image_is_named(colors: Path, tmp_path: Path, name: str, k
             operations = training_operations(TrainConfig(image_size=(32,)))
             read(train_data(folders, operations, batch_size=len(folders)), 0)
 
-    with pytest.raises(UserError) as caught, readable_errors():
+    with pytest.raises(UserError) as caught, bad_images.named(folders):
         read_all()
-    assert str(caught.value) == f"cannot decode the image {root / 'green' / name}; replace or remove it"
+    wanted = "is no image; JPEG, PNG, BMP, TIFF, WebP and GIF are read"
+    assert str(caught.value) == f"{root / 'green' / name} {wanted}; {bad_images.REMEDY}"
 
 
 @pytest.mark.parametrize("kind", ["evaluation", "training"])
@@ -269,28 +271,30 @@ def test_images_that_came_or_went_are_named(colors: Path, tmp_path: Path, kind: 
         image.unlink()
         if change == "a folder":
             image.mkdir()
-    with pytest.raises(UserError) as caught, readable_errors():
+    with pytest.raises(UserError) as caught, bad_images.named(folders):
         read_all()
     named = {
         "gone": f"{image} is gone",
         "new": "0035.png is new",
         "all gone": f"cannot read {root / 'blue'}: No such file",
     }
-    assert named.get(change, "holds the folder 003.png") in str(caught.value)
+    assert named.get(change, "003.png is gone") in str(caught.value)
 
 
 def test_an_image_that_cannot_be_opened_is_named(colors: Path, tmp_path: Path) -> None:
     root = tmp_path / "data"
     shutil.copytree(colors / "val", root)
-    image = root / "green" / "003.png"
-    image.unlink()
-    image.symlink_to(tmp_path / "nowhere")
-    with pytest.raises(UserError, match=rf"^cannot open the image {image}; put it back$"):
-        list(EvalData(scan(root), evaluation_operations(PLAIN), batch_size=4, world=World()))
+    image, target = root / "green" / "003.png", tmp_path / "elsewhere.png"
+    shutil.move(image, target)
+    image.symlink_to(target)
+    data = EvalData(scan(root), evaluation_operations(PLAIN), batch_size=4, world=World())
+    target.unlink()
+    with pytest.raises(UserError, match=rf"^{image} cannot be opened: No such file"):
+        list(data)
 
 
 def test_other_errors_pass_through() -> None:
-    with pytest.raises(RuntimeError, match=r"^out of memory$"), readable_errors():
+    with pytest.raises(RuntimeError, match=r"^out of memory$"), bad_images.named():
         raise RuntimeError("out of memory")
 
 

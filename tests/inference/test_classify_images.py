@@ -104,6 +104,9 @@ def test_classes_without_names_are_numbers(
     assert f"{path}: 2 " in capsys.readouterr().out  # blue, green, red
 
 
+NO_IMAGE = "is no image; JPEG, PNG, BMP, TIFF, WebP and GIF are read"
+
+
 @pytest.mark.parametrize("name", ["broken.png", "broken.webp", "empty.jpg"])
 def test_a_broken_image_is_named(
     trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
@@ -111,7 +114,8 @@ def test_a_broken_image_is_named(
     path = tmp_path / name
     path.write_bytes(b"" if name.startswith("empty") else b"no image at all" * 9)
     assert predict(trained.checkpoint, str(path), "--output", str(tmp_path / "rows.json")) == 2
-    assert capsys.readouterr().err == f"error: {path} is not a readable image\n"
+    what = "is empty: 0 bytes" if name.startswith("empty") else NO_IMAGE
+    assert capsys.readouterr().err == f"error: {path} {what}\n"
     assert not (tmp_path / "rows.json").exists()
 
 
@@ -125,7 +129,7 @@ def test_the_others_are_classified_and_what_could_not_be_read_is_named_at_the_en
     rows = json.loads((tmp_path / "rows.json").read_text())
     assert [Path(row["image"]).name for row in rows] == ["1.png", "3.png"]
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last == f"left out: {tmp_path / 'images' / '2.png'} is not a readable image"
+    assert last == f"left out: {tmp_path / 'images' / '2.png'} {NO_IMAGE}"
 
 
 def test_cells_that_a_spreadsheet_would_run_are_made_inert(trained: Trained, tmp_path: Path) -> None:

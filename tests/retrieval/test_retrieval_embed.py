@@ -20,9 +20,9 @@ from mindzoo.models import create_model
 from mindzoo.tests.support.object_storage import IMPORTABLE
 from mindzoo.tests.support.retrieval_files import HOW, run, save_tiny_checkpoint
 from mindzoo.utils.checkpoints import checkpoint_file
+from mindzoo.utils.data.listing import images_below
 from mindzoo.utils.data.transforms import load_image
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.retrieval.embedder import image_names
 from mindzoo.utils.retrieval.vectors import open_vectors
 
 LINKS = 3
@@ -187,9 +187,9 @@ def test_names_are_sorted_links_followed_and_hidden_files_left_out(tmp_path: Pat
         (tmp_path / "x" / name).touch()
     (tmp_path / "x" / "c").symlink_to(tmp_path / "x" / "b", target_is_directory=True)
     (tmp_path / "x" / "a" / "up").symlink_to(tmp_path / "x", target_is_directory=True)
-    assert list(image_names(tmp_path / "x")) == ["a/1.JPG", "a/sub/3.webp", "b/2.png", "c/2.png", "z.png"]
+    assert list(images_below(tmp_path / "x")) == ["a/1.JPG", "a/sub/3.webp", "b/2.png", "c/2.png", "z.png"]
     with pytest.raises(UserError, match="cannot list"):
-        list(image_names(tmp_path / "none"))
+        list(images_below(tmp_path / "none"))
 
 
 def test_names_that_are_no_utf8_keep_their_bytes(tiny_net: Path, colors: Path, tmp_path: Path) -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from mindzoo.utils.data import listing
+from mindzoo.utils.data.listing import SUFFIXES, Listed
+from mindzoo.utils.data.skip_list import SkipList
 from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.log import logger
 
-# What mindspore.dataset.vision.Decode reads; it refuses WebP and GIF.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 BRING_BACK = "put the images back, or go on with those that are there, with --resume auto"
-UNREADABLE_SUFFIXES = (".webp", ".gif", ".heic", ".avif")
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,9 @@ class ClassFolders:
     classes: tuple[str, ...]  # all classes of the data set, by label; a validation folder may lack some
     files: tuple[str, ...]  # "class/name.png"
     labels: np.ndarray  # int32, as long as files
-    changed_at: dict[str, int] = field(default_factory=dict)  # nanoseconds at which a class folder was changed last
+    listed: dict[str, Listed] = field(default_factory=dict)  # what each class folder held when it was listed last
+    changed_at: dict[str, int] = field(default_factory=dict)  # nanoseconds at which it was changed last
+    left_out: Mapping[str, str] = field(default_factory=dict)  # images that are not used, and why
 
     def __len__(self) -> int:
         return len(self.files)
@@ -39,7 +43,38 @@ class ClassFolders:
     @property
     def class_index(self) -> dict[str, int]:
         """Label by name of each class folder that is there."""
-        return {self.classes[label]: int(label) for label in np.unique(self.labels)}
+        found = {name.split("/", 1)[0]: int(label) for name, label in zip(self.files, self.labels, strict=True)}
+        return {name: found[name] for name in listing.by_bytes([*found])}
+
+    def without(self, left_out: Mapping[str, str]) -> ClassFolders:
+        """The folders without some of the images, which are given with the reasons.
+
+        Raises:
+            UserError: a class would have no images.
+        """
+        stay = np.array([name not in left_out for name in self.files], bool)
+        files = tuple(name for name in self.files if name not in left_out)
+        gone = set(self.class_index) - {name.split("/", 1)[0] for name in files}
+        if gone:
+            name = min(gone)
+            reason = next(f"{image} {why}" for image, why in left_out.items() if image.startswith(f"{name}/"))
+            raise UserError(f"class folder {self.root / name} holds no image that can be used: {reason}")
+        return dataclasses.replace(
+            self, files=files, labels=self.labels[stay], left_out={**self.left_out, **left_out}
+        )  # fmt: skip
+
+    def places(self) -> np.ndarray:
+        """The number (int64) that MindSpore gives to each file.
+
+        It numbers all entries of the class folders that have one of the suffixes: hidden ones too, and those left out.
+        """
+        suffixes, number, place = set(self.suffixes), 0, {}
+        for name in self.class_index:
+            for entry in self.listed[name].names:
+                if entry[entry.rfind(".") :] in suffixes and "." in entry:
+                    place[f"{name}/{entry}"] = number
+                    number += 1
+        return np.array([place[name] for name in self.files], np.int64)
 
     def check_unchanged(self) -> None:
         """Refuse to read files of which some came or went: MindSpore numbers those it finds anew for each pass.
@@ -52,40 +87,42 @@ class ClassFolders:
         for name, before in self.changed_at.items():
             try:
                 now = (self.root / name).stat().st_mtime_ns
-                found = {f"{name}/{image}" for image in _list_class(self.root / name)[0]} if now != before else set()
+                if now == before:
+                    continue
+                found = listing.list_class(self.root / name)
             except OSError as error:
                 raise UserError(f"cannot read {self.root / name}: {error.strerror}; {BRING_BACK}") from None
-            if now == before:
-                continue
-            wanted = {file for file in self.files if file.startswith(f"{name}/")}
-            other = min(found ^ wanted, default=None)
+            known, images = set(self.listed[name].images), set(found.images)
+            other = min(known ^ images, default=None)
             if other is not None:
-                what = "is gone" if other in wanted else "is new"
-                raise UserError(f"{self.root / other} {what} since the run listed its images; {BRING_BACK}")
-            self.changed_at[name] = now
+                what = "is gone" if other in known else "is new"
+                raise UserError(f"{self.root / name / other} {what} since the run listed its images; {BRING_BACK}")
+            self.listed[name], self.changed_at[name] = found, now
 
 
 def find_split(path: str, split: str, key: str) -> Path:
-    """The folder of class folders that `path` means: itself, or its `train/` or `val/` where it holds only these.
+    """The folder of class folders that `path` means: itself, or of a root with train, val and test one of these.
 
     Args:
-        split: "train" or "val".
+        split: "train" or "val"; a root without val has test in its place.
         key: the configuration key that held `path`, for the error.
 
     Raises:
-        UserError: empty, or not a folder.
+        UserError: empty, or not a folder that can be listed.
     """
     if not path:
         raise UserError(f"{key} is not given; wanted a folder with one folder of images per class: --{key} FOLDER")
     folder = Path(path)
     if not folder.is_dir():
         raise UserError(f"{key} is {path}, which is {'not a folder' if folder.exists() else 'missing'}")
-    return folder / split if is_root(folder) else folder
-
-
-def is_root(folder: Path) -> bool:
-    """Whether `folder` holds the folders train/ and val/ and no other."""
-    return _folders(folder) == ["train", "val"]
+    try:
+        found = listing.split_folders(folder)
+    except OSError as error:
+        raise UserError(f"cannot list {key} {path}: {error.strerror}") from None
+    if found and split not in found:
+        logger.info("%s has no folder %s: %s is used", folder, split, found["test"].name)
+        return found["test"]
+    return found.get(split, folder)
 
 
 def guess_order(root: Path, outputs: int) -> tuple[list[str], str]:
@@ -93,7 +130,7 @@ def guess_order(root: Path, outputs: int) -> tuple[list[str], str]:
 
     Numbers are the outputs themselves where all of them can be, as those that a prediction without names shows.
     """
-    names = _folders(root)
+    names = listing.class_names(root)
     number_of = {name: int(name) for name in names if name.isascii() and name.isdigit()}
     name_of = {number: name for name, number in number_of.items()}
     if not names or len(name_of) < len(names):
@@ -103,45 +140,44 @@ def guess_order(root: Path, outputs: int) -> tuple[list[str], str]:
     return sorted(names, key=number_of.__getitem__), "in the order of their numbers"
 
 
-def scan(root: Path, classes: Sequence[str] | None = None) -> ClassFolders:
+def scan(
+    root: Path, classes: Sequence[str] | None = None, skip: SkipList | None = None, *, stop: bool = True
+) -> ClassFolders:
     """List the images below `root`.
 
     Args:
-        classes: names by label, from training; by default the folders of `root`, sorted.
+        classes: names by label, from training; by default the folders of `root`, sorted. Names that differ in Unicode
+            normalisation only are the same: macOS writes others than Linux.
+        skip: images that are left out.
+        stop: links that lead nowhere, and the like, are errors; else they are left out.
 
     Raises:
-        UserError: no class folders, an empty class, a folder inside a class folder, or a class
-            that `classes` lacks.
+        UserError: no class folders, an empty class, a folder inside a class folder, a name that is not UTF-8, or a
+            class that `classes` lacks.
     """
-    names = _folders(root)
+    try:
+        names = listing.class_names(root)
+        listed = {name: listing.list_class(root / name) for name in names}
+        changed_at = {name: (root / name).stat().st_mtime_ns for name in names}
+    except OSError as error:
+        raise UserError(f"cannot list {error.filename or root}: {error.strerror}") from None
     if not names:
         raise UserError(_no_class_folders(root))
-    if classes is None:
-        classes = names
-        if len(names) == 1:
-            logger.warning("%s has one class folder, %s: there is nothing to tell it from", root, *names)
-    unknown = [name for name in names if name not in set(classes)]
-    if unknown:
-        raise UserError(
-            f"{root} has {len(unknown)} class folders that training lacks: {shorten(unknown)}; "
-            f"the {len(classes)} classes of training are {shorten(classes)}"
-        )
-    missing = [name for name in classes if name not in set(names)]
-    if missing:
-        logger.info("%s lacks %d of the %d classes: %s", root, len(missing), len(classes), shorten(missing))
-    label_of = {name: label for label, name in enumerate(classes)}
-    files: list[str] = []
-    labels: list[int] = []
-    left_out: list[str] = []
-    changed_at = {name: (root / name).stat().st_mtime_ns for name in names}
+    _check_names(root, names)
+    if classes is None and len(names) == 1:
+        logger.warning("%s has one class folder, %s: there is nothing to tell it from", root, *names)
+    classes = tuple(names if classes is None else classes)
+    label_of = _labels(root, names, classes)
     for name in names:
-        images, others = _list_class(root / name)
-        files += [f"{name}/{image}" for image in images]
-        labels += [label_of[name]] * len(images)
-        left_out += [f"{name}/{other}" for other in others]
-    if left_out:
-        logger.info("left out %d of a format that is not read: %s", len(left_out), shorten(left_out))
-    return ClassFolders(root, tuple(classes), tuple(files), np.asarray(labels, np.int32), changed_at)
+        _check_class(root / name, listed[name], stop=stop)
+    files = [f"{name}/{image}" for name in names for image in listed[name].images]
+    labels = [label_of[name] for name in names for _ in listed[name].images]
+    others = [f"{name}/{other}" for name in names for other in listed[name].left_out]
+    if others:
+        logger.info("left out %d files whose names do not end as an image's: %s", len(others), shorten(others))
+    odd = {f"{name}/{n}": listing.not_a_file(root / name / n) for name in names for n in listed[name].not_files}
+    found = ClassFolders(root, classes, tuple(files), np.asarray(labels, np.int32), listed, changed_at, odd)
+    return _skipped(found, skip) if skip else found
 
 
 def compare_sibling(train: ClassFolders) -> None:
@@ -150,47 +186,73 @@ def compare_sibling(train: ClassFolders) -> None:
     Raises:
         UserError: it has a class that training lacks, or no class folders at all.
     """
-    sibling = train.root.resolve().parent / "val"
-    if sibling.is_dir() and sibling != train.root.resolve():
-        scan(sibling, train.classes)
+    own = train.root.resolve()
+    for name in listing.SPLITS["val"]:
+        sibling = own.parent / name
+        if sibling.is_dir() and sibling != own:
+            scan(sibling, train.classes, stop=False)
 
 
-def _folders(parent: Path) -> list[str]:
-    """Names of the folders in `parent`, sorted; hidden ones, such as notebooks leave behind, are none of ours."""
-    return sorted(entry.name for entry in os.scandir(parent) if _is_folder(entry) and not entry.name.startswith("."))
+def _skipped(folders: ClassFolders, skip: SkipList) -> ClassFolders:
+    named = {name: f"is in {skip.path}" for name in folders.files if skip.holds(folders.root, name)}
+    logger.info("%s: %d of its %d names are images of %s", skip.path, len(named), len(skip.names), folders.root)
+    return folders.without(named)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """A link that leads to itself is none."""
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def _list_class(folder: Path) -> tuple[list[str], list[str]]:
-    """Names of the images, and of files that look like images and cannot be read."""
-    images, others = [], []
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if _is_folder(entry):
+def _check_names(root: Path, names: Sequence[str]) -> None:
+    """Class folders become class names, in checkpoints and JSON."""
+    seen: dict[str, str] = {}
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"the class folder {root / name} has a name that is not UTF-8; rename it") from None
+        twin = seen.setdefault(_normal(name), name)
+        if twin != name:
             raise UserError(
-                f"the class folder {folder} holds the folder {entry.name}; wanted images only: give the folder whose "
-                "folders are the classes, or move this one away"
+                f"{root} has the class folders {twin!a} and {name!a}, which are one name written in two ways (Unicode "
+                "normalisation); put their images into one"
             )
-        suffix = os.path.splitext(entry.name)[1].lower()
-        if suffix in SUFFIXES:
-            images.append(entry.name)
-        elif suffix in UNREADABLE_SUFFIXES:
-            others.append(entry.name)
-    if not images:
-        hint = f", only {shorten(others)}" if others else ""
+
+
+def _labels(root: Path, names: Sequence[str], classes: Sequence[str]) -> dict[str, int]:
+    """Label by name of each folder."""
+    exact = {name: label for label, name in enumerate(classes)}
+    normal = {_normal(name): label for label, name in enumerate(classes)}
+    label_of = {name: exact.get(name, normal.get(_normal(name), -1)) for name in names}
+    if unknown := [name for name in names if label_of[name] < 0]:
+        twin = {name.casefold(): name for name in classes}.get(unknown[0].casefold())
+        raise UserError(
+            f"{root} has {len(unknown)} class folders that training lacks: {shorten(unknown)}; the {len(classes)} classes "
+            f"of training are {shorten(classes)}{f'; {twin} differs in case only' if twin else ''}"
+        )
+    there = set(label_of.values())
+    if missing := [name for label, name in enumerate(classes) if label not in there]:
+        logger.info("%s lacks %d of the %d classes: %s", root, len(missing), len(classes), shorten(missing))
+    return label_of
+
+
+def _normal(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _check_class(folder: Path, listed: Listed, *, stop: bool) -> None:
+    if listed.folders:
+        raise UserError(
+            f"the class folder {folder} holds the folder {listed.folders[0]}; wanted images only: give the folder whose "
+            "folders are the classes, or move this one away"
+        )
+    if stop and listed.not_files:
+        path = folder / listed.not_files[0]
+        raise UserError(f"{path} {listing.not_a_file(path)}; remove it, or leave out such files: --on_bad_image skip")
+    if not listed.images:
+        hint = f", only {shorten(listed.left_out)}" if listed.left_out else ""
         raise UserError(
             f"class folder {folder} holds no images ({', '.join(SUFFIXES)}){hint}; add some or remove the folder"
         )
-    return images, others
 
 
 def _no_class_folders(root: Path) -> str:
-    images = sum(entry.name.lower().endswith(SUFFIXES) for entry in os.scandir(root))
+    images = len(listing.list_class(root).images)
     found = f"{images} images and no class folders" if images else "no class folders"
     return f"{root} holds {found}; wanted one folder per class with its images inside: sort them by class first"

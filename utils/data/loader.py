@@ -6,22 +6,27 @@ and a run can go on in the middle of an epoch.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
-import re
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import mindspore as ms
 import mindspore.dataset as ds
 import numpy as np
 
+from mindzoo.utils.data import bad_images
 from mindzoo.utils.data.class_folders import ClassFolders
+from mindzoo.utils.data.look import Marks
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.runtime import World
 
 MOST_WORKERS = 8
+LONGEST_FOLDER = 200  # bytes of a path; MindSpore takes some more
 
 
 class TrainData:
@@ -120,7 +125,7 @@ class EvalData:
     def __iter__(self) -> Iterator[tuple[ms.Tensor, ms.Tensor, np.ndarray]]:
         """Images (B, 3, H, W) float32, labels (B,) int32, mask (B,) float32: 1 where the image counts."""
         pipeline = _pipeline(self.folders, self.indices, self.operations, self.batch_size, self.workers)
-        with readable_errors():
+        with bad_images.named(self.folders):
             for number, (images, labels) in enumerate(pipeline.create_tuple_iterator(num_epochs=1)):
                 positions = number * self.batch_size + np.arange(self.batch_size)
                 yield images, labels, (positions < self.valid).astype(np.float32)
@@ -133,6 +138,12 @@ class Data:
     train: TrainData
     evaluation: EvalData | None
     classes: tuple[str, ...]
+    marks: Marks = field(default_factory=Marks)  # of the training images
+
+    @property
+    def folders(self) -> list[ClassFolders]:
+        """All that are read."""
+        return [data.folders for data in (self.train, self.evaluation) if data]
 
 
 def worker_count(wanted: int) -> int:
@@ -141,37 +152,29 @@ def worker_count(wanted: int) -> int:
     return min(wanted or MOST_WORKERS, cores)
 
 
-# What MindSpore's pipeline says, and what we say of the file that it names.
-SAID = (
-    (r"corresponding data file is: (.+?)\.? (?:Decode: |Image |Error raised |Unsupported )", "cannot decode the image {}; replace or remove it"),
-    (r"\[ERROR\] (?:Failed to open file: |Invalid file found: )(.+?)(?:, should be file.*)?\n", "cannot open the image {}; put it back"),
-)  # fmt: skip
-
-
-@contextmanager
-def readable_errors() -> Iterator[None]:
-    """Turn the pipeline's report of an unreadable image into one line that names the file."""
-    try:
-        yield
-    except RuntimeError as error:
-        for pattern, sentence in SAID if "Dataset Pipeline Error" in str(error) else ():
-            found = re.search(pattern, str(error))
-            if found:
-                raise UserError(sentence.format(found.group(1))) from None
-        raise
-
-
 def _pipeline(
     folders: ClassFolders, indices: np.ndarray, operations: list[Any], batch_size: int, workers: int
 ) -> ds.Dataset:
     folders.check_unchanged()
     threads = worker_count(workers)
     data = ds.ImageFolderDataset(
-        str(folders.root),
+        short_path(folders.root),
         num_parallel_workers=threads,
         extensions=folders.suffixes,
         class_indexing=folders.class_index,
-        sampler=ds.SubsetSampler(indices.tolist()),
+        sampler=ds.SubsetSampler(folders.places()[indices].tolist()),
     )
     data = data.map(operations, "image", num_parallel_workers=threads)
     return data.batch(batch_size, drop_remainder=True)
+
+
+@functools.cache
+def short_path(folder: Path) -> str:
+    """The folder, behind a link that lasts as long as this process where its path is too long for MindSpore."""
+    if len(os.fsencode(folder)) < LONGEST_FOLDER:
+        return str(folder)
+    place = tempfile.TemporaryDirectory(prefix="mindzoo-")
+    atexit.register(place.cleanup)
+    link = Path(place.name) / folder.name[:20]
+    link.symlink_to(folder.resolve(), target_is_directory=True)
+    return str(link)

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 from mindspore.dataset import vision
-from PIL import Image
 
 from mindzoo.utils.config.image_keys import PreprocessingKeys
 from mindzoo.utils.config.keys import TrainConfig
+from mindzoo.utils.data.look import Marks, Prepare, decode, read_file
 from mindzoo.utils.errors import UserError
-
-JPEG = b"\xff\xd8"  # how such a file begins
+from mindzoo.utils.images.fault import Fault
+from mindzoo.utils.images.readable import prepared
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,15 @@ class Preprocessing:
         return height, width
 
 
-def training_operations(config: TrainConfig) -> list[Any]:
-    """Random crop, flip, AutoAugment, colour jitter, normalisation: file bytes (uint8) -> (3, H, W) float32."""
+def training_operations(config: TrainConfig, marks: Marks | None = None) -> list[Any]:
+    """Random crop, flip, AutoAugment, colour jitter, normalisation: file bytes (uint8) -> (3, H, W) float32.
+
+    Args:
+        marks: counts the pictures that carry a camera's mark.
+    """
     operations: list[Any] = [
-        vision.RandomCropDecodeResize(config.image_size, scale=config.crop_scale, ratio=config.crop_ratio)
+        Prepare(config.orientation, marks),
+        vision.RandomCropDecodeResize(config.image_size, scale=config.crop_scale, ratio=config.crop_ratio),
     ]
     if config.flip_prob:
         operations.append(vision.RandomHorizontalFlip(config.flip_prob))
@@ -69,41 +74,33 @@ def training_operations(config: TrainConfig) -> list[Any]:
     return operations + _normalise(config.mean, config.std)
 
 
-def evaluation_operations(how: Preprocessing) -> list[Any]:
-    """The one evaluation transform: file bytes (uint8) -> (3, H, W) float32."""
-    height, width = how.resized
-    size = max(height, width) if how.resize_mode == "shorter" else (height, width)
-    return [vision.Decode(), vision.Resize(size), vision.CenterCrop(how.image_size), *_normalise(how.mean, how.std)]
+def evaluation_operations(how: Preprocessing, marks: Marks | None = None) -> list[Any]:
+    """The one evaluation transform: file bytes (uint8) -> (3, H, W) float32; `marks`: see `training_operations`."""
+    return [Prepare(how.orientation, marks), vision.Decode(), *_after_decoding(how)]
 
 
-def load_image(path: Path, how: Preprocessing) -> np.ndarray:
-    """One image file, preprocessed: (3, H, W) float32.
-
-    Pillow decodes what the data pipeline does not (WebP, GIF's first frame), and JPEG, to the same pixels: there the
-    pipeline's decoder ends the whole process at some broken files.
+def load_image(path: Path, how: Preprocessing, marks: Marks | None = None) -> np.ndarray:
+    """One image file, preprocessed as the data pipeline does it: (3, H, W) float32; `marks`: see `training_operations`.
 
     Raises:
-        UserError: not a readable image; names the file.
+        UserError: it cannot be read; names the file.
     """
-    decode, *rest = evaluation_operations(how)
     try:
-        content = np.fromfile(path, np.uint8)
-        image = _decode_with_pillow(path) if content[:2].tobytes() == JPEG else decode(content)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except (RuntimeError, ValueError, TypeError):
-        image = _decode_with_pillow(path)
-    for operation in rest:
+        found = prepared(np.frombuffer(read_file(path), np.uint8), how.orientation)
+        image = decode(found)
+    except Fault as fault:
+        raise UserError(f"{path} {fault}") from None
+    if marks:
+        marks.count(found.orientation)
+    for operation in _after_decoding(how):
         image = operation(image)
     return np.ascontiguousarray(image, np.float32)
 
 
-def _decode_with_pillow(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except Exception:  # a decoder of broken bytes may raise anything
-        raise UserError(f"{path} is not a readable image") from None
+def _after_decoding(how: Preprocessing) -> list[Any]:
+    height, width = how.resized
+    size = max(height, width) if how.resize_mode == "shorter" else (height, width)
+    return [vision.Resize(size), vision.CenterCrop(how.image_size), *_normalise(how.mean, how.std)]
 
 
 def _normalise(mean: tuple[float, ...], std: tuple[float, ...]) -> list[Any]:

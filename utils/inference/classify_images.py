@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import numpy as np
 from mindzoo.utils import runtime
 from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.config.reading import Loaded
-from mindzoo.utils.data.class_folders import SUFFIXES, UNREADABLE_SUFFIXES
+from mindzoo.utils.data.listing import images_below
+from mindzoo.utils.data.look import Marks
 from mindzoo.utils.data.transforms import load_image
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems
@@ -42,10 +44,11 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
     runtime.start(config.device_target)
     network, names = network_source.build_network(spec, made_from, config.weights), made_from.class_names()
     rows: list[dict[str, Any]] = []
+    marks = Marks()
     unread: list[UserError] = []
     for path in paths:
         try:
-            image = load_image(path, made_from.preprocessing)
+            image = load_image(path, made_from.preprocessing, marks)
         except UserError as error:
             unread.append(error)
             continue
@@ -60,6 +63,8 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
         target = Path(config.output)
         write_json(target, rows) if target.suffix == ".json" else _write_csv(target, rows)
         logger.info("wrote %s", config.output)
+    if line := marks.line(made_from.preprocessing.orientation):
+        logger.info("%s", line)
     for reason in unread:
         logger.info("left out: %s", reason)
     if unread:
@@ -78,13 +83,13 @@ def image_files(given: Iterable[str]) -> Iterable[Path]:
         raise UserError("no image given; wanted image files, or folders of them, behind the network's name")
     for name in given:
         path = Path(name)
-        if path.is_file():
-            yield path
-        elif path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES + UNREADABLE_SUFFIXES)
+        if path.is_dir():
+            found = [path / name for name in images_below(path)]
             if not found:
                 raise UserError(f"the folder {path} holds no images")
             yield from found
+        elif os.path.lexists(path):
+            yield path
         else:
             raise UserError(f"the image {path} is missing")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ from mindzoo.utils.checkpoints.network_plan import NetworkPlan
 from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.config.keys import EvalConfig
 from mindzoo.utils.config.reading import Loaded
+from mindzoo.utils.data import bad_images, transforms
 from mindzoo.utils.data import class_folders as folders
-from mindzoo.utils.data import transforms
 from mindzoo.utils.data.loader import EvalData
+from mindzoo.utils.data.look import Marks
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_folder, said_of
@@ -28,6 +31,8 @@ from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training import run_folder, starting_point
 from mindzoo.utils.training.hit_counter import HitCounter
+
+Images = Callable[[tuple[str, ...] | None], folders.ClassFolders]
 
 
 def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResult]:
@@ -58,11 +63,20 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
     with storage.uploading(config, folder.path, [folder.log_name]):
         for path in filter(session.opens, remaining):
             result = results[str(path)] = session.run()
+            bad_images.say_left_out(session.data.folders, "this evaluation")
             for line in spec.lines.evaluation(Evaluated(result, checkpoint=str(path))):
                 logger.info("%s", line)
-            facts = {**dataclasses.asdict(result), "accuracy": result.accuracy}
+            facts = {
+                **dataclasses.asdict(result),
+                "accuracy": result.accuracy,
+                "left_out": len(session.data.folders.left_out),
+            }
             with said_of(folder.path / run_folder.METRICS):
                 folder.add_metrics(kind="evaluation", checkpoint=str(path), data=str(data_root), **facts)
+        if world.rank == 0:
+            bad_images.write_list(folder.path, [session.data.folders])
+        if line := session.marks.line(session.how.orientation):
+            logger.info("%s", line)
         for reason in session.left_out:
             logger.info("left out: %s", reason)
     if session.left_out:
@@ -75,7 +89,10 @@ class _Session:
 
     def __init__(self, spec: ModelSpec, loaded: Loaded[EvalConfig], data_root: Path, world: World) -> None:
         self.spec, self.loaded, self.data_root, self.world = spec, loaded, data_root, world
+        config = loaded.config
+        self.images = cache(lambda classes: bad_images.usable(data_root, config, world, classes))
         self.opened: Path | None = None
+        self.marks = Marks()
         self.left_out: list[UserError] = []
         self.plan: NetworkPlan | None = None
         self.network: nn.Cell
@@ -92,7 +109,7 @@ class _Session:
 
     def _open(self, path: Path) -> None:
         config = self.loaded.config
-        made_from, data = open_source(self.spec, path, self.data_root, self.loaded)
+        made_from, data = open_source(self.spec, path, self.data_root, self.loaded, self.images)
         if made_from.plan == self.plan:
             loading.load_into(self.network, made_from.checkpoint, which=config.weights, without=made_from.plan.kept)
         else:
@@ -100,7 +117,8 @@ class _Session:
             self.evaluator = HitCounter(
                 self.network, self.plan.num_classes, self.world, getattr(config, "smoothing", 0.0)
             )
-        how = transforms.evaluation_operations(made_from.preprocessing)
+        self.how = made_from.preprocessing
+        how = transforms.evaluation_operations(made_from.preprocessing, self.marks)
         size = min(config.batch_size, len(data))
         self.data = EvalData(data, how, batch_size=size, world=self.world, workers=config.workers)
         self.opened = path
@@ -129,9 +147,12 @@ def checkpoints_of(spec: ModelSpec, path: Path) -> list[Path]:
 
 
 def open_source(
-    spec: ModelSpec, path: Path, data_root: Path, loaded: Loaded[Any]
+    spec: ModelSpec, path: Path, data_root: Path, loaded: Loaded[Any], images: Images
 ) -> tuple[Source, folders.ClassFolders]:
     """A checkpoint and the images to evaluate it on, labelled as in its training.
+
+    Args:
+        images: lists those below `data_root` for class names, or for those of the folders.
 
     Raises:
         UserError: see `network_source.source`, `class_names.named` and `class_folders.scan`; another number of outputs
@@ -148,7 +169,7 @@ def open_source(
             "%s has no class names, so their order is a guess: the class folders are taken %s; --classes FILE names them",
             path, how,
         )  # fmt: skip
-    data = folders.scan(data_root, classes or None)
+    data = images(tuple(classes) or None)
     if len(data.classes) > outputs:
         raise UserError(f"{data_root} has {len(data.classes)} class folders, and {path} has {outputs} classes")
     if len(data.classes) < outputs:

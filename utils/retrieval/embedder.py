@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import mindspore as ms
@@ -13,7 +11,7 @@ from mindzoo import __version__
 from mindzoo.utils import runtime
 from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.config.reading import Loaded
-from mindzoo.utils.data.class_folders import SUFFIXES, UNREADABLE_SUFFIXES
+from mindzoo.utils.data.listing import images_below
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems, Interrupted
 from mindzoo.utils.files import check_file
@@ -53,7 +51,7 @@ def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig], progress: ProgressDispla
         "mindzoo": __version__,
         "mindspore": ms.__version__,
     }
-    writer = VectorWriter(target, facts, image_names(root), overwrite=config.overwrite)
+    writer = VectorWriter(target, facts, images_below(root), overwrite=config.overwrite)
     if writer.resumed:
         logger.info("going on at image %d of the %d that the run began with", writer.resumed, writer.progress.images)
     _write(writer, Encoder(network, made_from.preprocessing, config.batch_size, config.workers), progress)
@@ -61,28 +59,6 @@ def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig], progress: ProgressDispla
     logger.info("wrote %s: %d vectors of %d numbers", target, *found.array.shape)
     _name_unreadable(found)
     return found
-
-
-def image_names(root: Path) -> Iterator[str]:
-    """The images below `root` at any depth, as "class/name.png", sorted folder by folder; hidden ones are left out."""
-    yield from _names_in(root, "", ())
-
-
-def _names_in(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
-    """Links to folders are followed, but not into a folder that is being listed: that would never end."""
-    try:
-        about = folder.stat()
-        entries = sorted((entry.name, entry.is_dir()) for entry in os.scandir(folder) if entry.name[0] != ".")
-    except OSError as error:
-        raise UserError(f"cannot list {folder}: {error.strerror}") from None
-    if (about.st_dev, about.st_ino) in above:
-        return
-    inside = (*above, (about.st_dev, about.st_ino))
-    for name, is_folder in entries:
-        if is_folder:
-            yield from _names_in(folder / name, f"{prefix}{name}/", inside)
-        elif name.lower().endswith(SUFFIXES + UNREADABLE_SUFFIXES):
-            yield prefix + name
 
 
 def _write(writer: VectorWriter, encoder: Encoder, progress: ProgressDisplay) -> None:

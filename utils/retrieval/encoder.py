@@ -17,6 +17,7 @@ from mindzoo.utils.checkpoints import checkpoint_file, network_plan
 from mindzoo.utils.checkpoints.checkpoint_facts import checkpoint_facts
 from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.data.loader import worker_count
+from mindzoo.utils.data.look import Marks
 from mindzoo.utils.data.transforms import Preprocessing, load_image
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
@@ -46,6 +47,7 @@ class Encoder:
         self.forward, self.how = _Embedding(network), how
         self.batch_size, self.threads = batch_size, worker_count(workers)
         self.forward.set_train(False)
+        self.marks = Marks()
 
     def encode(self, paths: Iterable[Path]) -> Iterator[Encoded]:
         """The vectors of `paths`, in their order, batch by batch.
@@ -60,16 +62,16 @@ class Encoder:
             while following:
                 reading, following = following, self._read(pool, remaining)
                 yield self._encode(reading)
+        if line := self.marks.line(self.how.orientation):
+            logger.info("%s", line)
 
     def _read(self, pool: ThreadPoolExecutor, remaining: Iterator[Path]) -> list[tuple[Path, Future[Any]]]:
         return [(path, pool.submit(self._load, path)) for path in itertools.islice(remaining, self.batch_size)]
 
     def _load(self, path: Path) -> np.ndarray | str:
         """The image, or why it cannot be read; an image that cannot be resized is no better than a broken one."""
-        if not path.is_file():
-            return "it is missing, or no file"
         try:
-            return load_image(path, self.how)
+            return load_image(path, self.how, self.marks)
         except Exception as error:  # a decoder of broken bytes may raise anything, and a million images go on
             return " ".join(str(error).replace(str(path), "it").split())[:200]
 

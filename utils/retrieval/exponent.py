@@ -19,8 +19,8 @@ from mindspore import Tensor, nn
 from mindzoo.utils import runtime
 from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.config.reading import Loaded, show
+from mindzoo.utils.data import bad_images, transforms
 from mindzoo.utils.data import class_folders as folders
-from mindzoo.utils.data import transforms
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import check_output, write_json
@@ -53,7 +53,14 @@ def fit(spec: ModelSpec, loaded: Loaded[FitExponentConfig]) -> dict[str, Any]:
     config, option = loaded.config, option_of(spec)
     check_output("output", config.output, (".json",))
     root = folders.find_split(config.data_dir, "val", "data_dir")
-    made_from, data = evaluate_checkpoints.open_source(spec, network_source.single_file(config), root, loaded)
+    made_from, data = evaluate_checkpoints.open_source(
+        spec,
+        network_source.single_file(config),
+        root,
+        loaded,
+        lambda names: bad_images.usable(root, config, World(), names),
+    )
+    bad_images.say_left_out(data, "this evaluation")
     runtime.start(config.device_target)
     network = network_source.build_network(spec, made_from, config.weights)
     facts = source_facts(spec, made_from, network, config.weights)

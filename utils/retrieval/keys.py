@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from mindzoo.utils.config.image_keys import PreprocessingKeys
+from mindzoo.utils.config.image_keys import BadImageKeys, PreprocessingKeys
 from mindzoo.utils.config.keys import CheckpointKeys, ClassNameKeys, DeviceKeys, RecipeKeys
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.errors import UserError
@@ -99,7 +99,7 @@ class EvaluateRetrievalConfig(VectorsKeys):
 
 
 @dataclass(frozen=True)
-class FitExponentConfig(CheckpointKeys, ClassNameKeys, PreprocessingKeys, DeviceKeys, RecipeKeys):
+class FitExponentConfig(CheckpointKeys, ClassNameKeys, PreprocessingKeys, BadImageKeys, DeviceKeys, RecipeKeys):
     """Fitting the exponent of the pooling"""
 
     data_dir: str = key("", "folder with one folder of images per class; or a folder that holds only train/ and val/")

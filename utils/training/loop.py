@@ -11,7 +11,8 @@ import mindspore as ms
 import numpy as np
 
 from mindzoo.utils import ranks, runtime
-from mindzoo.utils.data.loader import TrainData, readable_errors
+from mindzoo.utils.data import bad_images
+from mindzoo.utils.data.loader import TrainData
 from mindzoo.utils.exits import Interrupted
 from mindzoo.utils.log import logger
 from mindzoo.utils.ranks import Stop
@@ -26,7 +27,7 @@ def train(run: RunState, data: TrainData, listed: Sequence[Callback]) -> None:
         Interrupted: after a checkpoint was saved.
     """
     sink = run.config.sink_mode and run.train_step.can_sink
-    with runtime.stop_on_signals() as request, readable_errors():
+    with runtime.stop_on_signals() as request, bad_images.named(data.folders):
         stop = Stop(run.world, request)
         compile_step(run, data)
         if run.epoch_step == run.steps_per_epoch:

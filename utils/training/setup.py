@@ -13,9 +13,10 @@ from mindspore import nn
 from mindzoo.utils.checkpoints import loading
 from mindzoo.utils.config.keys import ThorConfig, TrainConfig
 from mindzoo.utils.config.reading import Loaded
+from mindzoo.utils.data import bad_images, listing, transforms
 from mindzoo.utils.data import class_folders as folders
-from mindzoo.utils.data import transforms
 from mindzoo.utils.data.loader import Data, EvalData, TrainData
+from mindzoo.utils.data.look import Marks
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.learning import freeze, optimizers, schedules, thor
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy, class_weights
@@ -37,23 +38,27 @@ def open_data(config: TrainConfig, world: World) -> Data:
     Raises:
         UserError: see `mindzoo.utils.data.class_folders`.
     """
-    train_folders = folders.scan(folders.find_split(config.data_dir, "train", "data_dir"))
+    train_folders = bad_images.usable(folders.find_split(config.data_dir, "train", "data_dir"), config, world)
     folders.compare_sibling(train_folders)
-    root = Path(config.data_dir)
-    eval_dir = config.eval_data_dir or (str(root / "val") if folders.is_root(root) else "")
+    beside = listing.split_folders(Path(config.data_dir)).get("val", "")
+    eval_dir = config.eval_data_dir or str(beside)
     evaluation = None
     if eval_dir:
-        eval_folders = folders.scan(folders.find_split(eval_dir, "val", "eval_data_dir"), train_folders.classes)
+        root = folders.find_split(eval_dir, "val", "eval_data_dir")
+        eval_folders = bad_images.usable(root, config, world, train_folders.classes)
         how = transforms.evaluation_operations(transforms.Preprocessing.from_config(config))
         evaluation = EvalData(
             eval_folders, how, batch_size=min(config.batch_size, len(eval_folders)), world=world, workers=config.workers
         )
+        bad_images.say_left_out(eval_folders, "evaluation")
+    marks = Marks()
     train_data = TrainData(
-        train_folders, transforms.training_operations(config), batch_size=config.batch_size, world=world,
+        train_folders, transforms.training_operations(config, marks), batch_size=config.batch_size, world=world,
         seed=config.seed, workers=config.workers, sampling=config.sampling, repeats=config.repeats,
     )  # fmt: skip
     logger.info("%d images of %d classes in %s", len(train_folders), len(train_folders.classes), train_folders.root)
-    return Data(train_data, evaluation, train_folders.classes)
+    bad_images.say_left_out(train_folders, "training")
+    return Data(train_data, evaluation, train_folders.classes, marks)
 
 
 def settle_classes(wanted: int, classes: Sequence[str]) -> int:

@@ -15,7 +15,7 @@ from mindzoo.utils import ranks, runtime, storage
 from mindzoo.utils.checkpoints import loading
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.config.reading import Loaded
-from mindzoo.utils.data import transforms
+from mindzoo.utils.data import bad_images, transforms
 from mindzoo.utils.data.loader import Data
 from mindzoo.utils.learning import optimizers
 from mindzoo.utils.log import ProgressDisplay, logger
@@ -24,6 +24,7 @@ from mindzoo.utils.training import continuity, loop, run_folder, setup, starting
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.callbacks.epoch_line import EpochLine
 from mindzoo.utils.training.callbacks.evaluation import Evaluation
+from mindzoo.utils.training.callbacks.marks_line import MarksLine
 from mindzoo.utils.training.callbacks.progress_line import ProgressLine
 from mindzoo.utils.training.callbacks.saving import Checkpoints
 from mindzoo.utils.training.callbacks.upload import Upload
@@ -71,6 +72,8 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     go_on_in = continuity.folder_to_go_on_in(start.resumed, config, data.train)
     with run_folder.entered(config.output_dir, dated=spec.dated_runs, world=world, go_on_in=go_on_in) as folder:
         folder.write_facts(config, device, data.classes)
+        if world.rank == 0:
+            bad_images.write_list(folder.path, data.folders)
         show(config)
         logger.info("this run writes to %s", folder.path)
         meta = checkpoint_meta(spec, config, num_classes, data)
@@ -123,7 +126,7 @@ def callbacks(
     """
     before = starting_point.written_by(run.spec, run.config, run.world.rank, run.folder.path)
     checkpoints = Checkpoints(before, best)
-    listed: list[Callback] = [ProgressLine(), EpochLine()]
+    listed: list[Callback] = [ProgressLine(), EpochLine(), MarksLine(data.marks)]
     if data.evaluation and run.config.run_eval:
         listed.append(Evaluation(HitCounter(network, num_classes, run.world), data.evaluation, checkpoints))
     listed.append(checkpoints)

@@ -1,0 +1,108 @@
+"""Images that cannot be read: found before a run where it is asked for, named where one ends it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from mindzoo.utils import ranks
+from mindzoo.utils.config.image_keys import BadImageKeys
+from mindzoo.utils.data import skip_list
+from mindzoo.utils.data.class_folders import ClassFolders, scan
+from mindzoo.utils.data.look import first_fault, look_at, look_at_all
+from mindzoo.utils.errors import UserError, shorten
+from mindzoo.utils.log import logger
+from mindzoo.utils.runtime import World
+
+REMEDY = "replace or remove it, or leave out such images: --on_bad_image skip"
+LISTED = "skipped_images.txt"
+MOST_THREADS = 8
+
+
+def usable(root: Path, keys: BadImageKeys, world: World, classes: Sequence[str] | None = None) -> ClassFolders:
+    """The images below `root` that a run reads, as `skip_list` and `on_bad_image` say.
+
+    With "stop" the first image of each class is looked at, so that a class of broken files is not found hours later.
+    With "skip" every image is: each rank looks at its share, and all leave out the same.
+
+    Args:
+        classes: see `class_folders.scan`.
+
+    Raises:
+        UserError: see `class_folders.scan`; an image cannot be read, or no image of a class.
+    """
+    stop = keys.on_bad_image == "stop"
+    skip = skip_list.read(Path(keys.skip_list)) if keys.skip_list else None
+    folders = scan(root, classes, skip, stop=stop)
+    if stop:
+        _, first = np.unique(folders.labels, return_index=True)
+        if found := first_fault(folders.root / folders.files[place] for place in first):
+            raise UserError(f"{found[0]} {found[1]}; {REMEDY}")
+        return folders
+    started = time.perf_counter()
+    faults = _faults(folders, world)
+    seconds = time.perf_counter() - started
+    logger.info("looked at %d images in %.1f s: %d cannot be read", len(folders), seconds, len(faults))
+    return folders.without(faults)
+
+
+def say_left_out(folders: ClassFolders, what: str) -> None:
+    """Say how many images are not used, and the first of them.
+
+    Args:
+        what: what the others are used for.
+    """
+    if folders.left_out:
+        named = shorten((f"{name} {why}" for name, why in folders.left_out.items()), 2)
+        total = len(folders) + len(folders.left_out)
+        logger.warning("%s uses %d of %d images: left out are %s", what, len(folders), total, named)
+
+
+def write_list(folder: Path, sets: Sequence[ClassFolders]) -> None:
+    """Write the names of all images that are left out into `folder`, as a skip list; nothing where there are none."""
+    names = [f"{found.root.name}/{name}" for found in sets for name in found.left_out]
+    if names:
+        skip_list.write(folder / LISTED, names)
+
+
+@contextmanager
+def named(*sets: ClassFolders) -> Iterator[None]:
+    """Say of an error of the data pipeline which image it is about, and what is wrong with it.
+
+    Raises:
+        UserError: instead of MindSpore's error, where that names an image of these folders.
+    """
+    try:
+        yield
+    except (RuntimeError, UnicodeDecodeError) as error:
+        text = error.object.decode("utf-8", "surrogateescape") if isinstance(error, UnicodeDecodeError) else str(error)
+        for path in _named_in(text, sets):
+            if fault := look_at(path).fault:
+                raise UserError(f"{path} {fault}; {REMEDY}") from None
+        raise
+
+
+def _named_in(text: str, sets: tuple[ClassFolders, ...]) -> list[Path]:
+    """The images that a report names, the longest names first: one may be the beginning of another."""
+    if "Dataset Pipeline Error" not in text:
+        return []
+    found = [s.root / name for s in sets for name in s.files if f"/{name}" in text]
+    return sorted(found, key=lambda path: -len(str(path)))
+
+
+def _faults(folders: ClassFolders, world: World) -> dict[str, str]:
+    """Why each image that cannot be read cannot."""
+    own = range(world.rank, len(folders), world.size) if world.connected else range(len(folders))
+    looks = look_at_all([folders.root / folders.files[place] for place in own], min(MOST_THREADS, os.cpu_count() or 1))
+    faults = {place: look.fault for place, look in zip(own, looks, strict=True) if look.fault}
+    flags = np.zeros(len(folders), np.float32)
+    flags[[*faults]] = 1
+    bad = np.flatnonzero(ranks.total(world, flags))
+    return {
+        folders.files[place]: faults.get(place) or look_at(folders.root / folders.files[place]).fault for place in bad
+    }  # fmt: skip

@@ -1,0 +1,149 @@
+"""What lies in a folder of images: one rule for names, suffixes, hidden entries and links, for every command."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mindzoo.utils.errors import UserError
+
+# What is taken for an image by its name; what it is, its content says.
+SUFFIXES = (".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+# Names that systems and programs leave among people's files, in lower case.
+SYSTEM = frozenset(
+    (
+        "thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
+        "icon\r",
+        "__macosx",
+        "@eadir",
+        "$recycle.bin",
+        "lost+found",
+        "system volume information",
+    )
+)
+# The folders of a data set's root by what they are for, in the order in which they are looked for.
+SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
+TOO_LONG = 4096  # bytes of a path, in Linux
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The entries of a class folder, each list in the order of its names' bytes."""
+
+    images: list[str]
+    left_out: list[str]  # files whose suffix is none of an image
+    hidden: list[str]  # hidden ones, and those of systems
+    not_files: list[str]  # named like images: links that lead nowhere, pipes, sockets, devices
+    folders: list[str]
+    names: list[str]  # all of them
+
+
+def is_hidden(name: str) -> bool:
+    """Whether an entry is none of the user's data: hidden, or left by a system."""
+    return name.startswith(".") or name.lower() in SYSTEM
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a name has the suffix of an image."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def by_bytes(names: Sequence[str]) -> list[str]:
+    """Names in the order of their bytes, which is that of MindSpore; names need not be UTF-8."""
+    return sorted(names, key=os.fsencode)
+
+
+def list_class(folder: Path) -> Listed:
+    """The entries of one class folder.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    with os.scandir(folder) as entries:
+        kinds = {entry.name: _kind(entry) for entry in entries}
+    listed = Listed([], [], [], [], [], by_bytes([*kinds]))
+    for name in listed.names:
+        if is_hidden(name):
+            listed.hidden.append(name)
+        elif kinds[name] == "folder":
+            listed.folders.append(name)
+        elif not is_image_name(name):
+            listed.left_out.append(name)
+        else:
+            (listed.images if kinds[name] == "file" else listed.not_files).append(name)
+    return listed
+
+
+def class_names(root: Path) -> list[str]:
+    """Names of the folders in `root`, in the order of their bytes, without the hidden ones."""
+    with os.scandir(root) as entries:
+        return by_bytes([entry.name for entry in entries if _kind(entry) == "folder" and not is_hidden(entry.name)])
+
+
+def split_folders(root: Path) -> dict[str, Path]:
+    """The folders train, val and test of a root that holds these and no others, in one of their spellings; else {}.
+
+    Without the first one, or with images where its class folders should be, these are names of classes.
+    """
+    names = class_names(root)
+    found = {
+        split: root / next(name for name in spellings if name in names)
+        for split, spellings in SPLITS.items()
+        if any(name in names for name in spellings)
+    }
+    is_root = len(found) == len(names) > 1 and "train" in found and bool(class_names(found["train"]))
+    return found if is_root else {}
+
+
+def images_below(root: Path) -> Iterator[str]:
+    """The images below `root` at any depth, as "class/name.png", sorted folder by folder; hidden ones are left out.
+
+    Raises:
+        UserError: a folder cannot be listed.
+    """
+    yield from _images_in(root, "", ())
+
+
+def not_a_file(path: Path) -> str:
+    """Why a path is none of a regular file, as the end of a sentence; "" where it is one.
+
+    Opening a pipe would wait for ever.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        link = " (a link that leads nowhere)" if path.is_symlink() else ""
+        return f"cannot be opened: {error.strerror}{link}"
+    if stat.S_ISDIR(mode):
+        return "is a folder"
+    return "" if stat.S_ISREG(mode) else "is no file, but a pipe, a socket or a device"
+
+
+def _images_in(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
+    """Links to folders are followed, but not into a folder that is being listed: that would never end."""
+    try:
+        about, listed = folder.stat(), list_class(folder)
+    except OSError as error:
+        raise UserError(f"cannot list {folder}: {error.strerror}") from None
+    if (about.st_dev, about.st_ino) in above:
+        return
+    inside = (*above, (about.st_dev, about.st_ino))
+    folders = set(listed.folders)
+    for name in by_bytes([*listed.folders, *listed.images, *listed.not_files]):
+        if name in folders:
+            yield from _images_in(folder / name, f"{prefix}{name}/", inside)
+        else:
+            yield prefix + name
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """ "folder", "file" or "other"; a link is what it leads to, and one to itself leads nowhere."""
+    try:
+        return "folder" if entry.is_dir() else "file" if entry.is_file() else "other"
+    except OSError:
+        return "other"

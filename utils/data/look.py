@@ -1,0 +1,134 @@
+"""Looks at image files as every command reads them: the same pixels, or the same words for why they cannot be read."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from mindspore.dataset import vision
+
+from mindzoo.utils.data.listing import not_a_file
+from mindzoo.utils.images.fault import Fault
+from mindzoo.utils.images.readable import Prepared, prepared
+
+MOST_BYTES = 1 << 30  # of a file
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look at a file has shown."""
+
+    fault: str = ""  # "" for a good file, else the end of a sentence that begins with its name
+    kind: str = ""  # by its content, see `kinds.READ`
+    width: int = 0  # as stored
+    height: int = 0
+    orientation: int = 1  # the camera's mark
+    digest: bytes = b""  # of the content
+
+
+def look_at(path: Path, *, digest: bool = False) -> Look:
+    """Read a file, and decode it as far as something could be wrong with it. Raises nothing; threads may share it.
+
+    Args:
+        digest: compute it, which costs about as much as the look.
+    """
+    content = b""
+    try:
+        content = read_file(path)
+        found = prepared(np.frombuffer(content, np.uint8))
+        if not found.decoded and found.kind != "JPEG":  # a JPEG that was looked through decodes
+            decode(found)
+    except Fault as fault:
+        return Look(str(fault), digest=hashed(content) if digest and content else b"")
+    return Look(
+        "", found.kind, found.width, found.height, found.orientation, hashed(content) if digest else b""
+    )  # fmt: skip
+
+
+def hashed(content: bytes) -> bytes:
+    """The digest of a file's content, SHA-256."""
+    return hashlib.sha256(content).digest()
+
+
+def read_file(path: Path) -> bytes:
+    """The content of an image file.
+
+    Raises:
+        Fault: it cannot be opened, is no regular file, or too large.
+    """
+    if reason := not_a_file(path):
+        raise Fault(reason)
+    try:
+        with open(path, "rb", buffering=0) as file:
+            content = file.read(MOST_BYTES)
+    except OSError as error:
+        raise Fault(f"cannot be opened: {error.strerror}") from None
+    if content is None or len(content) == MOST_BYTES:
+        raise Fault(f"has more than {MOST_BYTES >> 20} MB; is it an image?")
+    return content
+
+
+def decode(found: Prepared) -> np.ndarray:
+    """The pixels (H, W, 3) uint8 RGB, by MindSpore, as the data pipeline decodes them.
+
+    Raises:
+        Fault: they are damaged.
+    """
+    try:
+        return np.asarray(vision.Decode()(found.content))
+    except (RuntimeError, ValueError, TypeError):
+        raise Fault(f"is damaged: its {found.kind} data cannot be decoded") from None
+
+
+def look_at_all(paths: Sequence[Path], threads: int, *, digest: bool = False) -> Iterator[Look]:
+    """`look_at` of each, in their order; not more than a few are read ahead."""
+    with ThreadPoolExecutor(threads) as pool:
+        block = 64 * threads
+        for start in range(0, len(paths), block):
+            yield from pool.map(lambda path: look_at(path, digest=digest), paths[start : start + block])
+
+
+class Marks:
+    """Counts pictures that carry a camera's mark, over threads."""
+
+    def __init__(self) -> None:
+        self.read = self.marked = 0
+        self._lock = threading.Lock()
+
+    def count(self, orientation: int) -> None:
+        with self._lock:
+            self.read += 1
+            self.marked += orientation != 1
+
+    def line(self, orientation: str) -> str:
+        """What is said of the marks; "" where there are none."""
+        if not self.marked:
+            return ""
+        done = "turned as it says" if orientation == "exif" else "used as stored; --orientation exif turns them"
+        return f"{self.marked} of {self.read} pictures read carry a camera's mark of how it was held, and are {done}"
+
+
+class Prepare:
+    """The first operation of the data pipeline: the bytes of a file (uint8) -> bytes that the next one decodes."""
+
+    def __init__(self, orientation: str, marks: Marks | None = None) -> None:
+        self.orientation, self.marks = orientation, marks or Marks()
+
+    def __call__(self, content: np.ndarray) -> np.ndarray:
+        found = prepared(content, self.orientation)
+        self.marks.count(found.orientation)
+        return found.content
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Prepare:
+        """Itself: MindSpore copies a pipeline before it runs, and the count is one."""
+        return self
+
+
+def first_fault(paths: Iterable[Path], look: Callable[[Path], Look] = look_at) -> tuple[Path, str] | None:
+    """The first of the files that cannot be read, and why."""
+    return next(((path, fault) for path in paths if (fault := look(path).fault)), None)

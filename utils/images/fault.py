@@ -1,0 +1,21 @@
+"""What is wrong with a file, and the limit on its pixels that all kinds of files share."""
+
+from __future__ import annotations
+
+MOST_PIXELS = 120_000_000  # 360 MB in memory; the largest pictures of phones in common use have 108 million
+
+
+class Fault(Exception):  # noqa: N818 - it is what is wrong with a file
+    """Why a file cannot be read, as the end of a sentence that begins with its name."""
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse a picture that would take too much memory, before anything is decoded.
+
+    Raises:
+        Fault: it has no pixels, or more than MOST_PIXELS.
+    """
+    if width <= 0 or height <= 0:
+        raise Fault("is damaged: it has no pixels")
+    if width * height > MOST_PIXELS:
+        raise Fault(f"has {width} x {height} pixels; {MOST_PIXELS // 1_000_000} million at most are read")
