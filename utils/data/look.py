@@ -85,6 +85,15 @@ def decode(found: Prepared) -> np.ndarray:
         raise Fault(f"is damaged: its {found.kind} data cannot be decoded") from None
 
 
+def pixels_of(path: Path, orientation: str) -> np.ndarray:
+    """The picture (H, W, 3) uint8 RGB as the network gets it, before it is resized.
+
+    Raises:
+        Fault: it cannot be read.
+    """
+    return decode(prepared(np.frombuffer(read_file(path), np.uint8), orientation))
+
+
 def look_at_all(paths: Sequence[Path], threads: int, *, digest: bool = False) -> Iterator[Look]:
     """`look_at` of each, in their order; not more than a few are read ahead."""
     with ThreadPoolExecutor(threads) as pool:

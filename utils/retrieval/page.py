@@ -6,14 +6,16 @@ import base64
 import html
 import io
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image
 
+from mindzoo.utils.data.look import pixels_of
 from mindzoo.utils.errors import visible
 from mindzoo.utils.files import write_text
+from mindzoo.utils.images.fault import Fault
 
 SIDE = 240  # of the square that a picture is made to fit into, in pixels
 
@@ -63,7 +65,8 @@ def write(path: Path, facts: Mapping[str, Any], found: Sequence[Mapping[str, Any
     Raises:
         UserError: it cannot be written.
     """
-    picture = lru_cache(maxsize=4096)(_picture)
+    orientation = facts["vectors"]["preprocessing"].get("orientation", "stored")
+    picture = lru_cache(maxsize=4096)(partial(_picture, orientation=orientation))
     root = Path(facts["vectors"]["images"])
     sections = [_section(number, row, root, picture) for number, row in enumerate(found, 1)]
     links = [f'<li><a href="#q{number}">{_text(_name(row["image"]))}</a></li>' for number, row in enumerate(found, 1)]
@@ -113,17 +116,15 @@ def _frame(source: str, label: str) -> str:
     return f'<div class="frame">{inside}</div>'
 
 
-def _picture(path: Path) -> str:
-    """The picture as a data URL, upright and small; empty where it cannot be read."""
+def _picture(path: Path, orientation: str) -> str:
+    """The picture as a data URL, small, and the way up in which the network saw it; empty where it cannot be read."""
     try:
-        with Image.open(path) as image:
-            image.draft("RGB", (SIDE, SIDE))
-            small = ImageOps.exif_transpose(image).convert("RGB")
-            small.thumbnail((SIDE, SIDE))
-            buffer = io.BytesIO()
-            small.save(buffer, "JPEG", quality=85)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        small = Image.fromarray(pixels_of(path, orientation))
+    except Fault:
         return ""
+    small.thumbnail((SIDE, SIDE))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=85)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
