@@ -246,7 +246,7 @@ def test_what_is_no_recipe_is_one_line_that_names_the_file(tmp_path: Path, text:
 def test_a_recipe_that_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_bytes(b"\xff\xfe\x80")
-    assert message("--config_path", str(path)).startswith(f"cannot read the recipe {path}: ")
+    assert message("--config_path", str(path)).startswith(f"the recipe {path} is not text in UTF-8")
 
 
 @pytest.mark.parametrize(
