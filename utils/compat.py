@@ -17,7 +17,11 @@ def device_available(target: str) -> bool:
         return False
 
 
-def export_onnx(network: Any, inputs: Any, name: str, input_name: str) -> None:
-    """Write `network` as ONNX to the file `name` in the current folder; the first dimension of its one input is named `batch`."""
+def export_onnx(network: Any, inputs: Any, name: str, input_name: str, output_name: str) -> None:
+    """Write `network`, of one input and one output, as ONNX to the file `name` in the current folder.
+
+    The first dimension of the input is named `batch`.
+    """
     dynamic = {input_name: {0: "batch"}}
-    ms.onnx.export(network, inputs, file_name=name, input_names=[input_name], dynamic_axes=dynamic)
+    names = {"input_names": [input_name], "output_names": [output_name]}
+    ms.onnx.export(network, inputs, file_name=name, dynamic_axes=dynamic, **names)

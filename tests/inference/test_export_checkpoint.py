@@ -18,7 +18,7 @@ from mindzoo.tests.support.trainings import Trained
 from mindzoo.utils import commands
 from mindzoo.utils.checkpoints import checkpoint_file, loading
 from mindzoo.utils.data.transforms import Preprocessing, load_image
-from mindzoo.utils.inference import export_checkpoint
+from mindzoo.utils.inference import export_checkpoint, export_facts, export_graph
 
 
 def export(source: Path, name: str | Path, file_format: str, *more: str) -> int:
@@ -78,29 +78,12 @@ def test_onnx_is_valid_and_names_its_batch_axis(onnx_file: Path) -> None:
     model = onnx.load(str(onnx_file))
     onnx.checker.check_model(model, full_check=True)
     (given,), (result,) = model.graph.input, model.graph.output
-    assert given.name == "images"
     for value, rest in ((given, [3, 32, 32]), (result, [3])):
         axes = value.type.tensor_type.shape.dim
         assert axes[0].dim_param == "batch"
         assert [axis.dim_value for axis in axes[1:]] == rest
-    assert sorted(path.name for path in onnx_file.parent.iterdir()) == ["net.onnx", "net.onnx.json"]
-
-
-def test_the_facts_beside_the_file(trained: Trained, onnx_file: Path) -> None:
-    facts = json.loads(Path(f"{onnx_file}.json").read_text(encoding="utf-8"))
-    assert (facts["network"], facts["format"]) == ("densenet121", "ONNX")
-    assert facts["options"] == {"flavour": "zoo", "block_config": [1, 1], "growth_rate": 4, "init_features": 8}
-    assert facts["classes"] == ["blue", "green", "red"]
-    assert facts["input"]["shape"] == ["any", 3, 32, 32]
-    assert facts["output"]["shape"] == ["any", 3]
-    assert (facts["input"]["name"], facts["input"]["layout"], facts["input"]["color"]) == ("images", "NCHW", "RGB")
-    assert facts["preprocessing"]["mean"] == [0.485, 0.456, 0.406]
-    assert facts["preprocessing"]["resized"] == [32, 32]
-    assert facts["checkpoint"]["sha256"] == checkpoint_file.sha256(trained.checkpoint)
-    assert facts["checkpoint"]["weights"] == "averaged"
-    assert facts["verification"]["verified"] is True
-    assert 0 <= facts["verification"]["largest_relative_difference"] <= 1e-4
-    assert Path(facts["verification"]["image"]).is_relative_to(trained.data)
+    assert (given.name, result.name) == ("images", "logits")
+    assert sorted(path.name for path in onnx_file.parent.iterdir()) == ["net.onnx", "net.onnx.json", "net_predict.py"]
 
 
 def test_raw_weights_and_no_verify(trained: Trained, tmp_path: Path) -> None:
@@ -128,7 +111,7 @@ def test_relative_paths_are_those_of_the_current_folder(
     image = str(next(trained.data.glob("val/red/*.png")))
     assert export(Path(trained.checkpoint.name), tmp_path / "net", "MINDIR", "--image", image) == 0
     facts = json.loads((tmp_path / "net.mindir.json").read_text())
-    assert facts["verification"]["image"] == image
+    assert facts["verification"]["image"] == Path(image).name
 
 
 def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], status: int) -> str:
@@ -155,10 +138,10 @@ def test_a_difference_leaves_no_file_and_keeps_the_old_one(
     monkeypatch: pytest.MonkeyPatch,
     file_format: str,
 ) -> None:
-    suffix = export_checkpoint.SUFFIX[file_format]
+    suffix = export_graph.SUFFIX[file_format]
     for name in (f"kept{suffix}", f"kept{suffix}.json"):
         (tmp_path / name).write_text("of an earlier export")
-    monkeypatch.setattr(export_checkpoint, "TOLERANCE", -1.0)
+    monkeypatch.setattr(export_facts, "TOLERANCE", -1.0)
     error = refused(tmp_path, capsys, export(trained.checkpoint, tmp_path / "kept", file_format))
     assert f"kept{suffix} differs from the network by" in error
     assert set(listing(tmp_path).values()) == {b"of an earlier export"}
@@ -168,14 +151,14 @@ def test_other_weights_in_the_file_are_found(
     trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is compared with the network of the checkpoint, not with the one that was written."""
-    write = export_checkpoint._write
+    write = export_graph.write
 
     def corrupted(network: nn.Cell, batch: np.ndarray, file_format: str, scratch: Path) -> Path:
         parameter = network.trainable_params()[-1]
         parameter.set_data(parameter + Tensor(0.01, ms.float32))
         return write(network, batch, file_format, scratch)
 
-    monkeypatch.setattr(export_checkpoint, "_write", corrupted)
+    monkeypatch.setattr(export_graph, "write", corrupted)
     assert "differs from the network" in refused(
         tmp_path, capsys, export(trained.checkpoint, tmp_path / "net", "MINDIR")
     )
@@ -193,7 +176,7 @@ def test_missing_extra_is_refused_before_any_work_unless_not_verified(
     error = refused(tmp_path, capsys, export(tmp_path / "none.ckpt", tmp_path / "net", "ONNX"))
     assert "needs onnx and onnxruntime: pip install onnx onnxruntime" in error
     assert export(trained.checkpoint, tmp_path / "net", "ONNX", "--no_verify", "1") == 0
-    assert sorted(listing(tmp_path)) == ["net.onnx", "net.onnx.json"]
+    assert sorted(listing(tmp_path)) == ["net.onnx", "net.onnx.json", "net_predict.py"]
 
 
 def test_a_missing_folder_is_refused(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -217,20 +200,59 @@ def test_a_folder_in_the_place_of_the_file_is_an_error(
     assert listing(tmp_path) == {"kept.mindir/old": b"old"}
 
 
-def test_without_the_training_data_the_shipped_image_is_used(trained: Trained, tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", ["nothing", "an image that cannot be read", "a hidden image"])
+def test_without_the_training_data_the_shipped_image_is_used(trained: Trained, tmp_path: Path, left: str) -> None:
+    if left != "nothing":
+        (tmp_path / "gone").mkdir()
+        (tmp_path / "gone" / ("a.png" if left.startswith("an image") else "._a.png")).write_bytes(b"no image")
     found = checkpoint_file.read_checkpoint(trained.checkpoint, SPEC)
     rows = {name: ms.Parameter(Tensor(value)) for name, value in found.weights.items()}
     meta = {**found.meta, "config": {**found.meta["config"], "data_dir": str(tmp_path / "gone")}}
     checkpoint_file.save_checkpoint(tmp_path / "moved.ckpt", rows, meta)
     assert export(tmp_path / "moved.ckpt", tmp_path / "net", "MINDIR") == 0
     facts = json.loads((tmp_path / "net.mindir.json").read_text())
-    assert facts["verification"]["image"] == str(export_checkpoint.SAMPLE)
+    assert facts["verification"]["image"] == export_checkpoint.SAMPLE.name
+
+
+def test_names_are_taken_by_all_files_or_by_none(tmp_path: Path) -> None:
+    kept = dict.fromkeys(("kept.onnx", "kept.onnx.json"), b"of an earlier export")
+    for name, content in kept.items():
+        (tmp_path / name).write_bytes(content)
+    for name in ("model", "script"):
+        (tmp_path / name).write_bytes(b"new")
+    made = {"kept.onnx": "model", "kept_predict.py": "script", "kept.onnx.json": "not there"}
+    with pytest.raises(FileNotFoundError):
+        export_checkpoint._put({tmp_path / name: tmp_path / new for name, new in made.items()}, tmp_path / "cwd")
+    assert {name: value for name, value in listing(tmp_path).items() if name.startswith("kept")} == kept
+
+
+@pytest.mark.parametrize("name", ["kept.onnx", "kept.onnx.json", "kept_predict.py"])
+def test_a_folder_in_the_place_of_any_file_is_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """The checkpoint is missing, and that is not reached."""
+    (tmp_path / name).mkdir()
+    error = refused(tmp_path, capsys, export(tmp_path / "none.ckpt", tmp_path / "kept", "ONNX"))
+    assert f"and {tmp_path / name} is a folder; name another file, or remove it" in error
+
+
+def test_a_script_that_somebody_changed_is_kept(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "net_predict.py"
+    for text in (None, "mine"):
+        if text:
+            script.write_text(text)
+        assert export(trained.checkpoint, tmp_path / "net", "ONNX", "--no_verify", "1") == 0
+        said = f"kept {script}, which is not as mindzoo writes it; remove it to have it written anew"
+        assert (said in capsys.readouterr().out) == bool(text)
+    assert script.read_text() == "mine"
 
 
 def test_relative_difference() -> None:
-    assert export_checkpoint.relative_difference(np.array([[1.0, 4.0]]), np.array([[1.0, 5.0]])) == pytest.approx(0.2)
-    assert export_checkpoint.relative_difference(np.zeros((1, 2)), np.zeros((2, 2))) == float("inf")
-    assert not export_checkpoint.relative_difference(np.array([[np.nan]]), np.array([[1.0]])) <= 1
+    assert export_graph.relative_difference(np.array([[1.0, 4.0]]), np.array([[1.0, 5.0]])) == pytest.approx(0.2)
+    assert export_graph.relative_difference(np.zeros((1, 2)), np.zeros((2, 2))) == float("inf")
+    assert not export_graph.relative_difference(np.array([[np.nan]]), np.array([[1.0]])) <= 1
 
 
 @pytest.mark.parametrize("file_format", ["MINDIR", "ONNX"])
@@ -238,8 +260,9 @@ def test_a_folder_with_blanks_and_umlauts_is_fine(trained: Trained, tmp_path: Pa
     folder = tmp_path / "für x y"
     folder.mkdir()
     assert export(trained.checkpoint, folder / "net", file_format) == 0
-    suffix = export_checkpoint.SUFFIX[file_format]
-    assert sorted(listing(folder)) == [f"net{suffix}", f"net{suffix}.json"]
+    suffix = export_graph.SUFFIX[file_format]
+    sample = ["net_predict.py"] if file_format == "ONNX" else []
+    assert sorted(listing(folder)) == [f"net{suffix}", f"net{suffix}.json", *sample]
 
 
 def test_air_reaches_mindspore_which_needs_ascend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,4 +270,4 @@ def test_air_reaches_mindspore_which_needs_ascend(tmp_path: Path, monkeypatch: p
     network = create_model("densenet121", 3, block_config=(1,), growth_rate=4, init_features=8)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="Ascend backend"):
-        export_checkpoint._write(network, np.zeros((1, 3, 32, 32), np.float32), "AIR", tmp_path)
+        export_graph.write(network, np.zeros((1, 3, 32, 32), np.float32), "AIR", tmp_path)

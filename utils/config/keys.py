@@ -314,4 +314,9 @@ class ExportConfig(CheckpointKeys, ClassNameKeys, PreprocessingKeys, DeviceKeys,
         "",
         "image on which file and network are compared; by default one of the data the checkpoint was trained on, or the one mindzoo ships",
     )
+    preprocess: str = key(
+        "outside",
+        "scaling and normalisation; outside: left to who uses the file; inside: part of the file, which then takes uint8 pixels, height x width x 3",
+        choices=("outside", "inside"),
+    )
     no_verify: bool = key(False, "do not load the file again and compare")

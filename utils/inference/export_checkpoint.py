@@ -6,38 +6,35 @@ beside the file say so.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
+import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn
+from mindspore import Tensor
 
-from mindzoo import __version__
-from mindzoo.utils import compat, runtime
-from mindzoo.utils.checkpoints import checkpoint_file, network_source
+from mindzoo.utils import runtime
+from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.config.keys import ExportConfig
 from mindzoo.utils.config.reading import Loaded
-from mindzoo.utils.data.class_folders import SUFFIXES
-from mindzoo.utils.data.transforms import load_image
+from mindzoo.utils.data.listing import images_below
+from mindzoo.utils.data.transforms import Preprocessing, load_image
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.files import check_folder_of, json_text, said_of
-from mindzoo.utils.inference import class_names
+from mindzoo.utils.files import check_folder_of, json_text, said_of, second_name
+from mindzoo.utils.inference import class_names, export_facts, export_graph, export_sample
+from mindzoo.utils.inference.export_graph import SUFFIX
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
 
-INPUT = "images"
-# The largest difference of a logit, relative to the largest logit, that is still the same network.
-TOLERANCE = 1e-4
-SUFFIX = {"MINDIR": ".mindir", "ONNX": ".onnx", "AIR": ".air"}
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample.png"
+MOST_TRIED = 100  # images to compare on, where they cannot be read
 
 
 def export(spec: ModelSpec, loaded: Loaded[ExportConfig]) -> Path:
@@ -56,30 +53,27 @@ def export(spec: ModelSpec, loaded: Loaded[ExportConfig]) -> Path:
     read = network_source.read_source(spec, network_source.single_file(config).absolute(), loaded)
     made_from = class_names.named(read, config.classes)
     class_names.say_numbers(made_from)
-    image_path = sample_image(config, made_from).absolute()
-    image = load_image(image_path, made_from.preprocessing)
+    image_path, image = comparison_image(config, made_from)
+    image_path, batch = image_path.absolute(), np.repeat(image[None], config.batch_size, 0)
     runtime.start(device)
 
-    network = network_source.build_network(spec, made_from, config.weights)
-    batch = np.repeat(image[None], config.batch_size, 0)
     with said_of(target), _scratch(target.parent) as scratch:
-        written = _write(network, batch, config.file_format, scratch)
-        difference = None
-        if not config.no_verify:
-            # A second network: exporting to ONNX changes the graph of the first.
-            expected = network_source.build_network(spec, made_from, config.weights, say=False)(Tensor(batch)).asnumpy()
-            difference = _verify(network, batch, expected, config.file_format, written)
+        written, difference = _write(spec, config, made_from, image_path, batch, scratch)
+        if difference is not None:
             logger.info("largest difference to the network on %s: %.2e of the largest logit", image_path, difference)
-            if not difference <= TOLERANCE:
+            if not difference <= export_facts.TOLERANCE:
                 raise UserError(
-                    f"{target.name} differs from the network by {difference:.2e} of the largest logit; wanted at most {TOLERANCE:g}; nothing was written"
+                    f"{target.name} differs from the network by {difference:.2e} of the largest logit; wanted at most "
+                    f"{export_facts.TOLERANCE:g}; nothing was written"
                 )
-        facts = _facts(spec, config, made_from, image_path, difference)
-        (scratch / "facts.json").write_text(json_text(facts), encoding="utf-8", errors="surrogateescape")
-        written.chmod(0o644)  # MindSpore leaves it readable for its owner only
-        os.replace(written, target)
-        os.replace(scratch / "facts.json", target.with_suffix(target.suffix + ".json"))
-    logger.info("wrote %s (%.1f MB) and %s.json", target, target.stat().st_size / 1e6, target.name)
+        verification = export_facts.verified(config.file_format, image_path, difference)
+        facts = export_facts.facts(spec, config, made_from, written, target.name, verification)
+        texts = {_facts_path(target): json_text(facts)}
+        if config.file_format == "ONNX" and not export_sample.is_changed(target):
+            texts[export_sample.sample_path(target)] = export_sample.sample_text(target)
+        _put({target: written, **_written_texts(texts, scratch)}, scratch)
+    size = target.stat().st_size / 1e6
+    logger.info("wrote %s (%.1f MB) and %s", target, size, ", ".join(path.name for path in texts))
     return target
 
 
@@ -88,27 +82,30 @@ def writable_formats(device: str) -> list[str]:
     return ["MINDIR", "ONNX", "AIR"] if device == "Ascend" else ["MINDIR", "ONNX"]
 
 
-def sample_image(config: ExportConfig, made_from: Source) -> Path:
-    """The image to compare on: the one given, one of the data the checkpoint was trained on, or mindzoo's own."""
+def comparison_image(config: ExportConfig, made_from: Source) -> tuple[Path, np.ndarray]:
+    """The image to compare on, and the network's input (3, H, W) of it: the one given, the first of the data that the
+    checkpoint was trained on that can be read, or mindzoo's own.
+
+    Raises:
+        UserError: the one given is missing or cannot be read.
+    """
     if config.image:
-        if not Path(config.image).is_file():
-            raise UserError(f"image is {config.image}, which is missing or no file")
-        return Path(config.image)
-    trained_on = made_from.checkpoint.meta.get("config", {}).get("data_dir", "")
-    if trained_on and Path(trained_on).is_dir():
-        for folder, inside, names in os.walk(trained_on):
-            inside.sort()
-            for name in sorted(names):
-                if name.lower().endswith(SUFFIXES):
-                    return Path(folder) / name
-    return SAMPLE
+        path = Path(config.image)
+        if not path.is_file():
+            raise UserError(f"image is {path}, which is missing or no file")
+        return path, load_image(path, made_from.preprocessing)
+    for path in itertools.islice(_trained_on(made_from), MOST_TRIED):
+        with suppress(UserError):
+            return path, load_image(path, made_from.preprocessing)
+    return SAMPLE, load_image(SAMPLE, made_from.preprocessing)
 
 
-def relative_difference(found: np.ndarray, expected: np.ndarray) -> float:
-    """The largest difference of a logit, relative to the largest logit; infinite where the shapes differ."""
-    if found.shape != expected.shape:
-        return float("inf")
-    return float(np.abs(found - expected).max() / max(np.abs(expected).max(), np.finfo(np.float32).tiny))
+def _trained_on(made_from: Source) -> Iterator[Path]:
+    """The images that the checkpoint was trained on; none where they are not here."""
+    root = Path(str(made_from.checkpoint.meta.get("config", {}).get("data_dir") or os.devnull))
+    if root.is_dir():
+        with suppress(UserError):  # a folder that cannot be listed
+            yield from (root / name for name in images_below(root))
 
 
 def _check(config: ExportConfig, formats: list[str], device: str) -> None:
@@ -137,9 +134,18 @@ def _target(spec: ModelSpec, config: ExportConfig) -> Path:
             )
     target = Path(name if name.lower().endswith(suffix) else name + suffix)
     check_folder_of("file_name", target, [".json"])
-    if target.is_dir():
-        raise UserError(f"file_name is {name}, and {target} is a folder; name a file")
+    beside = [_facts_path(target)]
+    if config.file_format == "ONNX":
+        beside.append(export_sample.sample_path(target))
+        check_folder_of("file_name", beside[-1])
+    for path in (target, *beside):
+        if path.is_dir():
+            raise UserError(f"file_name is {name}, and {path} is a folder; name another file, or remove it")
     return target.resolve()
+
+
+def _facts_path(target: Path) -> Path:
+    return target.with_name(f"{target.name}.json")
 
 
 @contextmanager
@@ -155,103 +161,59 @@ def _scratch(parent: Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _write(network: nn.Cell, batch: np.ndarray, file_format: str, scratch: Path) -> Path:
-    """Write into `scratch`, the current folder: MindSpore refuses a path with a blank or an umlaut in it."""
-    path = scratch / f"network{SUFFIX[file_format]}"
-    if file_format == "ONNX":
-        compat.export_onnx(network, Tensor(batch), path.name, INPUT)
-        if not path.is_file():  # MindSpore logs the reason, and goes on
-            raise OSError(f"MindSpore left no {path.name}; the disk may be full")
-        if importlib.util.find_spec("onnx"):
-            _name_batch_axis(path)
-    else:
-        ms.export(network, Tensor(batch), file_name=path.stem, file_format=file_format)
-    return path
+def _write(
+    spec: ModelSpec, config: ExportConfig, made_from: Source, image: Path, batch: np.ndarray, scratch: Path
+) -> tuple[Path, float | None]:
+    """The file, in `scratch`, and its difference to the network; None where it is not wanted."""
+    network, given = network_source.build_network(spec, made_from, config.weights), batch
+    if config.preprocess == "inside":
+        network = export_graph.WithScaling(network, made_from.preprocessing)
+        given = np.repeat(_pixels(image, made_from.preprocessing)[None], config.batch_size, 0)
+    written = export_graph.write(network, given, config.file_format, scratch)
+    if config.no_verify:
+        return written, None
+    # A second network: exporting to ONNX changes the graph of the first.
+    expected = network_source.build_network(spec, made_from, config.weights, say=False)(Tensor(batch)).asnumpy()
+    return written, export_graph.difference(network, given, expected, config.file_format, written)
 
 
-def _name_batch_axis(path: Path) -> None:
-    """MindSpore names the batch axis of the input only; the output's stays a number, of which ONNX Runtime warns."""
-    import onnx
-
-    model = onnx.load(str(path))
-    for value in model.graph.output:
-        value.type.tensor_type.shape.dim[0].dim_param = "batch"
-    onnx.save(model, str(path))
+def _pixels(image: Path, how: Preprocessing) -> np.ndarray:
+    """(H, W, 3) uint8: the image before it is scaled and normalised."""
+    unscaled = dataclasses.replace(how, mean=(0.0,) * 3, std=(1 / 255,) * 3)
+    return load_image(image, unscaled).transpose(1, 2, 0).astype(np.uint8)
 
 
-def _verify(network: nn.Cell, batch: np.ndarray, expected: np.ndarray, file_format: str, written: Path) -> float:
-    """The relative difference of what the file computes; for ONNX also with another batch size."""
-    if file_format == "ONNX":
-        run = _onnx_runner(written)
-        other = np.concatenate([batch, batch[:1]])
-        differences = (
-            relative_difference(run(batch), expected),
-            relative_difference(run(other), np.concatenate([expected, expected[:1]])),
-        )
-        return max(differences)
-    if file_format == "AIR":
-        logger.info("an AIR file cannot be loaded again: verifying a MINDIR of the same graph")
-        written = _write(network, batch, "MINDIR", written.parent)
-    graph = nn.GraphCell(ms.load(written.name))
-    return relative_difference(graph(Tensor(batch)).asnumpy(), expected)
+def _written_texts(texts: Mapping[Path, str], scratch: Path) -> dict[Path, Path]:
+    """Write what is to stand beside the exported file into `scratch`; {its place: where it is now}.
+
+    It goes to programs of others, so it is UTF-8: what is none in a name becomes an escape of JSON.
+    """
+    written: dict[Path, Path] = {}
+    for target, text in texts.items():
+        written[target] = scratch / f"text{len(written)}"
+        written[target].write_text(text, encoding="utf-8", errors="backslashreplace")
+    return written
 
 
-def _onnx_runner(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    import onnxruntime
+def _put(made: Mapping[Path, Path], scratch: Path) -> None:
+    """Give files their names, {name: where it is now}: all get them, or earlier files of these names stay.
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-
-    def run(images: np.ndarray) -> np.ndarray:
-        return np.asarray(session.run(None, {INPUT: images})[0])
-
-    return run
-
-
-def _facts(
-    spec: ModelSpec, config: ExportConfig, made_from: Source, image: Path, difference: float | None
-) -> dict[str, Any]:
-    """What somebody who has only the file needs to use it, and how far it can be trusted."""
-    how = made_from.preprocessing
-    batch: Any = "any" if config.file_format == "ONNX" else config.batch_size
-    verified: dict[str, Any] = {"verified": False, "reason": "--no_verify was given"}
-    if difference is not None:
-        verified = {
-            "verified": True,
-            "image": str(image),
-            "largest_relative_difference": difference,
-            "tolerance": TOLERANCE,
-        }
-    if config.file_format == "AIR" and difference is not None:
-        verified = {
-            **verified,
-            "verified": False,
-            "reason": "AIR cannot be loaded again; a MINDIR of the same graph was verified",
-        }
-    return {
-        "network": spec.name,
-        "options": made_from.plan.options,
-        "format": config.file_format,
-        "input": {
-            "name": INPUT,
-            "shape": [batch, 3, *how.image_size],
-            "dtype": "float32",
-            "layout": "NCHW",
-            "color": "RGB",
-        },
-        "output": {"shape": [batch, made_from.plan.num_classes], "dtype": "float32", "meaning": "logits"},
-        "preprocessing": {
-            **how.to_dict(),
-            "resized": list(how.resized),
-            "interpolation": "bilinear",
-            "value_range": [0, 1],
-        },
-        "classes": made_from.class_names(),
-        "checkpoint": {
-            "file": str(made_from.checkpoint.path),
-            "sha256": checkpoint_file.sha256(made_from.checkpoint.path),
-            "weights": config.weights,
-        },
-        "verification": verified,
-        "mindzoo": __version__,
-        "mindspore": ms.__version__,
-    }
+    Raises:
+        OSError: a name cannot be taken.
+    """
+    earlier: dict[Path, Path | None] = {}
+    try:
+        for target, path in made.items():
+            path.chmod(0o644)  # MindSpore leaves its files readable for their owner only
+            kept = scratch / f"earlier{len(earlier)}"
+            if target.exists():
+                second_name(target, kept)
+            earlier[target] = kept if target.exists() else None
+            os.replace(path, target)
+    except BaseException:
+        for target, before in earlier.items():
+            if before:
+                os.replace(before, target)
+            else:
+                target.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,112 @@
+"""The script beside an ONNX file gives what predict gives, on files of every kind, without mindzoo."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage
+import sklearn
+
+from mindzoo.tests.support.image_kinds import write_image_kinds, write_without_scale
+from mindzoo.tests.support.retrieval_files import run
+from mindzoo.tests.support.trainings import Trained
+from mindzoo.utils.data.transforms import Preprocessing, load_image
+from mindzoo.utils.inference import onnx_sample
+from mindzoo.utils.inference.preprocessing_steps import steps
+
+SAME = 1e-5  # of values with a standard deviation of about 1: the pixels are the same
+PHOTOGRAPHS = (Path(str(skimage.__file__)).parent / "data", Path(str(sklearn.__file__)).parent / "datasets" / "images")
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_image_kinds(tmp_path_factory.mktemp("kinds"))
+
+
+def assert_same_input(files: Sequence[Path], how: Preprocessing) -> None:
+    """What the script makes of a file, following the steps as they are in JSON, is what predict makes of it."""
+    said = {step["step"]: step for step in json.loads(json.dumps(steps(how, scaled_inside=False)))}
+    differ = []
+    for path in files:
+        expected, found = load_image(path, how), onnx_sample.network_input(str(path), said)
+        assert (found.shape, found.dtype) == ((1, *expected.shape), expected.dtype), path
+        if np.abs(found[0] - expected).max() > SAME:
+            differ.append(path.name)
+    assert differ == []
+
+
+@pytest.mark.parametrize("orientation", ["stored", "exif"])
+@pytest.mark.parametrize("mode", ["square", "shorter"])
+@pytest.mark.parametrize(("size", "crop_pct"), [((32, 32), 0.875), ((50, 37), 0.6)])
+def test_files_of_every_kind_are_read_as_predict_reads_them(
+    kinds: list[Path], size: tuple[int, int], crop_pct: float, mode: str, orientation: str
+) -> None:
+    assert len(kinds) > 60
+    assert_same_input(kinds, Preprocessing(size, crop_pct, mode, (0.5, 0.4, 0.3), (0.2, 0.3, 0.1), orientation))
+
+
+@pytest.mark.parametrize("mode", ["square", "shorter"])
+def test_photographs_are_read_as_predict_reads_them(mode: str) -> None:
+    files = [path for folder in PHOTOGRAPHS for path in sorted(folder.iterdir()) if path.suffix in (".jpg", ".png")]
+    assert len(files) > 20
+    assert_same_input(files, Preprocessing((224, 224), 0.875, mode, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+
+
+@pytest.fixture(scope="module", params=["outside", "inside"])
+def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A folder with the exported files alone."""
+    folder = tmp_path_factory.mktemp(request.param)
+    words = ["--file_name", str(folder / "my net"), "--file_format", "ONNX", "--preprocess", request.param]
+    assert run("export", "densenet121", *common(trained), *words) == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["my net.onnx", "my net.onnx.json", "my net_predict.py"]
+    return folder
+
+
+def common(trained: Trained) -> list[str]:
+    flags = {"--resize_mode": "shorter", "--crop_pct": "0.8", "--orientation": "exif", "--device_target": "CPU"}
+    return ["--checkpoint", str(trained.checkpoint), *(word for pair in flags.items() for word in pair)]
+
+
+def run_sample(folder: Path, *files: Path) -> subprocess.CompletedProcess[str]:
+    """In isolated mode: neither the current folder nor this clone can be imported from."""
+    return subprocess.run(
+        [sys.executable, "-I", str(folder / "my net_predict.py"), *map(str, files)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )
+
+
+def test_its_labels_are_those_of_predict(trained: Trained, exported: Path, kinds: list[Path], tmp_path: Path) -> None:
+    files = [*kinds, *sorted(trained.data.glob("val/*/*.png"))]
+    output = tmp_path / "predicted.json"
+    assert run("predict", "densenet121", *files, *common(trained), "--output", output) == 0
+    done = run_sample(exported, *files)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows, lines = json.loads(output.read_text()), done.stdout.splitlines()
+    assert len(rows) == len(lines) == len(files)
+    labels = set()
+    for row, line in zip(rows, lines, strict=True):
+        path, _, found = line.partition(": ")
+        assert path == row["image"]
+        said = [entry.split() for entry in found.split(", ")]
+        assert [name for name, _ in said] == [entry["name"] for entry in row["classes"]], path
+        for (_, share), entry in zip(said, row["classes"], strict=True):
+            assert abs(float(share.rstrip("%")) / 100 - entry["probability"]) <= 0.005, path
+        labels.add(said[0][0])
+    assert len(labels) == 3
+
+
+def test_values_without_a_scale_are_refused_as_predict_refuses_them(exported: Path, tmp_path: Path) -> None:
+    for path in write_without_scale(tmp_path):
+        done = run_sample(exported, path)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.endswith(f"ValueError: {path} has values of 32 bits, which have no scale\n")
