@@ -1,0 +1,72 @@
+"""Small pictures as files of many kinds, and how every command reads one."""
+
+from __future__ import annotations
+
+import functools
+import io
+from typing import Any
+
+import numpy as np
+from mindspore.dataset import vision
+from PIL import Image
+
+from mindzoo.utils.data.look import decode
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.images import kinds
+from mindzoo.utils.images.fault import Fault
+from mindzoo.utils.images.readable import prepared
+
+WIDTH, HEIGHT = 61, 46
+CROPS = 3
+
+
+@functools.cache
+def picture(mode: str = "RGB") -> Image.Image:
+    """Ramps and noise."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    noise = np.random.default_rng(0).integers(0, 30, (HEIGHT, WIDTH))
+    return Image.fromarray(np.stack([x * 3 + noise, y * 4, (x + y) * 2], 2).astype(np.uint8)).convert(mode)
+
+
+def encoded(kind: str, mode: str = "RGB", **options: Any) -> bytes:
+    """The picture as a file."""
+    file = io.BytesIO()
+    picture(mode).save(file, kind, **options)
+    return file.getvalue()
+
+
+def read(content: bytes) -> bytes:
+    """The pixels of a file, as evaluation, prediction and training get them.
+
+    Raises:
+        UserError: it is refused.
+        RuntimeError: a decoder refuses what was let through to it, or a good picture after it.
+    """
+    try:
+        found = prepared(np.frombuffer(content, np.uint8))
+        pixels = decode(found)
+    except Fault as fault:
+        if "cannot be decoded" in str(fault) and found.kind == kinds.JPEG:
+            raise RuntimeError("a JPEG file that was looked through cannot be decoded") from fault
+        raise UserError(f"x {fault}") from None
+    if not np.array_equal(decode(found), pixels):
+        raise RuntimeError("the pixels are others the second time")
+    for _ in range(CROPS):
+        crop()(found.content)
+    if not np.array_equal(vision.Decode()(good()), GOOD):
+        raise RuntimeError("a good picture after it is another")
+    return pixels.tobytes()
+
+
+@functools.cache
+def crop() -> Any:
+    """What a training decodes with."""
+    return vision.RandomCropDecodeResize((16, 16))
+
+
+@functools.cache
+def good() -> np.ndarray:
+    return np.frombuffer(encoded("JPEG"), np.uint8)
+
+
+GOOD = np.asarray(Image.open(io.BytesIO(encoded("JPEG"))))
