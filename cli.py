@@ -24,6 +24,7 @@ from mindzoo.utils.config.reading import Loaded, key
 from mindzoo.utils.errors import UserError, nearest
 from mindzoo.utils.exits import exit_status
 from mindzoo.utils.inference.keys import ConvertConfig, PredictConfig
+from mindzoo.utils.inspection.keys import CheckDataConfig
 from mindzoo.utils.launch.keys import LaunchConfig
 from mindzoo.utils.log import ProgressDisplay
 from mindzoo.utils.retrieval.keys import (
@@ -170,6 +171,12 @@ def _index(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     index.build(loaded.config)
 
 
+def _check_data(_: None, loaded: Loaded[Any], progress: ProgressDisplay) -> None:
+    from mindzoo.utils.inspection import check_data
+
+    check_data.check(loaded.config, progress)
+
+
 def _evaluate_retrieval(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     from mindzoo.utils.retrieval import ranking
 
@@ -264,6 +271,16 @@ CONVERT = Command(
     examples=("hrnetv2_w48_imagenet_pretrained.pth hrnet_w48.ckpt",),
     of_a_network=False,
 )
+CHECK_DATA = Command(
+    name="check-data",
+    help="look at every image of a data folder, and say what is wrong: check-data FOLDER",
+    config=lambda _: CheckDataConfig,
+    run=_check_data,
+    verb="Look at every image of a data folder and say what is wrong",
+    aliases=lambda _: {"write-skip-list": "write_skip_list"},
+    examples=("ROOT", "ROOT --output found.json --plot classes.png --write_skip_list bad.txt"),
+    of_a_network=False,
+)
 LIST = Command(
     name="list",
     help="list the networks",
@@ -286,6 +303,7 @@ COMMANDS = {
         QUERY,
         FIT_EXPONENT,
         CONVERT,
+        CHECK_DATA,
         LIST,
         DOCTOR,
         WHITEN,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Work = Callable[[Any, Loaded[Any], ProgressDisplay], object]
 
 
-def no_aliases(spec: ModelSpec) -> Aliases:
+def no_aliases(spec: Any) -> Aliases:
     return {}
 
 
@@ -46,7 +46,7 @@ class Command:
     config: Callable[[Any], type[Any]]  # the network's description, or None -> the class of its keys
     run: Work
     verb: str  # what it does, in front of the network's title; a sentence where there is no network
-    aliases: Callable[[ModelSpec], Aliases] = no_aliases
+    aliases: Callable[[Any], Aliases] = no_aliases  # the network's description, or None
     examples: Sequence[str] = ()  # what may stand behind the command
     of_a_network: bool = True
     operands: str = ""  # what stands behind the name without a flag, for usage lines
@@ -94,18 +94,18 @@ def read_command(command: Command, spec: ModelSpec | None, words: Sequence[str],
     own, behind = list(words), []
     if command.hands_on and "--" in own:
         own, behind = own[: own.index("--")], own[own.index("--") + 1 :]
+    aliases = known_aliases(command.aliases(spec), known)
     about_network: dict[str, Any] = {"description": f"{command.verb}."}
     if spec is not None:
         about_network = {
             "description": f"{command.verb} {spec.title} ({spec.paper}).",
-            "aliases": known_aliases(command.aliases(spec), known),
             "recipes": spec.recipes,
             # One recipe serves all commands of a network; what only a training needs is skipped by the others.
             "passed_over": keys_of_a_training(spec),
         }
     try:
         loaded = reading.read_config(
-            config_class, own, prog=prog, epilog=command.explained_examples(prog), **about_network
+            config_class, own, aliases=aliases, prog=prog, epilog=command.explained_examples(prog), **about_network
         )
     except UserError as error:
         if not command.hands_on:

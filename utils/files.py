@@ -6,6 +6,7 @@ import errno
 import glob
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from mindzoo.utils.errors import UserError
 
 NAME_KEPT = 40  # characters of a name that the temporary one beside it has too: of four bytes each it is not too long
 BLOCK = 4096  # bytes
+_NOT_UNICODE = re.compile("[\ud800-\udfff]")
 
 
 @contextmanager
@@ -102,8 +104,12 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def json_text(content: Any) -> str:
-    """JSON for people and machines: indented, with names as they are written."""
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    """JSON for people and machines: indented, with names as they are written, but for bytes that are no UTF-8.
+
+    These become escapes, which a reader of JSON makes the same name of as the file system gives in Python.
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    return _NOT_UNICODE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
 def json_line(content: Any) -> str:
