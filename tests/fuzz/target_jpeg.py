@@ -9,6 +9,7 @@ from random import Random
 from mindzoo.tests.fuzz import mutate, pictures
 from mindzoo.tests.fuzz.target import Target
 
+LARGE = 100_000  # bytes
 MARKERS = re.compile(rb"\xff[\xc0-\xcf\xd9-\xef\xfe]")
 
 
@@ -51,7 +52,9 @@ def change_field(chance: Random, content: bytes, seeds: Sequence[bytes]) -> byte
 def many_scans(chance: Random, content: bytes, seeds: Sequence[bytes]) -> bytes:
     """The scans again and again."""
     at = content.find(b"\xff\xda")
-    return content[:-2] + content[at:-2] * chance.choice((2, 40, 200)) + content[-2:] if at > 0 else content
+    if at < 0 or len(content) > LARGE:
+        return content
+    return content[:-2] + content[at:-2] * chance.choice((2, 40, 200)) + content[-2:]
 
 
 def huge(chance: Random, content: bytes, seeds: Sequence[bytes]) -> bytes:

@@ -22,6 +22,7 @@ from mindzoo.utils.runtime import World
 REMEDY = "replace or remove it, or leave out such images: --on_bad_image skip"
 LISTED = "skipped_images.txt"
 MOST_THREADS = 8
+DECODER = "ecode"  # in what MindSpore says of both its decoders
 
 
 def usable(root: Path, keys: BadImageKeys, world: World, classes: Sequence[str] | None = None) -> ClassFolders:
@@ -81,24 +82,32 @@ def named(*sets: ClassFolders) -> Iterator[None]:
         yield
     except (RuntimeError, UnicodeDecodeError) as error:
         text = error.object.decode("utf-8", "surrogateescape") if isinstance(error, UnicodeDecodeError) else str(error)
-        for path in _named_in(text, sets):
-            if fault := look_at(path).fault:
-                raise UserError(f"{path} {fault}; {REMEDY}") from None
+        if "Dataset Pipeline Error" in text and (found := _blamed(text, sets)):
+            raise UserError(f"{found[0]} {found[1]}; {REMEDY}") from None
         raise
 
 
-def _named_in(text: str, sets: tuple[ClassFolders, ...]) -> list[Path]:
-    """The images that a report names, the longest names first: one may be the beginning of another."""
-    if "Dataset Pipeline Error" not in text:
-        return []
-    found = [s.root / name for s in sets for name in s.files if f"/{name}" in text]
-    return sorted(found, key=lambda path: -len(str(path)))
+def _blamed(text: str, sets: Sequence[ClassFolders]) -> tuple[Path, str] | None:
+    """The image that a report of the data pipeline is about, and what is wrong with it.
+
+    The report names it where `Prepare` failed. The decoder behind that names none; then all are looked at.
+    """
+    paths = [found.root / name for found in sets for name in found.files if f"/{name}" in text]
+    # The longest name first: one may be the beginning of another.
+    if found := first_fault(sorted(paths, key=lambda path: -len(str(path)))):
+        return found
+    if DECODER not in text:
+        return None
+    logger.info("looking for the image that cannot be decoded ...")
+    every = [found.root / name for found in sets for name in found.files]
+    looks = zip(every, look_at_all(every, _threads()), strict=True)
+    return next(((path, look.fault) for path, look in looks if look.fault), None)
 
 
 def _faults(folders: ClassFolders, world: World) -> dict[str, str]:
     """Why each image that cannot be read cannot."""
     own = range(world.rank, len(folders), world.size) if world.connected else range(len(folders))
-    looks = look_at_all([folders.root / folders.files[place] for place in own], min(MOST_THREADS, os.cpu_count() or 1))
+    looks = look_at_all([folders.root / folders.files[place] for place in own], _threads())
     faults = {place: look.fault for place, look in zip(own, looks, strict=True) if look.fault}
     flags = np.zeros(len(folders), np.float32)
     flags[[*faults]] = 1
@@ -106,3 +115,7 @@ def _faults(folders: ClassFolders, world: World) -> dict[str, str]:
     return {
         folders.files[place]: faults.get(place) or look_at(folders.root / folders.files[place]).fault for place in bad
     }  # fmt: skip
+
+
+def _threads() -> int:
+    return min(MOST_THREADS, os.cpu_count() or 1)

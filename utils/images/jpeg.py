@@ -16,7 +16,8 @@ from mindzoo.utils.images import exif
 from mindzoo.utils.images.fault import Fault, check_size
 
 START = b"\xff\xd8\xff"
-MOST_SCANS = 100  # encoders write about ten; a small file of many large scans takes seconds
+# Encoders write about ten scans. A small file of many large ones would take long.
+MOST_SCANS, MOST_SCANNED = 100, 3_000_000_000  # the second one is of pixels, in all scans
 LONGEST_SIDE = 65_500  # libjpeg's
 # A byte ff may be repeated before a marker. ff 00 is none, and restart markers belong to the data of a scan.
 MARKER = re.compile(rb"\xff([^\x00\xff])")
@@ -99,8 +100,8 @@ class _Walk:
                 return bool(tables)
             case 0xDA:
                 self.scans += 1
-                if self.scans > MOST_SCANS:
-                    raise Fault(f"has more than {MOST_SCANS} scans")
+                if self.scans > MOST_SCANS or self.scans * self.found.width * self.found.height > MOST_SCANNED:
+                    raise Fault(f"has {self.scans} scans or more, too many for its size")
                 return self._scan(body)
             case 0xCC:
                 return _is_conditioning(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 from mindzoo.utils.images import exif
@@ -25,7 +26,7 @@ class Png:
 
 
 def walk(content: bytes) -> Png:
-    """Go through the chunks: a length that is damaged makes the decoder ask for gigabytes.
+    """Go through the chunks: a length that is damaged makes the decoder ask for gigabytes, and its errors name no file.
 
     Raises:
         Fault: cut off, damaged, or too large.
@@ -39,6 +40,8 @@ def walk(content: bytes) -> Png:
         if size == (0, 0):
             size = _header(name, content[at + 8 : end - 4])
         if name in NEEDED:
+            if zlib.crc32(content[at + 4 : end - 4]) != int.from_bytes(content[end - 4 : end], "big"):
+                raise Fault(f"is damaged: the checksum of its {name.decode()} is wrong")
             pieces.append(content[at:end])
         elif name == b"eXIf":
             orientation = exif.orientation_of(content[at + 8 : end - 4])
