@@ -18,6 +18,7 @@ from unittest import mock
 from mindzoo import cli
 from mindzoo.models import SPECS
 from mindzoo.tests.support.paths import ROOT
+from mindzoo.utils.inference import export_sample
 
 PYTHONS = ("python", "python3", ".venv/bin/python")
 _LAUNCHER = re.compile(r"models/(\w+)/scripts/\w+\.sh")
@@ -126,6 +127,8 @@ def _check(words: Sequence[str], folder: Path) -> None:
         _check_mindzoo(rest)
     elif program in PYTHONS and rest and (folder / rest[0]).resolve() == ROOT.resolve():
         _check_mindzoo(rest[1:])
+    elif program in PYTHONS and rest and rest[0].endswith(export_sample.ENDING):
+        _refuse_unknown(rest[1:], set(), rest[0])  # an export writes it
     elif program in PYTHONS and rest and not rest[0].startswith("-"):
         script = _find(rest[0], folder)
         entry_point = _ENTRY_POINT.fullmatch(script)

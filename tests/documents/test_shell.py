@@ -73,6 +73,7 @@ def test_commands_that_are_right() -> None:
         ("sh models/hrnet_w48/scripts/run_train.sh", "there is no models/hrnet_w48/scripts/run_train.sh"),
         ("bash models/hrnet_w48/scripts/run_eval.sh a b --background", "does not know --background"),
         ("bash models/hrnet_w48/scripts/run_eval.sh a b -- --end_epoch 3", "does not know --end_epoch"),
+        ("python my_net_predict.py a.png --top_k 1", "does not know --top_k"),
         ("echo; echo && echo | mindzoo list --all", "does not know --all"),
     ],
 )
