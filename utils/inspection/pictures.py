@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -21,18 +22,14 @@ SECONDS_BETWEEN_LINES = 10.0
 BLOCK = 4096  # files whose paths are in memory at a time
 UPRIGHT = 1
 # The kind of finding by how `Look.fault` begins; what begins otherwise is damaged.
-FAULTS = (
-    ("is empty", "empty"),
-    ("holds zeros", "empty"),
-    ("is cut off", "cut_off"),
-    ("is damaged", "damaged"),
-    ("is a folder", "not_a_file"),
-    ("is no file", "not_a_file"),
-    ("cannot be opened", "not_a_file"),
-    ("has more than", "too_large"),
-    ("has far too many", "too_large"),
-    ("is ", "unsupported"),
-)
+FAULTS = {
+    "is empty|holds zeros": "empty",
+    "is cut off": "cut_off",
+    "is damaged": "damaged",
+    "is a folder|is no file|cannot be opened": "not_a_file",
+    r"has .*\b(pixels|MB)\b": "too_large",
+    "is |has .* values": "unsupported",
+}
 SUFFIXES = {
     kinds.JPEG: (".jpg", ".jpeg", ".jfif", ".jpe"),
     kinds.PNG: (".png",),
@@ -79,11 +76,7 @@ def _looks(split: Split, threads: int) -> Iterator[tuple[str, str, Look]]:
 
 def kind_of_fault(fault: str) -> str:
     """The kind of finding that a fault is."""
-    if fault.startswith("has ") and " pixels;" in fault:
-        return "too_large"
-    if fault.startswith("has ") and "no scale" in fault:
-        return "unsupported"
-    return next((kind for beginning, kind in FAULTS if fault.startswith(beginning)), "damaged")
+    return next((kind for beginning, kind in FAULTS.items() if re.match(beginning, fault)), "damaged")
 
 
 class _Pictures:
