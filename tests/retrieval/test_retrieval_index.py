@@ -227,6 +227,20 @@ def test_the_page_holds_the_pictures_and_loads_nothing(collection: Collection, t
     assert "densenet121 at 32x32 pixels" in found.text
 
 
+def test_an_index_holds_no_path_of_the_machine(collection: Collection) -> None:
+    for path in collection.whitened.iterdir():
+        assert str(collection.images.parent).encode() not in path.read_bytes(), path
+    assert "images" not in whitening.read_whitening(collection.whitened / "whitening.npz").facts
+
+
+def test_an_index_finds_its_images_where_both_were_moved(tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    (before / "images").mkdir(parents=True)
+    make(write_vectors(before / "v.npy", VALUES, images=str(before / "images")))
+    before.rename(after)
+    assert Path(index.open_index(after / "v").facts["vectors"]["images"]).samefile(after / "images")
+
+
 def test_names_are_escaped_and_missing_pictures_are_said(tmp_path: Path) -> None:
     name = "<script>alert('x')</script>&\"quoted\" 图\udcff.png"
     Image.new("RGB", (900, 30), (200, 0, 0)).save(tmp_path / "there.png")

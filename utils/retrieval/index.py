@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -97,6 +98,8 @@ def open_index(folder: Path) -> Index:
         count = content.ntotal
     if count != facts["vectors"]["count"]:
         raise UserError(f"{folder} holds {count} vectors of {facts['vectors']['count']}; make the index again")
+    # An index of before has an absolute path, which stays as it is.
+    facts["vectors"]["images"] = str(folder / facts["vectors"]["images"])
     applied = whitening.read_whitening(folder / "whitening.npz") if facts["whitening"] else None
     return Index(folder, facts, applied, content)
 
@@ -126,6 +129,8 @@ def _write(config: IndexConfig, found: files.Vectors, applied: VectorWhitening |
     if applied:
         applied.save(folder / "whitening.npz")
     facts = {name: value for name, value in found.facts.items() if name != "unreadable"}
+    # Seen from the index, whose place `folder` is beside: no path of this machine, and both can be moved together.
+    facts["images"] = os.path.relpath(facts["images"], folder)
     content = {"kind": config.kind, "dimension": prepared.shape[1], "whitening": bool(applied), "vectors": facts}
     write_json(folder / "index.json", content)
 

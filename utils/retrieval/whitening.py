@@ -105,7 +105,8 @@ def fit(vectors: Vectors, dimension: int = 0) -> VectorWhitening:
             "use more images or a smaller --dimension"
         )
     kept = dimension or kept
-    facts = {name: value for name, value in vectors.facts.items() if name != "unreadable"}
+    # A whitening travels with an index: it says of which kind the images were, not where they lie on this machine.
+    facts = {name: value for name, value in vectors.facts.items() if name not in ("unreadable", "images")}
     mean, components = found.mean.astype(np.float32), found.directions[:kept].astype(np.float32)
     return VectorWhitening(mean, components, found.variances[:kept], facts)
 
