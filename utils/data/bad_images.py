@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,23 +13,25 @@ import numpy as np
 
 from mindzoo.utils import ranks
 from mindzoo.utils.config.image_keys import BadImageKeys
-from mindzoo.utils.data import skip_list
+from mindzoo.utils.data import look, skip_list
 from mindzoo.utils.data.class_folders import ClassFolders, scan
 from mindzoo.utils.data.look import first_fault, look_at, look_at_all
-from mindzoo.utils.errors import UserError, shorten
+from mindzoo.utils.errors import UserError, shorten, visible
 from mindzoo.utils.log import logger
 from mindzoo.utils.runtime import World
 
 REMEDY = "replace or remove it, or leave out such images: --on_bad_image skip"
 LISTED = "skipped_images.txt"
 MOST_THREADS = 8
+BLOCK = 1000  # files whose sizes one thread looks at
 DECODER = "ecode"  # in what MindSpore says of both its decoders
 
 
 def usable(root: Path, keys: BadImageKeys, world: World, classes: Sequence[str] | None = None) -> ClassFolders:
     """The images below `root` that a run reads, as `skip_list` and `on_bad_image` say.
 
-    With "stop" the first image of each class is looked at, so that a class of broken files is not found hours later.
+    With "stop" the size of every file is looked at, and the first image of each class, so that a class of broken files
+    is not found hours later.
     With "skip" every image is: each rank looks at its share, and all leave out the same.
 
     Args:
@@ -41,6 +44,9 @@ def usable(root: Path, keys: BadImageKeys, world: World, classes: Sequence[str] 
     skip = skip_list.read(Path(keys.skip_list)) if keys.skip_list else None
     folders = scan(root, classes, skip, stop=stop)
     if stop:
+        for name, size in _sizes(folders):
+            if reason := look.fault_of_size(size):
+                raise UserError(f"{folders.root / name} {reason}; {REMEDY}")
         _, first = np.unique(folders.labels, return_index=True)
         if found := first_fault(folders.root / folders.files[place] for place in first):
             raise UserError(f"{found[0]} {found[1]}; {REMEDY}")
@@ -50,6 +56,25 @@ def usable(root: Path, keys: BadImageKeys, world: World, classes: Sequence[str] 
     seconds = time.perf_counter() - started
     logger.info("looked at %d images in %.1f s: %d cannot be read", len(folders), seconds, len(faults))
     return folders.without(faults)
+
+
+def _sizes(folders: ClassFolders) -> Iterator[tuple[str, int]]:
+    """The bytes of each file: MindSpore reads a file as a whole before anything can look at it."""
+
+    def sizes(names: Sequence[str]) -> list[int]:
+        return [_size(folders.root / name) for name in names]
+
+    blocks = [folders.files[start : start + BLOCK] for start in range(0, len(folders), BLOCK)]
+    with ThreadPoolExecutor(_threads()) as pool:
+        for names, found in zip(blocks, pool.map(sizes, blocks), strict=True):
+            yield from zip(names, found, strict=True)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # that it is gone is said when it is read
+        return 1
 
 
 def say_left_out(folders: ClassFolders, what: str) -> None:
@@ -92,7 +117,12 @@ def _blamed(text: str, sets: Sequence[ClassFolders]) -> tuple[Path, str] | None:
 
     The report names it where `Prepare` failed. The decoder behind that names none; then all are looked at.
     """
-    paths = [found.root / name for found in sets for name in found.files if f"/{name}" in text]
+    paths = [
+        found.root / name
+        for found in sets
+        for name in found.files
+        if f"/{name}" in text or f"/{visible(name)}" in text  # it writes bytes that are no UTF-8 as we do
+    ]
     # The longest name first: one may be the beginning of another.
     if found := first_fault(sorted(paths, key=lambda path: -len(str(path)))):
         return found
@@ -101,14 +131,14 @@ def _blamed(text: str, sets: Sequence[ClassFolders]) -> tuple[Path, str] | None:
     logger.info("looking for the image that cannot be decoded ...")
     every = [found.root / name for found in sets for name in found.files]
     looks = zip(every, look_at_all(every, _threads()), strict=True)
-    return next(((path, look.fault) for path, look in looks if look.fault), None)
+    return next(((path, found.fault) for path, found in looks if found.fault), None)
 
 
 def _faults(folders: ClassFolders, world: World) -> dict[str, str]:
     """Why each image that cannot be read cannot."""
     own = range(world.rank, len(folders), world.size) if world.connected else range(len(folders))
     looks = look_at_all([folders.root / folders.files[place] for place in own], _threads())
-    faults = {place: look.fault for place, look in zip(own, looks, strict=True) if look.fault}
+    faults = {place: found.fault for place, found in zip(own, looks, strict=True) if found.fault}
     flags = np.zeros(len(folders), np.float32)
     flags[[*faults]] = 1
     bad = np.flatnonzero(ranks.total(world, flags))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -65,12 +66,19 @@ def read_file(path: Path) -> bytes:
         raise Fault(reason)
     try:
         with open(path, "rb", buffering=0) as file:
-            content = file.read(MOST_BYTES)
+            size = os.fstat(file.fileno()).st_size
+            if reason := fault_of_size(size):
+                raise Fault(reason)
+            return file.read(size) or b""
     except OSError as error:
         raise Fault(f"cannot be opened: {error.strerror}") from None
-    if content is None or len(content) == MOST_BYTES:
-        raise Fault(f"has more than {MOST_BYTES >> 20} MB; is it an image?")
-    return content
+
+
+def fault_of_size(size: int) -> str:
+    """What is wrong with a file of so many bytes, or ""."""
+    if not size:
+        return "is empty: 0 bytes"
+    return f"has {MOST_BYTES >> 20} MB or more; is it an image?" if size >= MOST_BYTES else ""
 
 
 def decode(found: Prepared) -> np.ndarray:

@@ -18,4 +18,9 @@ def check_size(width: int, height: int) -> None:
     if width <= 0 or height <= 0:
         raise Fault("is damaged: it has no pixels")
     if width * height > MOST_PIXELS:
-        raise Fault(f"has {width} x {height} pixels; {MOST_PIXELS // 1_000_000} million at most are read")
+        raise Fault(too_large(f"{width} x {height}"))
+
+
+def too_large(count: str) -> str:
+    """What is said of a file of so many pixels."""
+    return f"has {count} pixels; {MOST_PIXELS // 1_000_000} million at most are read"

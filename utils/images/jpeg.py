@@ -17,7 +17,7 @@ from mindzoo.utils.images.fault import Fault, check_size
 
 START = b"\xff\xd8\xff"
 # Encoders write about ten scans. A small file of many large ones would take long.
-MOST_SCANS, MOST_SCANNED = 100, 3_000_000_000  # the second one is of pixels, in all scans
+MOST_SCANS, MOST_SCANNED = 100, 2_000_000_000  # the second one is of pixels, in all scans
 LONGEST_SIDE = 65_500  # libjpeg's
 # A byte ff may be repeated before a marker. ff 00 is none, and restart markers belong to the data of a scan.
 MARKER = re.compile(rb"\xff([^\x00\xff])")

@@ -17,7 +17,7 @@ from PIL import Image
 
 from mindzoo.utils.images import exif, jpeg, kinds, png
 from mindzoo.utils.images.bitmap import as_bitmap
-from mindzoo.utils.images.fault import Fault, check_size
+from mindzoo.utils.images.fault import Fault, check_size, too_large
 
 # Of 16 bits per channel the upper byte is taken, as the decoder of PNG does.
 SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -107,7 +107,7 @@ def _by_pillow(raw: bytes, kind: str, orientation: str, mark: int = exif.UPRIGHT
     except Fault:
         raise
     except Image.DecompressionBombError:
-        raise Fault("has far too many pixels") from None
+        raise Fault(too_large("far too many")) from None
     except Exception as error:  # a decoder of broken bytes may raise anything
         reason = " ".join(str(error).split())[:80] or type(error).__name__
         raise Fault(f"is damaged or of an unsupported kind: {reason}") from None
