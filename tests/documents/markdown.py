@@ -15,7 +15,17 @@ USER_PAGES = (
     "README.md",
     *(
         f"docs/{name}.md"
-        for name in ["TRAINING", "KEYS", "EVALUATION", "EXPORT", "RETRIEVAL", "STORAGE", "CLUSTERS", "RELIABILITY"]
+        for name in [
+            "TRAINING",
+            "IMAGES",
+            "KEYS",
+            "EVALUATION",
+            "EXPORT",
+            "RETRIEVAL",
+            "STORAGE",
+            "CLUSTERS",
+            "RELIABILITY",
+        ]
     ),
     *(f"models/{name}/README.md" for name in list_models()),
 )
