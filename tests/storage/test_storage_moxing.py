@@ -129,6 +129,33 @@ def test_a_copy_that_died_halfway_is_made_anew(buckets: Path, tmp_path: Path) ->
     assert not list(tmp_path.rglob(".copying"))
 
 
+LISTING = """
+def list_directory(path, recursive=False):
+    return ["a/", "a/1.txt", "../outside/evil"]
+"""
+
+
+def test_what_the_module_copied_is_looked_at_as_any_bucket_is(buckets: Path, tmp_path: Path) -> None:
+    """Where the module lists names they are looked at before, for it writes wherever they lead."""
+    (tmp_path / "secret").write_text("secret")
+    (buckets / "bucket" / "data" / "away.txt").symlink_to(tmp_path / "secret")
+    (buckets / "bucket" / "data" / ".mindzoo-copy").write_text('{"path": "/etc"}')
+    linking = COPY_PARALLEL.replace("dirs_exist_ok=True", "dirs_exist_ok=True, symlinks=True")
+    code = CODE.format(modelarts=True).split("store.put")[0]
+    status, out, error = run(code, stand_in(tmp_path / "linking", linking))
+    assert (status, error) == (0, "")
+    assert out.splitlines()[-1] == "['2.txt', 'a/1.txt']"
+    assert "mindzoo calls files of its own like that: .mindzoo-copy" in out
+    (copy,) = (tmp_path / "cache" / "mindzoo" / "data").iterdir()
+    assert '"/etc"' not in (copy / ".mindzoo-copy").read_text()
+
+    status, _, error = run(code.replace("/data", "/data/a"), stand_in(tmp_path / "listing", COPY_PARALLEL, LISTING))
+    assert status == 1
+    assert error.splitlines()[-1].endswith(
+        "holds an object whose name has .. in it: ../outside/evil; rename it, or give the URL of a folder without it"
+    )
+
+
 def train(data: str, output: str, site: str, *more: str) -> subprocess.CompletedProcess[str]:
     flags = training(Path("unused"), Path("unused"), *more)
     places = [flags.index("--data_dir"), flags.index("--output_dir")]

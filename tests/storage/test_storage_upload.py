@@ -114,7 +114,7 @@ def test_a_second_interrupt_does_not_wait(output: Path, capsys: pytest.CaptureFi
             time.sleep(1000)
 
     log.start()
-    uploader = Uploader(Stuck(), output, "/nowhere")
+    uploader = Uploader(Stuck(Path("/nowhere")), output, "/nowhere")
     uploader.ask()
     uploader.finish(wait=False)
     line = f"not uploaded to /nowhere: 1.ckpt, config.yaml; see {output}\n"
@@ -137,7 +137,7 @@ def test_a_server_that_comes_back_gets_everything(
 
     monkeypatch.setattr("mindzoo.utils.storage.upload.WAITS", (0.01, 0.01, 0.01))
     log.start()
-    store = Failing()
+    store = Failing(tmp_path)
     uploader = Uploader(store, output, str(tmp_path / "there"))
     uploader.ask()
     until = time.monotonic() + 20

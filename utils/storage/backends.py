@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.files import whole_file
+from mindzoo.utils.files import resolved, whole_file
 from mindzoo.utils.storage import moxing, urls
+from mindzoo.utils.storage.places import is_inside
 from mindzoo.utils.storage.store import Entry, ListingStore, Store
 
 PAGE = 1000  # objects in one answer to a listing
@@ -29,7 +30,7 @@ def open_store(url: str, *, modelarts: bool) -> Store:
     """
     kind = urls.scheme(url)
     if not kind:
-        return Folder()
+        return Folder(Path(url))
     file = moxing.find(required=modelarts)
     if file is not None:
         return moxing.Moxing(file)
@@ -58,7 +59,7 @@ class S3(ListingStore):
         root = "/".join(filter(None, urls.split(url)))
         found = self.files.find(root, detail=True)
         return {
-            path[len(root) :].lstrip("/"): Entry(int(facts["size"]), int(facts["LastModified"].timestamp()))
+            path[len(root) + 1 :]: Entry(int(facts["size"]), int(facts["LastModified"].timestamp()))
             for path, facts in found.items()
             if not path.endswith("/")
         }
@@ -133,14 +134,17 @@ class Obs(ListingStore):
 
 
 class Folder(ListingStore):
-    """A folder of this machine, such as a network's share."""
+    """A folder of this machine, such as a network's share. Links that lead out of it are left alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.root = folder, resolved(folder)
 
     def listing(self, url: str) -> Mapping[str, Entry]:
-        root = Path(url)
-        paths = [root] if root.is_file() else [path for path in root.rglob("*") if path.is_file()]
-        facts = {path: path.stat() for path in paths}
+        top = self._checked(Path(url))
+        paths = [top] if top.is_file() else [path for path in top.rglob("*") if path.is_file()]
+        facts = {path: path.stat() for path in paths if not path.is_symlink() or is_inside(path, self.root)}
         return {
-            "" if path == root else path.relative_to(root).as_posix(): Entry(stat.st_size, int(stat.st_mtime))
+            "" if path == top else path.relative_to(top).as_posix(): Entry(stat.st_size, int(stat.st_mtime))
             for path, stat in facts.items()
         }
 
@@ -149,9 +153,15 @@ class Folder(ListingStore):
 
     def put(self, path: Path, url: str) -> None:
         target = Path(url)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        self._checked(target.parent).mkdir(parents=True, exist_ok=True)
         with whole_file(target) as unfinished:
+            unfinished.unlink(missing_ok=True)  # others can write here: it may be a link
             shutil.copyfile(path, unfinished)
+
+    def _checked(self, path: Path) -> Path:
+        if not is_inside(path, self.root):
+            raise UserError(f"{path} lies behind a link that leads out of {self.folder}; remove the link")
+        return path
 
 
 def _answered(answer: Any, url: str) -> Any:

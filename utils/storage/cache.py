@@ -9,16 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from mindzoo.utils.config.json_file import parse_json
+from mindzoo.utils.files import resolved
 from mindzoo.utils.log import logger
-from mindzoo.utils.storage import urls
+from mindzoo.utils.storage import places, urls
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-MARKER = ".mindzoo-copy"
-CLAIM = ".mindzoo-upload"
+LARGEST_MARKER = 100_000  # characters
 
 
 def place(url: str, documented: str) -> Path:
@@ -34,19 +35,21 @@ def place(url: str, documented: str) -> Path:
 
 
 class Marker:
-    """A file in the folder of a copy; it holds JSON once the copy is complete."""
+    """A file in the folder of a copy; it holds JSON once the copy is complete. No object of a bucket gets its name."""
 
-    def __init__(self, file: TextIO) -> None:
-        self.file = file
+    def __init__(self, file: TextIO, folder: Path) -> None:
+        self.file, self.folder = file, folder
 
-    def read(self) -> dict[str, Any] | None:
-        """What was written with `finish`; None where the copy is not complete."""
+    def read(self) -> Path | None:
+        """The copy that `finish` was told of; None where it is not complete, or no longer inside the folder."""
         self.file.seek(0)
         try:
-            found = json.loads(self.file.read())
-        except ValueError:
+            name = parse_json(self.file.read(LARGEST_MARKER))["path"]
+            path = self.folder / name
+        except (ValueError, LookupError, TypeError):
             return None
-        return found if isinstance(found, dict) else None
+        whole = not name or not places.fault_of(name)
+        return path if whole and path.exists() and places.is_inside(path, resolved(self.folder)) else None
 
     def finish(self, **facts: Any) -> None:
         """The copy is complete."""
@@ -69,16 +72,16 @@ def locked(folder: Path) -> Iterator[Marker]:
     no such lock, and a job there has one rank.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / MARKER, "a+", encoding="utf-8") as file:
+    with open(folder / places.MARKER, "a+", encoding="utf-8") as file:
         if fcntl is not None:
             _lock(file, folder)
-        yield Marker(file)
+        yield Marker(file, folder)
 
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[bool]:
     """Whether this process is the first of those on this server that claim `folder`, until it leaves the block."""
-    with open(folder / CLAIM, "a", encoding="utf-8") as file:
+    with open(folder / places.CLAIM, "a", encoding="utf-8") as file:
         yield fcntl is None or _try(file)
 
 

@@ -31,13 +31,14 @@ def download(store: Store, url: str, documented: str, *, changes: bool) -> Path:
         # A storage that cannot tell what it holds is copied again, unless another rank did so just now.
         if found and (not changes or (not isinstance(store, ListingStore) and marker.written >= asked)):
             logger.info("%s was copied to %s before", url, folder)
-            return folder / found["path"]
-        path = store.copy_in(url, folder)
-        unpacked = "" if changes else archive.unpack(folder)
-        marker.finish(url=url, path=unpacked or path)
-        if unpacked:
-            archive.remove(folder)
-    return folder / (unpacked or path)
+            return found
+        copied = store.copy_in(url, folder)
+        packed = "" if changes else archive.single(copied.names)
+        path = archive.unpack(folder, packed) if packed else copied.single
+        marker.finish(url=url, path=path)
+        if packed:
+            (folder / packed).unlink()  # its content takes as much room again
+    return folder / path
 
 
 def restore(store: Store, url: str, folder: Path) -> None:

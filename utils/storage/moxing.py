@@ -17,9 +17,10 @@ from typing import Any
 
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
-from mindzoo.utils.storage import urls
+from mindzoo.utils.storage import places, urls
+from mindzoo.utils.storage.places import Inside
 from mindzoo.utils.storage.retry import patiently, reason
-from mindzoo.utils.storage.store import Entry, Store
+from mindzoo.utils.storage.store import Copied, Entry, Store
 
 FILES = (".ckpt", ".pth", ".tar", ".pt", ".bin", ".safetensors", ".gz", ".tgz")
 
@@ -67,27 +68,35 @@ class Moxing(Store):
             return {}
         return None
 
-    def copy_in(self, url: str, folder: Path, *, replace: bool = True) -> str:
+    def copy_in(self, url: str, folder: Path, *, replace: bool = True) -> Copied:
         logger.info("copying %s to %s with moxing", url, folder)
         single = "" if self._is_folder(url) else urls.base_name(url)
+        if single:
+            places.check_names(url, [single])
+        elif hasattr(self.file, "list_directory"):
+            # moxing writes wherever a name leads: look at them before.
+            listed = patiently(lambda: self.file.list_directory(url, recursive=True), f"listing {url}")
+            places.check_names(url, filter(None, (name.rstrip("/") for name in listed)))
         # Beside the files that are there, which may be in use: each is replaced as a whole.
-        temporary = folder / ".copying"
+        temporary = folder / places.COPYING
         shutil.rmtree(temporary, ignore_errors=True)  # of a job that died halfway
         if single:
             temporary.mkdir()
         copy = getattr(self.file, "copy", self.file.copy_parallel) if single else self.file.copy_parallel
         patiently(lambda: copy(url, str(temporary / single)), f"copying {url}")
-        paths = [path for path in temporary.rglob("*") if path.is_file()]
-        if not paths:
+        paths = [path for path in temporary.rglob("*") if path.is_file() and not path.is_symlink()]
+        names = places.names_to_copy(url, [path.relative_to(temporary).as_posix() for path in paths])
+        if not names:
             raise FileNotFoundError(f"{url} holds nothing")
-        for path in paths:
-            target = folder / path.relative_to(temporary)
+        inside = Inside(folder)
+        for name in names:
+            target = inside.path(name)
             target.parent.mkdir(parents=True, exist_ok=True)
             if replace or not target.exists():
-                os.replace(path, target)
+                os.replace(temporary / name, target)
         shutil.rmtree(temporary)
-        logger.info("copied %s, files: %s", url, f"{len(paths):,}")
-        return single
+        logger.info("copied %s, files: %s", url, f"{len(names):,}")
+        return Copied(single, names)
 
     def put(self, path: Path, url: str) -> None:
         if hasattr(self.file, "copy"):

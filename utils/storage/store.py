@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import NamedTuple
 
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
-from mindzoo.utils.storage import urls
+from mindzoo.utils.storage import places, urls
+from mindzoo.utils.storage.places import Inside
 from mindzoo.utils.storage.retry import patiently
 
 THREADS = 16
@@ -38,18 +40,25 @@ class Entry:
         return (found.st_size, int(found.st_mtime)) == (self.size, self.modified)
 
 
+class Copied(NamedTuple):
+    """What was copied, or was there already."""
+
+    single: str  # the object's name in the folder, where the URL names one; else empty
+    names: list[str]  # of all of them
+
+
 class Store(ABC):
     """A kind of storage. The clients below raise errors of many kinds; missing: FileNotFoundError."""
 
     @abstractmethod
-    def copy_in(self, url: str, folder: Path, *, replace: bool = True) -> str:
+    def copy_in(self, url: str, folder: Path, *, replace: bool = True) -> Copied:
         """Copy what `url` holds into `folder`, or the one object that it names.
 
         Args:
             replace: copy over files that are there and differ; else they stay.
 
-        Returns:
-            The object's name in `folder`, or nothing where `url` names many.
+        Raises:
+            UserError: the name of an object leads elsewhere, or see `places`.
         """
 
     @abstractmethod
@@ -75,24 +84,28 @@ class ListingStore(Store):
     def known(self, url: str) -> Mapping[str, Entry] | None:
         return patiently(lambda: self.listing(url), f"listing {url}")
 
-    def copy_in(self, url: str, folder: Path, *, replace: bool = True) -> str:
-        found = patiently(lambda: self.listing(url), f"listing {url}")
+    def copy_in(self, url: str, folder: Path, *, replace: bool = True) -> Copied:
+        found = _without_folders(patiently(lambda: self.listing(url), f"listing {url}"))
         if not found:
             raise FileNotFoundError(f"{url} holds nothing")
         single = urls.base_name(url) if set(found) == {""} else ""
-        if any(".." in PurePosixPath(name).parts for name in found):
-            raise UserError(f"{url} holds an object with .. in its name, which would be written elsewhere; rename it")
-        lacking = {}
-        for name, entry in found.items():
-            path = folder / (name or single)
-            if not (entry.is_at(path) if replace else path.exists()):
-                lacking[name] = entry
+        entries = {name or single: entry for name, entry in found.items()}
+        names = places.names_to_copy(url, entries)
+        if not names:
+            raise FileNotFoundError(f"{url} holds nothing")
+        inside = Inside(folder)
+        lacking = []
+        for name in names:
+            path = inside.path(name)
+            if not (entries[name].is_at(path) if replace else path.exists()):
+                lacking.append(name)
         if lacking:
-            self._copy(url, folder, lacking, single)
-        return single
+            self._copy(url, inside, {name: entries[name] for name in lacking}, single)
+        return Copied(single, names)
 
-    def _copy(self, url: str, folder: Path, entries: Mapping[str, Entry], single: str) -> None:
-        """Copy these objects of `url`."""
+    def _copy(self, url: str, inside: Inside, entries: Mapping[str, Entry], single: str) -> None:
+        """Copy these objects of `url`, or the one that it names, into a folder."""
+        folder = inside.folder
         total = sum(entry.size for entry in entries.values())
         free = shutil.disk_usage(folder).free
         if total >= free:
@@ -106,7 +119,7 @@ class ListingStore(Store):
         remaining, done = iter(entries.items()), 0
         with ThreadPoolExecutor(THREADS) as pool:
             while batch := list(islice(remaining, BATCH)):
-                jobs = [(urls.join(url, name), folder / (name or single), entry) for name, entry in batch]
+                jobs = [(urls.join(url, "" if single else name), inside.path(name), entry) for name, entry in batch]
                 done += len(list(pool.map(lambda job: copy_one(self, *job), jobs)))
                 if time.perf_counter() - said > SAY_EVERY:
                     said = time.perf_counter()
@@ -114,11 +127,33 @@ class ListingStore(Store):
         logger.info("copied %s in %.1f s", url, time.perf_counter() - started)
 
 
+def _without_folders(found: Mapping[str, Entry]) -> Mapping[str, Entry]:
+    """The objects without those that stand for a folder: empty, and others are below them; and `url` itself then.
+
+    Raises:
+        UserError: others are below one that is not empty.
+    """
+    folders: set[str] = set()
+    for folder in {name.rpartition("/")[0] for name in found}:
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    both = folders & found.keys()
+    for name in both:
+        if found[name].size:
+            raise UserError(
+                f"{name} is an object of the bucket, and others are below it; rename one: a file is no folder"
+            )
+    if "" in found and len(found) > 1:
+        both |= {""}
+    return {name: entry for name, entry in found.items() if name not in both} if both else found
+
+
 def copy_one(store: ListingStore, url: str, path: Path, entry: Entry) -> None:
     """Copy an object so that `path` is complete or not there at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Of the same name in every process: what a killed job left is written over by the next one.
-    part = path.with_name(f".{path.name}.part")
+    # What a killed job left is written over by the next one.
+    part = places.part_of(path)
 
     def attempt() -> None:
         store.get(url, part)

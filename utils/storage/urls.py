@@ -61,4 +61,5 @@ def base_name(url: str) -> str:
 
 def folder_name(url: str) -> str:
     """A name for the folder of a copy of `url`, which no other URL has: `b-1f3a9c02` of s3://bucket/a/b."""
-    return f"{base_name(url)}-{hashlib.sha256(url.rstrip('/').encode()).hexdigest()[:8]}"
+    # Of four bytes each, so many characters and the rest are no longer than a name may be.
+    return f"{base_name(url)[:60]}-{hashlib.sha256(url.rstrip('/').encode()).hexdigest()[:8]}"
