@@ -8,6 +8,7 @@ import io
 import os
 import tarfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,16 @@ from mindzoo.utils.storage import archive
 FILE, FOLDER, LINK, SECOND, FIFO = tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE
 
 
-def packed(*members: tuple[str, bytes, bytes | str], form: int = tarfile.GNU_FORMAT, **pax: str) -> bytes:
-    """A tar file of members (name, kind, content or what a link leads to)."""
+def packed(
+    *members: tuple[str, bytes, bytes | str], form: int = tarfile.GNU_FORMAT, pax: Mapping[str, str] | None = None
+) -> bytes:
+    """A tar file of members (name, kind, content or what a link leads to), with these fields in their headers."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT if pax else form) as tar:
         for name, kind, content in members:
             info = tarfile.TarInfo(name)
             info.type = kind
-            info.pax_headers = dict(pax)
+            info.pax_headers = dict(pax or {})
             if isinstance(content, str):
                 info.linkname = content
                 tar.addfile(info)
@@ -145,9 +148,9 @@ GOOD = packed(("a/1.png", FILE, b"1" * 2000), ("a/2.png", FILE, b"2" * 2000))
         (gzip.compress(GOOD[: 512 + 2048]), "ends too early"),
         (number(GOOD, 0, b"size 77777777777"), "ends too early"),
         (number(GOOD, 0, b"size \xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xfb\0"), "cannot unpack"),  # negative
-        (packed(BOMB_MEMBER, size="-512"), "cannot unpack"),
-        (packed(BOMB_MEMBER, size="9" * 5000), "cannot unpack"),
-        (packed(BOMB_MEMBER, comment="x" * 2_000_000), "bytes of a single file, which is damaged"),
+        (packed(BOMB_MEMBER, pax={"size": "-512"}), "cannot unpack"),
+        (packed(BOMB_MEMBER, pax={"size": "9" * 5000}), "cannot unpack"),
+        (packed(BOMB_MEMBER, pax={"comment": "x" * 2_000_000}), "bytes of a single file, which is damaged"),
         (gzip.compress(number(packed(("a" * 200, FILE, b"1")), 0, b"size 77777777777")), "8,589,934,"),  # of its name
     ],
 )
@@ -199,12 +202,14 @@ def test_a_large_archive_may_unpack_to_much(tmp_path: Path) -> None:
 def test_a_file_that_is_mostly_holes_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log.start()
     sparse = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.size": "9" * 14, "GNU.sparse.map": "0,1"}
-    assert unpack(tmp_path, packed(("a/1.png", FILE, b"1"), **sparse)) == {}
+    assert unpack(tmp_path, packed(("a/1.png", FILE, b"1"), pax=sparse)) == {}
     assert "entries that are links or no plain files: 1" in capsys.readouterr().out
 
 
 def test_an_archive_that_takes_more_than_is_free_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 50_000}))
+    monkeypatch.setattr(
+        "mindzoo.utils.storage.archive.shutil.disk_usage", lambda folder: type("Usage", (), {"free": 50_000})
+    )
     with pytest.raises(UserError, match=r"d.tar takes more than the 50.0 kB that are free in .*copy; make room"):
         unpack(tmp_path, packed(("a/1.png", FILE, bytes(60_000))))
 
