@@ -18,6 +18,7 @@ USER_PAGES = (
         for name in [
             "TRAINING",
             "IMAGES",
+            "DATA",
             "KEYS",
             "EVALUATION",
             "EXPORT",

@@ -32,7 +32,10 @@ ELSEWHERE = "docs/ADD_A_NETWORK.md"
 PAGES = [page for page in (*USER_PAGES, *CONTRIBUTORS_PAGES) if page in tracked_pages() and page != ELSEWHERE]
 # Pages that train or use what was trained, and take more than 10 s.
 SLOW_PAGES = (
-    *(f"docs/{name}.md" for name in ("TRAINING", "EVALUATION", "EXPORT", "RELIABILITY", "RETRIEVAL", "CLUSTERS")),
+    *(
+        f"docs/{name}.md"
+        for name in ("TRAINING", "DATA", "EVALUATION", "EXPORT", "RELIABILITY", "RETRIEVAL", "CLUSTERS")
+    ),
     *(page for page in USER_PAGES if page.startswith("models/")),
 )
 # What other tests run, by the words of a line.

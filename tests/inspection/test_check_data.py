@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import struct
 import tempfile
@@ -17,6 +18,7 @@ import pytest
 from PIL import Image
 
 from mindzoo import cli
+from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.trainings import write_images
 from mindzoo.utils import log
 from mindzoo.utils.data import skip_list
@@ -109,6 +111,7 @@ def write_odd_names(root: Path) -> None:
     picture(root / "valid" / CAFE / "00.png", 117)
     picture(root / "valid" / "CAT" / "00.png", 118)
     picture(root / "valid" / "novel" / "00.png", 119)
+    picture(root / "valid" / GBK / "00.png", 120)
 
 
 def write_the_same(root: Path) -> None:
@@ -137,6 +140,7 @@ def entries(found: dict[str, Any], kind: str) -> dict[str, str]:
                         "train/dog/nowhere.png": "leads nowhere", "train/dog/pipe.png": "pipe",
                         "train/dog/socket.png": "socket"}),
         ("not_utf8", {f"train/dog/{GBK}": "in gb18030 it is 苹果.jpg"}),
+        ("not_utf8_class", {f"valid/{GBK}": "in gb18030 it is 苹果.jpg"}),
         ("long", {f"train/dog/{'x' * 240}.png": "characters"}),
         ("control", {f"train/dog/{ESCAPE}": ""}),
         # R7, R8
@@ -150,10 +154,10 @@ def entries(found: dict[str, Any], kind: str) -> dict[str, str]:
         ("alike_splits", {f"valid/{CAFE}": "is train/café"}),
         ("alike_classes", {"train/dog": "and Dog differ in case", "valid/cat": "and CAT differ in case"}),
         ("alike_files", {"train/dog/00.png": "and 00.PNG differ in case", f"train/dog/{GBK}": "and 苹果.jpg differ in encoding"}),
-        ("not_in_train", {"valid/CAT": "train has cat, which differs in case", "valid/novel": ""}),
+        ("not_in_train", {"valid/CAT": "train has cat, which differs in case", "valid/novel": "", f"valid/{GBK}": ""}),
         ("only_in_train", {"train/Dog": "valid lacks it", "train/hollow": "valid lacks it"}),
         ("no_image", {"train/hollow": "none of its 2 can be read"}),
-        ("one_image", dict.fromkeys(("train/Dog", f"valid/{CAFE}", "valid/CAT", "valid/novel"), "")),
+        ("one_image", dict.fromkeys(("train/Dog", f"valid/{CAFE}", "valid/CAT", "valid/novel", f"valid/{GBK}"), "")),
         ("imbalance", {"train": "cat has 13 images, Dog has 1: 13.0 times as many",
                        "valid": "cat has 13 images, CAT has 1: 13.0 times as many"}),
         # R6
@@ -184,7 +188,7 @@ def test_the_sizes_are_those_that_can_be_read(found: tuple[Path, dict[str, Any]]
     assert train["classes"]["cat"] == {"images": 13, "readable": 13}
     assert train["classes"]["hollow"] == {"images": 2, "readable": 0}
     assert train["images"] - train["readable"] == 9
-    assert valid["images"] == valid["readable"] == 18
+    assert valid["images"] == valid["readable"] == 19
 
 
 def test_the_skip_list_holds_the_images_that_cannot_be_read(found: tuple[Path, dict[str, Any]]) -> None:
@@ -221,7 +225,7 @@ def test_what_is_said_fits_a_terminal(found: tuple[Path, dict[str, Any]], capsys
     assert "\x1b" not in out
     assert max(map(len, out.splitlines())) <= 280
     assert r"train/dog/a\x1b[31m\n.png" in out
-    assert "valid: 18 images of 5 classes\n  images per class: 1 to 13, median 1\n" in out
+    assert "valid: 19 images of 6 classes\n  images per class: 1 to 13, median 1\n" in out
 
 
 def test_many_findings_are_counted_and_the_first_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -327,3 +331,11 @@ def test_what_cannot_be_looked_at_is_refused(capsys: pytest.CaptureFixture[str],
     assert err.count("\n") == 1
     assert wanted in err
     assert sorted(path.name for path in Path.cwd().iterdir()) == ["data", "hollow"]
+
+
+def test_the_page_lists_every_kind_with_its_level() -> None:
+    rows = re.findall(
+        r"^\| (`.+?`) \| (problem|note) \|", (ROOT / "docs" / "DATA.md").read_text(encoding="utf-8"), re.M
+    )
+    listed = {kind: level for names, level in rows for kind in re.findall(r"`(\w+)`", names)}
+    assert listed == {name: kind.level for name, kind in KINDS.items()}

@@ -41,7 +41,7 @@ def check(config: CheckDataConfig, progress: ProgressDisplay) -> Findings:
         images = {f"{split.name}/{name}/{image}" for split in splits for name, image in split.images()}
         bad = [entry.name for kind in SKIPPED for entry in findings.of(kind) if entry.name in images]
         skip_list.write(Path(config.write_skip_list), bad)
-        logger.info("%s: %d images to leave out, with --skip_list", config.write_skip_list, len(bad))
+        logger.info("%s: %d images, which --skip_list leaves out", config.write_skip_list, len(bad))
     logger.info("%s; looked at %d images, %.1f images/s", report.summary(findings), sum(map(len, splits)), speed)
     if findings.problems:
         raise FoundProblems

@@ -83,6 +83,8 @@ def _split(kind: str, root: Path, findings: Findings) -> Split:
         findings.add("alike_classes", f"{split.name}/{one}", names.told_apart(one, other))
     for name in found:
         prefix = f"{split.name}/{name}"
+        if not names.is_utf8(name):
+            findings.add("not_utf8_class", prefix, names.in_words(name))
         _check_name(name, prefix, above, findings)
         try:
             listed = listing.list_class(root / name)
@@ -121,13 +123,13 @@ def _check_class(folder: Path, prefix: str, listed: Listed, findings: Findings) 
         findings.add("alike_files", f"{prefix}/{one}", names.told_apart(one, other))
     above = len(str(absolute(folder)))
     for name in (*listed.images, *listed.not_files):
+        if not names.is_utf8(name):
+            findings.add("not_utf8", f"{prefix}/{name}", names.in_words(name))
         _check_name(name, f"{prefix}/{name}", above, findings)
 
 
 def _check_name(name: str, shown: str, above: int, findings: Findings) -> None:
     """The name of a file or a class folder; `above`: characters of the path that it is in, too many of which are said once."""
-    if not names.is_utf8(name):
-        findings.add("not_utf8", shown, names.in_words(name))
     if names.has_control_characters(name):
         findings.add("control", shown)
     length = above + 1 + len(name)
