@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -92,3 +93,18 @@ def test_two_ranks_give_the_weights_of_one_with_the_double_batch(colors: Path, t
     for name, wanted in one.items():
         np.testing.assert_allclose(two[name], wanted, rtol=0, atol=5e-6, err_msg=name)
     assert max(np.abs(value - 1).max() for name, value in one.items() if name.endswith(".gamma")) > 1e-3
+
+
+def test_ranks_leave_out_the_same_images(colors: Path, tmp_path: Path) -> None:
+    """Each looks at its share only."""
+    data = Path(shutil.copytree(colors, tmp_path / "data"))
+    bad = [data / "train" / name for name in ("blue/000.png", "green/003.png", "red/zz.jpg")]
+    for path in bad:
+        path.write_bytes(b"no image")
+    printed = train(
+        data, tmp_path / "out", "--batch_size", "3", "--max_epoch", "1", "--on_bad_image", "skip", ranks=2
+    )  # fmt: skip
+    total = len(list((data / "train").glob("*/*")))
+    assert printed.count(f"training uses {total - 3} of {total} images: left out are blue/000.png is no image") == 2
+    listed = next((tmp_path / "out").glob("*/skipped_images.txt")).read_text().splitlines()
+    assert listed == [f"train/{path.parent.name}/{path.name}" for path in bad]

@@ -102,7 +102,7 @@ class EvaluateRetrievalConfig(VectorsKeys):
 class FitExponentConfig(CheckpointKeys, ClassNameKeys, PreprocessingKeys, BadImageKeys, DeviceKeys, RecipeKeys):
     """Fitting the exponent of the pooling"""
 
-    data_dir: str = key("", "folder with one folder of images per class; or a folder that holds only train/ and val/")
+    data_dir: str = key("", "folder with one folder of images per class; or a folder that holds only train/, val/ and test/")
     exponents: tuple[float, ...] = key(
         (), "exponents to try; none: 33 from 1 to 16, each 9 % above the last", minimum=1e-3
     )
