@@ -86,8 +86,14 @@ class ModelSpec:
             "output": "/cache/train",
         }
     )
-    # PyTorch's structure names -> ours, after batch norm's suffixes are translated; None: not one of this network.
+    # Structure names of PyTorch and other zoos -> ours, after batch norm's suffixes are translated; None: not one of
+    # this network.
     from_torch: Callable[[str], str | None] = lambda name: name
+    # Weights that other networks of this kind do not have, because there they are zero; from those that are there.
+    absent: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]] = lambda weights: {}
+    # (options, num_classes) -> parameters and numbers that the network has at least. A file that says it is of a huge
+    # network, and holds a small one, is refused before that network is built.
+    at_least: Callable[[Mapping[str, Any], int], tuple[int, int]] = lambda options, num_classes: (0, 0)
 
     @property
     def recipes(self) -> Path:
@@ -119,6 +125,10 @@ class ModelSpec:
         named = {"__doc__": config_class.__doc__, "__module__": config_class.__module__}
         made: type[C] = dataclass(frozen=True)(type(config_class.__name__, (own, config_class), named))
         return made
+
+    def shown_by(self, weights: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
+        """`options_of`, without the arrays of a file that have no dimension or no numbers."""
+        return self.options_of({name: value for name, value in weights.items() if value.ndim and value.size})
 
     def make(self, num_classes: int, options: Mapping[str, Any]) -> nn.Cell:
         """Build the network from values that a user gave.

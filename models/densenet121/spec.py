@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mindzoo.models.densenet121.keys import DenseNetEvalConfig, DenseNetExportConfig, DenseNetTrainConfig
-from mindzoo.models.densenet121.weights import from_torch, options_of
+from mindzoo.models.densenet121.weights import at_least, from_torch, options_of
 from mindzoo.utils.learning import schedules
 from mindzoo.utils.records import EpochRecord, Evaluated
 from mindzoo.utils.spec import LogLines, ModelSpec
@@ -98,4 +98,5 @@ SPEC = ModelSpec(
     },
     export_aliases=CHECKPOINT_ALIASES,
     from_torch=from_torch,
+    at_least=at_least,
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mindzoo.models.genet_res50.keys import GENetEvalConfig, GENetExportConfig, GENetTrainConfig
-from mindzoo.models.genet_res50.weights import options_of
+from mindzoo.models.genet_res50.weights import at_least, options_of
 from mindzoo.utils.learning import schedules
 from mindzoo.utils.records import EpochRecord, Evaluated
 from mindzoo.utils.spec import LogLines, ModelSpec
@@ -86,6 +86,7 @@ SPEC = ModelSpec(
     folder=Path(__file__).resolve().parent,
     classifier="end_point",
     options_of=options_of,
+    at_least=at_least,
     train_aliases={
         "class_num": "num_classes",
         "epoch_size": "max_epoch",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from mindzoo.models import bottlenecks
 from mindzoo.models.genet_res50.constants import MAP_REDUCTIONS, TOTAL_STRIDE
 
 
@@ -35,6 +37,19 @@ def options_of(weights: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
     elif options["mlp"]:
         options["gather"] = "paper" if "layer1.0.mlpLayer.0.bias" in weights else "zoo"
     return options
+
+
+def at_least(options: Mapping[str, Any], num_classes: int) -> tuple[int, int]:
+    """Parameters and numbers that a network with these options has at least."""
+    layers, width = options["layers"], options["base_width"]
+    parameters, numbers = bottlenecks.at_least(layers, width, num_classes)
+    if options[
+        "extra"
+    ]:  # a kernel as large as the map for each channel; the zoo's first ones are half as high and wide
+        for layer, (blocks, reduction) in enumerate(zip(layers, MAP_REDUCTIONS, strict=True)):
+            kernel = math.prod(side // (2 * reduction) for side in options["image_size"])
+            numbers += blocks * kernel * (4 * width << layer)
+    return parameters, numbers
 
 
 def _dimensions(weights: Mapping[str, np.ndarray], name: str) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mindzoo.models.glore_res50.keys import GloReEvalConfig, GloReExportConfig, GloReTrainConfig
-from mindzoo.models.glore_res50.weights import options_of
+from mindzoo.models.glore_res50.weights import at_least, options_of
 from mindzoo.utils.config.reading import Conversion
 from mindzoo.utils.config.values import WORDS
 from mindzoo.utils.errors import UserError
@@ -97,6 +97,7 @@ SPEC = ModelSpec(
     folder=Path(__file__).resolve().parent,
     classifier="end_point",
     options_of=options_of,
+    at_least=at_least,
     train_aliases={
         "class_num": "num_classes",
         "epoch_size": "max_epoch",

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from mindzoo.models import bottlenecks
+
 
 def options_of(weights: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
     """The options that names and shapes show; None where these are no weights of a GloRe-ResNet."""
@@ -26,3 +28,8 @@ def options_of(weights: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
     if units:
         options["unit"] = "paper" if any(".blocker." in name for name in weights) else "zoo"
     return options
+
+
+def at_least(options: Mapping[str, Any], num_classes: int) -> tuple[int, int]:
+    """Parameters and numbers that a network with these options has at least."""
+    return bottlenecks.at_least(options["layers"], options["base_width"], num_classes)

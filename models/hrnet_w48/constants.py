@@ -4,3 +4,5 @@
 CONV_INITS = ("TruncatedNormal", "XavierUniform", "HeNormal")
 DENSE_INITS = ("RandomNormal", "TruncatedNormal")
 STEM_CHANNELS = 64
+# Channels that the classifier sees, as a multiple of `head_width`.
+EMBEDDING = 64

@@ -26,7 +26,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, Initializer, Normal, Uniform, XavierUniform
 
-from mindzoo.models.hrnet_w48.constants import CONV_INITS, DENSE_INITS, STEM_CHANNELS
+from mindzoo.models.hrnet_w48.constants import CONV_INITS, DENSE_INITS, EMBEDDING, STEM_CHANNELS
 from mindzoo.models.layers import truncated_normal
 
 INITIALIZERS = {
@@ -37,8 +37,6 @@ INITIALIZERS = {
 }
 # Channels out of a bottleneck, as a multiple of those inside.
 EXPANSION = 4
-# Channels that the classifier sees, as a multiple of `head_width`.
-EMBEDDING = 64
 Maps = tuple[Tensor, ...]
 
 

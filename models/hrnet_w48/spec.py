@@ -13,7 +13,7 @@ import numpy as np
 
 from mindzoo.models.hrnet_w48.keys import HRNetEvalConfig, HRNetExportConfig, HRNetTrainConfig
 from mindzoo.models.hrnet_w48.original_config import MODEL
-from mindzoo.models.hrnet_w48.weights import from_torch, options_of
+from mindzoo.models.hrnet_w48.weights import absent, at_least, from_torch, options_of
 from mindzoo.utils.config.reading import Aliases
 from mindzoo.utils.learning import schedules
 from mindzoo.utils.records import EpochRecord, Evaluated
@@ -121,6 +121,8 @@ SPEC = ModelSpec(
     },
     export_aliases={**CHECKPOINT_ALIASES, "batchsize": "batch_size"},
     from_torch=from_torch,
+    absent=absent,
+    at_least=at_least,
     cache_paths={
         "data": "/cache/train_data_path",
         "eval_data": "/cache/eval_data_path",

@@ -8,6 +8,26 @@ from typing import Any
 
 import numpy as np
 
+from mindzoo.models.hrnet_w48.constants import EMBEDDING
+
+LAYERS = re.compile(
+    r"(conv[12]|bn[12]|layer1|transition[123]|stage[234]|incre_modules|downsamp_modules|final_layer|classifier)\."
+)
+# mindcv's words for the shortcut and for a part of the head; mmpretrain's for its parts, and for a convolution with its norm.
+OTHER_WORDS = (
+    (r"^backbone\.((?:conv|bn)[12]|layer1|transition[123]|stage[234])\.", r"\1."),
+    (r"^neck\.increase_layers\.", "incre_modules."),
+    (r"^neck\.(downsample_layers\.\d+|final_layer)\.conv\.", r"\1.0."),
+    (r"^neck\.(downsample_layers\.\d+|final_layer)\.bn\.", r"\1.1."),
+    (r"^head\.fc\.", "classifier."),
+    (r"^downsample_(?:modules|layers)\.", "downsamp_modules."),
+    (r"\.down_sample\.", ".downsample."),
+)
+BIASED = re.compile(r"(?:downsamp_modules\.\d+|final_layer)\.0\.weight")
+# Of a basic block: two convolutions with a batch norm each, and their numbers as a multiple of the width's square.
+PARAMETERS, SQUARES = 10, 18
+BOTTLENECK_PARAMETERS = 15
+
 
 def options_of(weights: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
     """The options that names and shapes show; None where these are no weights of an HRNet."""
@@ -36,9 +56,28 @@ def _numbers(weights: Mapping[str, np.ndarray], name: str) -> set[str]:
     return {parts[1] for parts in (key.split(".") for key in weights) if parts[0] == name and len(parts) > 1}
 
 
+def at_least(options: Mapping[str, Any], num_classes: int) -> tuple[int, int]:
+    """Parameters and numbers that a network with these options has at least."""
+    blocks, parameters, numbers = options["blocks"], 0, 0
+    for branches, modules in enumerate(options["modules"], 2):
+        parameters += PARAMETERS * modules * branches * blocks
+        numbers += SQUARES * modules * blocks * sum((options["width"] << branch) ** 2 for branch in range(branches))
+    parameters += BOTTLENECK_PARAMETERS * blocks
+    # The last convolution, on four channels for each inside a bottleneck of the head, and the classifier.
+    inside, embedding = options["head_width"] << len(options["modules"]), EMBEDDING * options["head_width"]
+    return parameters, numbers + 4 * inside * embedding + embedding * num_classes
+
+
 def from_torch(name: str) -> str | None:
-    """The authors' and timm's structure names are ours; None for names of other layers, such as a detector's."""
-    ours = (
-        r"(conv[12]|bn[12]|layer1|transition[123]|stage[234]|incre_modules|downsamp_modules|final_layer|classifier)\."
-    )
-    return name if re.match(ours, name) else None
+    """The authors' and timm's structure names are ours, mindcv's and mmpretrain's nearly; None for names of other layers."""
+    for pattern, ours in OTHER_WORDS:
+        name = re.sub(pattern, ours, name)
+    return name if LAYERS.match(name) else None
+
+
+def absent(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Zeros for the biases of the head's convolutions, of which mindcv's and mmpretrain's networks have none."""
+    biased = [name.removesuffix("weight") for name in weights if BIASED.fullmatch(name) and weights[name].ndim == 4]
+    if any(f"{layer}bias" in weights for layer in biased):
+        return {}
+    return {f"{layer}bias": np.zeros(len(weights[f"{layer}weight"]), np.float32) for layer in biased}

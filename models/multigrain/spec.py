@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mindzoo.models.multigrain.keys import MultiGrainEvalConfig, MultiGrainExportConfig, MultiGrainTrainConfig
-from mindzoo.models.multigrain.weights import from_torch, options_of
+from mindzoo.models.multigrain.weights import at_least, from_torch, options_of
 from mindzoo.utils.config.reading import Aliases, Conversion
 from mindzoo.utils.learning import schedules
 from mindzoo.utils.records import EpochRecord, Evaluated
@@ -132,6 +132,7 @@ SPEC = ModelSpec(
     classifier="end_point",
     options_of=options_of,
     from_torch=from_torch,
+    at_least=at_least,
     train_aliases={
         **DATA_ALIASES,
         "class_num": "num_classes",

@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from mindzoo.models import bottlenecks
 from mindzoo.models.multigrain.constants import LAYERS
 
-TRUNK = re.compile(r"(?:features\.)?((?:conv1|bn1|layer[1-4]\.\d+\.(?:conv[123]|bn[123]|downsample\.[01]))\.\w+)")
-CLASSIFIER = re.compile(r"(?:classifier|fc)\.(weight|bias)")
+TRUNK = re.compile(
+    r"(?:features\.|backbone\.)?((?:conv1|bn1|layer[1-4]\.\d+\.(?:conv[123]|bn[123]|downsample\.[01]))\.\w+)"
+)
+CLASSIFIER = re.compile(r"(?:classifier|fc|head\.fc)\.(weight|bias)")
 OTHERS = {
     "pool.p": "pool.p",
     "whitening.pca.pca_P": "whitening.projection",
@@ -20,7 +23,7 @@ OTHERS = {
 
 
 def from_torch(name: str) -> str | None:
-    """Names of the authors' files and of torchvision's and timm's ResNets -> ours; None for any other name."""
+    """Names of the authors' files and of torchvision's, timm's and mmpretrain's ResNets -> ours; None for any other name."""
     if found := TRUNK.fullmatch(name):
         return found[1].replace("downsample", "down_sample_layer")
     if found := CLASSIFIER.fullmatch(name):
@@ -41,6 +44,13 @@ def options_of(weights: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
         "base_width": len(stem),
         "whitening": "whitening.projection" in weights,
     }
+
+
+def at_least(options: Mapping[str, Any], num_classes: int) -> tuple[int, int]:
+    """Parameters and numbers that a network with these options has at least."""
+    width = options["base_width"]
+    parameters, numbers = bottlenecks.at_least(options["layers"], width, num_classes)
+    return parameters, numbers + (bottlenecks.OUTPUTS * width) ** 2 * options["whitening"]
 
 
 def _blocks(weights: Mapping[str, np.ndarray], layer: int) -> int:

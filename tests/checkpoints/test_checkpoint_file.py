@@ -212,8 +212,8 @@ def test_every_flipped_bit_is_refused(tmp_path: Path, good: bytes) -> None:
         ("zeros.ckpt", bytes(2000), "damaged"),
         ("text.safetensors", b"these are no weights\n" * 40, "damaged"),
         ("empty.safetensors", b"", "is empty"),
-        ("weights.pth", b"PK", ".pth"),
-        ("weights", b"PK", "ends in nothing"),
+        ("weights.pth", b"PK", "it is a text"),
+        ("weights", b"\1\2\3\4", "it begins with b'\\x01"),
     ],
 )
 def test_files_that_are_no_checkpoints_are_refused(tmp_path: Path, name: str, content: bytes, word: str) -> None:

@@ -34,13 +34,16 @@ from mindzoo.tests.support.torch_files import (
 )
 from mindzoo.utils.checkpoints import torch_file
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.log import logger
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    return torch_file.read_torch_file(path).arrays
 
 
 @pytest.fixture(params=WRITERS, ids=["zip", "legacy"])
 def write(request: pytest.FixtureRequest, tmp_path: Path) -> Read:
     """Writes in one of the formats, and reads."""
-    return lambda content, **options: torch_file.read_torch_file(request.param(tmp_path / "w.pth", content, **options))
+    return lambda content, **options: read(request.param(tmp_path / "w.pth", content, **options))
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4])
@@ -91,12 +94,12 @@ def test_shared_storages_are_read_once(tmp_path: Path, monkeypatch: pytest.Monke
     opened: list[str] = []
     original = zipfile.ZipFile.read
 
-    def read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         opened.append(info.filename)
         return original(archive, info)
 
-    monkeypatch.setattr(zipfile.ZipFile, "read", read)
-    assert len(torch_file.read_torch_file(path)) == 9
+    monkeypatch.setattr(zipfile.ZipFile, "read", read_member)
+    assert len(read(path)) == 9
     assert opened.count("archive/data/0") == 1
 
 
@@ -117,10 +120,25 @@ def test_a_key_without_tensors_is_passed_over(write: Read) -> None:
     assert_same(write({"model": "densenet121", "state_dict": {}, "network": weights()}), WEIGHTS)
 
 
-def test_module_is_taken_away_where_all_have_it(write: Read) -> None:
-    assert_same(write({"state_dict": weights("module.")}), WEIGHTS)
-    mixed = {"module.a": tensor(GRID), "b": tensor(GRID[0], "1")}
-    assert list(write(mixed)) == ["module.a", "b"]
+def test_names_are_as_they_stand_in_the_file(write: Read) -> None:
+    assert list(write({"state_dict": weights("module.")})) == [f"module.{name}" for name in WEIGHTS]
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "aside"),
+    [
+        (weights(), "", ()),
+        ({"state_dict": weights(), "epoch": 1}, "state_dict", ()),
+        ({"model": weights(), "model_ema": weights(), "optimizer": {"state": {}}}, "model", ("model_ema",)),
+        ({"ema": {"module": weights()}, "epoch": 1}, "ema.module", ()),
+        ({"model": {"state_dict": {"net": weights()}}}, "model.state_dict.net", ()),
+    ],
+)
+def test_the_place_of_the_weights_is_told(tmp_path: Path, content: Any, place: str, aside: tuple[str, ...]) -> None:
+    for writer in WRITERS:
+        found = torch_file.read_torch_file(writer(tmp_path / "w.pth", content))
+        assert (found.place, found.aside) == (place, aside)
+        assert_same(found.arrays, WEIGHTS)
 
 
 def test_metadata_of_a_state_dict(write: Read) -> None:
@@ -161,18 +179,6 @@ def test_other_things_beside_the_weights(write: Read, protocol: int) -> None:
     assert_same(write({**beside, "state_dict": weights()}, protocol=protocol), WEIGHTS)
 
 
-def test_the_legacy_format_is_said_to_have_no_checksum(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(logger, "propagate", True)
-    torch_file.read_torch_file(write_legacy(tmp_path / "old.pth", weights()))
-    assert "old.pth" in caplog.text
-    assert "checksum" in caplog.text
-    caplog.clear()
-    torch_file.read_torch_file(write_zip(tmp_path / "new.pth", weights()))
-    assert not caplog.text
-
-
 def test_attributes_of_what_is_allowed_change_nothing(write: Read) -> None:
     state = {"__class__": 1, "append": 2, "check": 3}
     function = STUBS["torch._utils", "_rebuild_tensor_v2"]
@@ -198,7 +204,7 @@ def test_big_endian(tmp_path: Path) -> None:
 def test_an_archive_without_byteorder_is_of_an_older_pytorch(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "w.pth", weights())
     repack(path, lambda name, content: iter([] if "byteorder" in name else [(name, content, zipfile.ZIP_STORED)]))
-    assert_same(torch_file.read_torch_file(path), WEIGHTS)
+    assert_same(read(path), WEIGHTS)
 
 
 @pytest.mark.parametrize("content", [{}, {"epoch": 3}, [], None, "text", {"model": {}}, {"a": {"b": {}}}])
@@ -209,7 +215,7 @@ def test_no_state_dict(tmp_path: Path, content: Any) -> None:
 
 def test_a_tensor_alone_is_no_state_dict(tmp_path: Path) -> None:
     assert "no state dict" in refusal(write_zip(tmp_path / "w.pth", tensor(GRID)))
-    assert "epoch, weights" in refusal(write_zip(tmp_path / "w.pth", {"epoch": 1, "weights": weights()}))
+    assert "epoch, best" in refusal(write_zip(tmp_path / "w.pth", {"epoch": 1, "best": weights()}))
 
 
 @pytest.mark.parametrize(

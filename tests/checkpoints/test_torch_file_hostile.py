@@ -185,7 +185,7 @@ def test_members_that_overlap(tmp_path: Path) -> None:
     size = 1 << 20
     of = [Storage(str(number), "ByteStorage", bytes(size), size) for number in range(2)]
     path = write_zip(tmp_path / "w.pth", {s.key: view(s, 0, (size,), (1,)) for s in of})
-    assert len(torch_file.read_torch_file(path)) == 2
+    assert len(torch_file.read_torch_file(path).arrays) == 2
     with zipfile.ZipFile(path) as archive:
         place = archive.getinfo("archive/data/0").header_offset
         end = archive.getinfo("archive/data/1").header_offset
@@ -202,7 +202,7 @@ def read_or_refuse(path: Path, data: bytes, wanted: dict[str, Any]) -> bool:
     """Whether `data` is refused; otherwise it must give what is wanted."""
     path.write_bytes(data)
     try:
-        found = torch_file.read_torch_file(path)
+        found = torch_file.read_torch_file(path).arrays
     except UserError:
         return True
     assert_same(found, wanted)

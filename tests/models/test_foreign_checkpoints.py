@@ -188,7 +188,7 @@ def test_convert_takes_the_state_of_a_training_away(trained: Trained, tmp_path: 
         (["IN", "IN"], "exists; give another OUT, or --overwrite"),
         (["IN", "IN", "--overwrite"], "wanted two files"),
         (["IN", "no/x.ckpt"], "its folder is missing"),
-        (["other.ckpt", "x.ckpt"], "holds weights of none of densenet121"),
+        (["other.ckpt", "x.ckpt"], "holds no weights of densenet121, genet_res50"),
         (["IN", "x.ckpt", "--overwrit"], "unknown flag --overwrit (did you mean --overwrite?)"),
     ],
 )

@@ -4,8 +4,8 @@ A file of ours is a MindSpore checkpoint that holds the weights by their own nam
 ones, the state of optimizer and step, and one text, `mindzoo`, with JSON: network and its options, class names,
 preprocessing, configuration, epoch and step. It is written to a temporary name, flushed to disk and renamed.
 
-Files of the original zoo (weights by the same names, perhaps behind `network.`), and PyTorch's own and .safetensors
-files with its names, are read too.
+Files of the original zoo, of other zoos and of PyTorch are read too; `raw_file.py` says in which formats, and
+`foreign_names.py` under which names. MindSpore writes, and does not read.
 """
 
 from __future__ import annotations
@@ -13,26 +13,29 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import mindspore as ms
 import numpy as np
-from mindspore import Parameter, Tensor
 
-from mindzoo.utils.checkpoints import torch_file
+from mindzoo.utils.checkpoints import foreign_names, metadata, raw_file
+from mindzoo.utils.checkpoints.raw_file import RawFile
 from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.files import whole_file
+from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from mindspore import Parameter
 
 # The files of a run that are not numbered: the best evaluation so far, and the newest state.
 BEST, LAST = "best.ckpt", "last.ckpt"
 META = "mindzoo"
 COUNT = "mindzoo.parameters"
 AVERAGED = "ema."
-TORCH_SUFFIXES = (".pth", ".pth.tar", ".pt", ".bin")
+OURS = "mindzoo"
 # What optimizers and callbacks of MindSpore add to a checkpoint: it never belongs to a network.
 STATE_NAMES = ("momentum", "learning_rate", "global_step", "epoch_num", "step_num", "loss_scale", "cov_step")
 STATE_PREFIXES = (
@@ -59,7 +62,7 @@ class Checkpoint:
     """The content of a file, by our names."""
 
     path: Path
-    origin: str  # "mindzoo", "zoo" (the original one) or "torch"
+    origin: str  # OURS, or one of `foreign_names`
     weights: dict[str, np.ndarray]
     averaged: dict[str, np.ndarray] = field(default_factory=dict)  # by the names of the weights; may be empty
     state: dict[str, np.ndarray] = field(default_factory=dict)
@@ -76,10 +79,9 @@ class Checkpoint:
         yield from ((AVERAGED + name, value) for name, value in self.averaged.items())
         yield from self.state.items()
 
-
-def first_not_finite(values: Iterable[tuple[str, np.ndarray]]) -> str | None:
-    """The name of the first array that holds NaN or infinity; None where all are finite."""
-    return next((name for name, value in values if value.dtype.kind == "f" and not np.isfinite(value).all()), None)
+    def chosen(self, which: str) -> dict[str, np.ndarray]:
+        """The weights that `which` means: "averaged" takes the averaged ones where there are any, "raw" never."""
+        return self.averaged if which == "averaged" and self.averaged else self.weights
 
 
 def save_checkpoint(path: Path, parameters: Mapping[str, Parameter], meta: Mapping[str, Any]) -> None:
@@ -88,8 +90,10 @@ def save_checkpoint(path: Path, parameters: Mapping[str, Parameter], meta: Mappi
     Raises:
         UserError: the folder cannot be written, or the disk is full.
     """
+    import mindspore as ms
+
     # The count comes first: a file that was cut off between two parameters has it, and not all that it counts.
-    rows: list[dict[str, Any]] = [{"name": COUNT, "data": Tensor(len(parameters), ms.int32)}]
+    rows: list[dict[str, Any]] = [{"name": COUNT, "data": ms.Tensor(len(parameters), ms.int32)}]
     rows += [{"name": name, "data": value} for name, value in parameters.items()]
     text = json.dumps({**meta, "format": 1}, ensure_ascii=False)
     try:
@@ -106,40 +110,77 @@ def read_checkpoint(path: Path, spec: ModelSpec) -> Checkpoint:
     """Read a checkpoint and translate its names to those of the network `spec`.
 
     Raises:
-        UserError: missing, unreadable, incomplete, or of another network of this zoo.
+        UserError: missing, unreadable, damaged, incomplete, or not of this network.
     """
-    raw, meta = _read_file(path)
-    if meta and meta["network"] != spec.name:
-        raise UserError(f"{path} is a checkpoint of {meta['network']}, not of {spec.name}")
-    return _interpreted(path, raw, meta, spec)
+    return recognise(path, [spec])[1]
 
 
 def recognise(path: Path, specs: Collection[ModelSpec]) -> tuple[ModelSpec, Checkpoint]:
     """Read a checkpoint of any network among `specs`: ours says which, others show it by their names.
 
+    What was done to its names is said in a line, and that a file has no checksum in another.
+
     Raises:
-        UserError: missing, unreadable, incomplete, or of none of these networks.
+        UserError: missing, unreadable, damaged, incomplete, or of none of these networks.
     """
     raw, meta = _read_file(path)
-    for spec in specs:
-        if meta.get("network", spec.name) == spec.name:
-            found = _interpreted(path, raw, meta, spec)
-            if meta or spec.options_of(found.weights) is not None:
-                return spec, found
-    known = ", ".join(spec.name for spec in specs)
-    raise UserError(f"{path} holds weights of none of {known}, but {shorten(raw, 3)}; wanted one of these networks")
+    spec, found = _ours(path, raw, meta, specs) if meta else _foreign(path, raw, specs)
+    if not raw.verified:
+        logger.warning("%s carries no checksum, as %s may: damage to its numbers may go unnoticed", path, raw.format)
+    return spec, found
 
 
-def _interpreted(path: Path, raw: Mapping[str, np.ndarray], meta: dict[str, Any], spec: ModelSpec) -> Checkpoint:
-    rest = dict(raw)
-    if not meta and any(name.endswith((".running_mean", "num_batches_tracked")) for name in rest):
-        return Checkpoint(path, "torch", _from_torch(rest, spec))
-    state = {name: rest.pop(name) for name in list(rest) if is_state(name)}
-    if not meta:
-        names = {name.removeprefix("network."): value for name, value in rest.items()}
-        return Checkpoint(path, "zoo", names, state=state)
-    averaged = {name[len(AVERAGED) :]: rest.pop(name) for name in list(rest) if name.startswith(AVERAGED)}
-    return Checkpoint(path, "mindzoo", rest, averaged, state, meta)
+def _ours(path: Path, raw: RawFile, meta: dict[str, Any], specs: Collection[ModelSpec]) -> tuple[ModelSpec, Checkpoint]:
+    spec = next((spec for spec in specs if spec.name == meta["network"]), None)
+    if spec is None:
+        known = ", ".join(spec.name for spec in specs)
+        raise UserError(f"{path} is a checkpoint of {meta['network']}, not of {known}")
+    metadata.check(path, meta, spec)
+    rest, state = _without_state(raw.arrays)
+    averaged = {name.removeprefix(AVERAGED): value for name, value in rest.items() if name.startswith(AVERAGED)}
+    weights = {name: value for name, value in rest.items() if not name.startswith(AVERAGED)}
+    return spec, Checkpoint(path, OURS, weights, averaged, state, meta)
+
+
+def _foreign(path: Path, raw: RawFile, specs: Collection[ModelSpec]) -> tuple[ModelSpec, Checkpoint]:
+    arrays, state = (raw.arrays, {}) if foreign_names.is_of_torch(raw.arrays) else _without_state(raw.arrays)
+    found = foreign_names.recognised(arrays, specs)
+    if found is None:
+        known = ", ".join(spec.name for spec in specs)
+        raise UserError(
+            f"{path} holds no weights of {known}, but {shorten(raw.arrays, 3) or 'nothing'}; wanted a file of one of them"
+        )
+    spec, named = found
+    done = [
+        f"the weights are those of {raw.place}" if raw.place else "",
+        f"{named.prefix} is taken off the names" if named.prefix else "",
+        f"left out: {shorten((*raw.aside, *named.outside), 3)}" if raw.aside or named.outside else "",
+        f"0 is taken for {shorten(named.added, 2)}, which that network does not have" if named.added else "",
+    ]
+    if any(done):
+        logger.info("%s: %s", path, "; ".join(filter(None, done)))
+    return spec, Checkpoint(path, named.origin, named.weights, state=state)
+
+
+def _read_file(path: Path) -> tuple[RawFile, dict[str, Any]]:
+    """The arrays, and the facts where the file is ours."""
+    raw = raw_file.read_raw(path)
+    meta = metadata.parse(path, raw.texts[META]) if META in raw.texts else {}
+    count = raw.arrays.pop(COUNT, None)
+    if count is None:
+        return raw, meta
+    if not raw.verified:
+        raise UserError(f"{path} is damaged: the checksum at its end is missing; use another checkpoint")
+    if count.size != 1 or len(raw.arrays) != int(count.item()) or not meta:
+        wanted = count.item() if count.size == 1 else "?"
+        raise UserError(f"{path} is incomplete, with {len(raw.arrays)} of {wanted} parameters; use another checkpoint")
+    return raw, meta
+
+
+def _without_state(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The weights, and the state of an optimizer or a training step."""
+    weights = {name: value for name, value in arrays.items() if not is_state(name)}
+    return weights, {name: value for name, value in arrays.items() if is_state(name)}
 
 
 def sha256(path: Path) -> str:
@@ -149,57 +190,6 @@ def sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    if not path.is_file():
-        raise UserError(f"the checkpoint {path} is {'a folder' if path.is_dir() else 'missing'}; wanted a file")
-    if not path.stat().st_size:
-        raise UserError(f"the checkpoint {path} is empty: 0 bytes; copy it anew, or use another one")
-    if path.name.endswith(TORCH_SUFFIXES):
-        return torch_file.read_torch_file(path), {}
-    kind = {".ckpt": "ckpt", ".safetensors": "safetensors"}.get(path.suffix)
-    if kind is None:
-        raise UserError(
-            f"{path} is no checkpoint: its name ends in {path.suffix or 'nothing'}; wanted .ckpt, .safetensors or PyTorch's .pth"
-        )
-    try:
-        content = ms.load_checkpoint(str(path), format=kind, crc_check=kind == "ckpt")
-    except (ValueError, RuntimeError, TypeError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{path} is damaged or no checkpoint: {reason}") from None
-    meta: dict[str, Any] = {}
-    arrays = {}
-    for name, value in content.items():
-        if name == META:
-            meta = json.loads(str(value))
-        elif isinstance(value, Tensor):
-            arrays[name] = value.asnumpy()
-    if COUNT in arrays:
-        count = int(arrays.pop(COUNT))
-        if len(arrays) != count or not meta or not _ends_with_checksum(path):
-            raise UserError(f"{path} is incomplete, with {len(arrays)} of {count} parameters; use another checkpoint")
-    return arrays, meta
-
-
-def _ends_with_checksum(path: Path) -> bool:
-    """Whether the file ends as MindSpore ends it: `crc_num` and ten bytes. Without them it is read unchecked."""
-    with open(path, "rb") as file:
-        file.seek(-min(17, path.stat().st_size), os.SEEK_END)
-        return file.read(7) == b"crc_num"
-
-
-def _from_torch(raw: Mapping[str, np.ndarray], spec: ModelSpec) -> dict[str, np.ndarray]:
-    """MindSpore's words for batch norm, then the network's own structure."""
-    norms = {name.removesuffix(".running_mean") for name in raw if name.endswith(".running_mean")}
-    words = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
-    weights = {}
-    for name, value in raw.items():
-        stem, _, leaf = name.rpartition(".")
-        if leaf == "num_batches_tracked":
-            continue
-        weights[spec.from_torch(f"{stem}.{words[leaf]}" if stem in norms else name) or name] = value
-    return weights
 
 
 def is_state(name: str) -> bool:

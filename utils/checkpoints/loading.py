@@ -33,8 +33,7 @@ def load_into(
     Raises:
         UserError: as `load_weights`.
     """
-    averaged = which == "averaged" and bool(checkpoint.averaged)
-    values = checkpoint.averaged if averaged else checkpoint.weights
+    values = checkpoint.chosen(which)
     kept = load_weights(network, values, checkpoint.path, without)
     if not say:
         return
@@ -46,7 +45,7 @@ def load_into(
         total - kept,
         total,
         f"; {kept} of {', '.join(without)} as they are" if kept else "",
-        "averaged weights" if averaged else "weights",
+        "averaged weights" if values is checkpoint.averaged else "weights",
         checkpoint.origin,
         f", flavour {flavour}" if flavour else "",
     )

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mindzoo.utils.checkpoints import foreign_names, metadata
 from mindzoo.utils.checkpoints.checkpoint_file import Checkpoint
 from mindzoo.utils.config.reading import show
 from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
 
-# Files without a word on their flavour: the original zoo's networks, and those of PyTorch, which follow the papers.
-ORIGIN_FLAVOUR = {"zoo": "zoo", "torch": "paper"}
+# Files without a word on their flavour: the original zoo's networks, and the others, which follow the papers.
+ORIGIN_FLAVOUR = {foreign_names.ZOO: "zoo", foreign_names.TORCH: "paper", foreign_names.OTHER_ZOO: "paper"}
+# A network may have so many times the parameters and numbers of its file, for what is said of a file that lacks some.
+MOST_TIMES, MOST_PARAMETERS, MOST_NUMBERS = 2, 1000, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -53,28 +56,60 @@ def plan_network(
         if parameter not in checkpoint.weights or option in (options or {}):
             kept.append(parameter)
         else:
-            settled[option] = float(checkpoint.weights[parameter])
+            settled[option] = _number(checkpoint, parameter)
+    metadata.check_options(
+        checkpoint.path, {**shown, **{name: settled[name] for name in spec.parameter_options if name in settled}}, spec
+    )
     if settled.get("flavour") != recorded.get("flavour"):
         wanted, found = settled["flavour"], recorded.get("flavour")
         logger.warning("flavour %s is wanted, and the weights of %s are of flavour %s", wanted, checkpoint.path, found)
-    bias = checkpoint.weights.get(f"{spec.classifier}.bias")
-    classes = checkpoint.meta.get("num_classes") or (len(bias) if bias is not None else None)
+    classes = _classes(spec, checkpoint)
     if num_classes and classes and num_classes != classes and not replace_head:
         raise UserError(
             f"{checkpoint.path} has {classes} classes; wanted {num_classes}: give --num_classes {classes}, "
             f"a checkpoint of {num_classes} classes, or replace_head for a new classifier"
         )
-    return NetworkPlan(
-        num_classes or classes or 1000, settled, (*kept, spec.classifier) if replace_head else tuple(kept)
-    )
+    outputs = num_classes or classes or 1000
+    _check_size(spec, checkpoint, settled, 0 if replace_head else outputs)
+    return NetworkPlan(outputs, settled, (*kept, spec.classifier) if replace_head else tuple(kept))
+
+
+def _number(checkpoint: Checkpoint, parameter: str) -> float:
+    value = checkpoint.weights[parameter]
+    if value.size != 1 or value.dtype.kind not in "fiu":
+        raise UserError(f"{checkpoint.path} is damaged: {parameter} is not one number; use another checkpoint")
+    return float(value.item())
+
+
+def _classes(spec: ModelSpec, checkpoint: Checkpoint) -> int | None:
+    """The number of outputs that the file says or shows."""
+    said = checkpoint.meta.get("num_classes")
+    weight, bias = (checkpoint.weights.get(f"{spec.classifier}.{leaf}") for leaf in ("weight", "bias"))
+    shown = {len(value) for value in (weight, bias) if value is not None and value.ndim}
+    if len(shown | ({said} if said else set())) > 1 or (said and not shown):
+        raise UserError(
+            f"{checkpoint.path} is damaged: it says that it has {said or 'an unknown number of'} classes, and its classifier "
+            f"has {' and '.join(map(str, sorted(shown))) or 'none'}; use another checkpoint"
+        )
+    return said or next(iter(shown), None)
+
+
+def _check_size(spec: ModelSpec, checkpoint: Checkpoint, options: Mapping[str, Any], num_classes: int) -> None:
+    """Refuse to build a network that is much larger than the file."""
+    held = len(checkpoint.weights), sum(value.size for value in checkpoint.weights.values())
+    wanted = spec.at_least(options, num_classes)
+    most = MOST_TIMES * held[0] + MOST_PARAMETERS, MOST_TIMES * held[1] + MOST_NUMBERS
+    if wanted[0] > most[0] or wanted[1] > most[1]:
+        raise UserError(
+            f"{checkpoint.path} is damaged: it describes a network of {wanted[1]:,} numbers in {wanted[0]:,} parameters, "
+            f"and holds {held[1]:,} in {held[0]:,}; use another checkpoint"
+        )
 
 
 def _shown_options(spec: ModelSpec, checkpoint: Checkpoint, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """The network's options that the weights themselves show; they leave nothing to choose."""
-    shown = spec.options_of(checkpoint.weights)
+    shown = spec.shown_by(checkpoint.weights)
     if shown is None:
-        if checkpoint.origin == "mindzoo":
-            return {}
         raise UserError(f"{checkpoint.path} holds no weights of {spec.name}, but {shorten(checkpoint.weights, 3)}")
     for name, value in wanted.items():
         if name in shown and _plain(value) != _plain(shown[name]):

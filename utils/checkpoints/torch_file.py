@@ -20,15 +20,28 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from mindzoo.utils.checkpoints.number_types import BFLOAT16, MOST_ENTRIES, widened
 from mindzoo.utils.errors import UserError, shorten
-from mindzoo.utils.log import logger
 
 # Where training scripts put the weights, in the order in which they are looked for. A file that is itself a dict of
 # tensors comes after WEIGHTS, and the averaged weights are taken only where there are no others.
-WEIGHTS = ("state_dict", "model", "model_state", "network")
-AVERAGED = ("model_ema", "state_dict_ema")
+WEIGHTS = (
+    *(
+        "state_dict",
+        "model",
+        "model_state",
+        "network",
+        "model_state_dict",
+        "net",
+        "net_state_dict",
+        "weights",
+        "params",
+    ),
+    *("module", "student"),
+)
+AVERAGED = ("model_ema", "state_dict_ema", "ema", "ema_state_dict", "ema_model", "params_ema", "teacher")
+MOST_LEVELS = 3  # dicts in each other, down to the one with the weights
 
-BFLOAT16 = "V2"  # two bytes: NumPy has no such type
 STORAGES = {
     **{"HalfStorage": "<f2", "FloatStorage": "<f4", "DoubleStorage": "<f8", "BFloat16Storage": BFLOAT16},
     **{"CharStorage": "i1", "ShortStorage": "<i2", "IntStorage": "<i4", "LongStorage": "<i8", "ByteStorage": "u1"},
@@ -90,9 +103,7 @@ class _Tensor(NamedTuple):
         flat = np.frombuffer(raw, self.storage.dtype)[self.offset :]
         view = np.lib.stride_tricks.as_strided(flat, self.size, [step * flat.itemsize for step in self.stride])
         values = np.array(view, order="C")
-        if flat.dtype == BFLOAT16:
-            return np.asarray(values.view("<u2").astype("<u4") << np.uint32(16)).view("<f4")
-        return values
+        return widened(values) if flat.dtype == BFLOAT16 else values
 
 
 class _Machine:
@@ -166,11 +177,19 @@ class _Machine:
         return storage
 
 
-def read_torch_file(path: Path) -> dict[str, np.ndarray]:
-    """The weights in a file that torch.save wrote, by PyTorch's names.
+class TorchContent(NamedTuple):
+    """The weights in a file, where they were found, and keys with others."""
 
-    They are looked for under `WEIGHTS`, then the file itself may be the state dict, then under `AVERAGED`. A
-    `module.` that all names start with is taken away, and bfloat16 becomes float32.
+    arrays: dict[str, np.ndarray]
+    place: str
+    aside: tuple[str, ...]
+
+
+def read_torch_file(path: Path) -> TorchContent:
+    """The weights in a file that torch.save wrote, by the names in it.
+
+    They are looked for under `WEIGHTS`, then the file itself may be the state dict, then under `AVERAGED`. Bfloat16
+    becomes float32.
 
     Raises:
         UserError: missing, no PyTorch file, damaged, without weights, or asking for more than weights need.
@@ -182,8 +201,9 @@ def read_torch_file(path: Path) -> dict[str, np.ndarray]:
             head = file.peek(4)[:4]
             if head[:1] != b"\x80" and head != b"PK\3\4":
                 raise UserError(f"is no PyTorch file: it begins with {head!r}; wanted one of torch.save: copy it anew")
-            tree, fetch = _read_zip(file) if head == b"PK\3\4" else _read_legacy(file, path)
-            return _arrays(_state_dict(tree), fetch, os.fstat(file.fileno()).st_size)
+            tree, fetch = _read_zip(file) if head == b"PK\3\4" else _read_legacy(file)
+            tensors, place, aside = _state_dict(tree)
+            return TorchContent(_arrays(tensors, fetch, os.fstat(file.fileno()).st_size), place, aside)
     except PermissionError:
         raise UserError(f"you may not read {path}; wanted a readable file: change its permissions") from None
     except UserError as refusal:
@@ -200,7 +220,8 @@ def _read_zip(file: IO[bytes]) -> tuple[Any, Callable[[_Storage], bytes]]:
     if any(f"{root}constants.pkl" in names for root in roots):
         raise UserError(f"is a TorchScript program; wanted weights: {SAVE_ANEW}")
     if not roots:
-        raise UserError(f"is a zip archive that torch.save did not write; wanted a file of weights: {SAVE_ANEW}")
+        holds = shorten((name[:40] for name in names), 2) or "nothing"
+        raise UserError(f"is a zip archive that torch.save did not write, with {holds}; wanted a file of weights")
     if len(roots) > 1 or len(set(names)) < len(names):
         raise ValueError("members of the archive are there twice")
     left = os.fstat(file.fileno()).st_size
@@ -220,7 +241,7 @@ def _read_zip(file: IO[bytes]) -> tuple[Any, Callable[[_Storage], bytes]]:
     return _Machine({}).run(io.BytesIO(member("data.pkl"))), lambda storage: member(f"data/{storage.key}")
 
 
-def _read_legacy(file: IO[bytes], path: Path) -> tuple[Any, Callable[[_Storage], bytes]]:
+def _read_legacy(file: IO[bytes]) -> tuple[Any, Callable[[_Storage], bytes]]:
     storages: dict[str, _Storage] = {}
     raw: dict[str, bytes] = {}
     if (_Machine({}).run(file), _Machine({}).run(file)) != (LEGACY_MAGIC, LEGACY_VERSION):
@@ -234,27 +255,46 @@ def _read_legacy(file: IO[bytes], path: Path) -> tuple[Any, Callable[[_Storage],
         if key in raw or count != storages[key].length or nbytes > size - file.tell():
             raise ValueError(f"storage {key[:20]} is not there as a whole")
         raw[key] = file.read(nbytes)
-    logger.warning("%s has the format of PyTorch before 1.6, without a checksum: damage may go unnoticed", path)
     return tree, lambda storage: raw[storage.key]
 
 
-def _state_dict(tree: Any) -> dict[str, _Tensor]:
-    """The tensors of the state dict, without a `module.` that all their names start with."""
+def _state_dict(tree: Any) -> tuple[dict[str, _Tensor], str, tuple[str, ...]]:
+    """The tensors of the state dict, the keys that it lies below, and other keys with tensors, which are left aside."""
     content = tree if isinstance(tree, dict) else {}
     # A dict that holds dicts is a whole training, even where a tensor, such as the best accuracy, is beside them.
     plain = not any(isinstance(value, dict) for name, value in content.items() if not name.endswith("_extra_state"))
-    places = [*(content.get(key) for key in WEIGHTS), plain and content, *(content.get(key) for key in AVERAGED)]
-    for place in places:
-        entries = place.items() if isinstance(place, dict) else ()
-        if found := {name: value for name, value in entries if isinstance(value, _Tensor)}:
-            wrapped = all(name.startswith("module.") for name in found)
-            return {name.removeprefix("module.") if wrapped else name: value for name, value in found.items()}
+    found = [(key, *_tensors_below(content.get(key), MOST_LEVELS)) for key in WEIGHTS]
+    found += [("", _tensors(content) if plain else {}, "")]
+    found += [(key, *_tensors_below(content.get(key), MOST_LEVELS)) for key in AVERAGED]
+    held = [(key, tensors, place) for key, tensors, place in found if tensors]
+    if held:
+        (key, tensors, place), *others = held
+        return tensors, ".".join(filter(None, (key, place))), tuple(other for other, *_ in others)
     holds = shorten(name[:40] for name in content) or "nothing that has a name"
     raise UserError(f"holds no state dict but {holds}; wanted tensors by name, perhaps in state_dict: {SAVE_ANEW}")
 
 
+def _tensors_below(place: Any, levels: int) -> tuple[dict[str, _Tensor], str]:
+    """The tensors in a dict, or in one below it, and the keys that lead there."""
+    if not isinstance(place, dict) or not levels:
+        return {}, ""
+    if direct := _tensors(place):
+        return direct, ""
+    for key in (*WEIGHTS, *AVERAGED):
+        tensors, rest = _tensors_below(place.get(key), levels - 1)
+        if tensors:
+            return tensors, ".".join(filter(None, (key, rest)))
+    return {}, ""
+
+
+def _tensors(entries: dict[str, Any]) -> dict[str, _Tensor]:
+    return {name: value for name, value in entries.items() if isinstance(value, _Tensor)}
+
+
 def _arrays(tensors: dict[str, _Tensor], fetch: Callable[[_Storage], bytes], size: int) -> dict[str, np.ndarray]:
     """The numbers; a storage that tensors share is read once."""
+    if len(tensors) > MOST_ENTRIES:
+        raise UserError(f"holds {len(tensors):,} tensors; wanted at most {MOST_ENTRIES:,}: {SAVE_ANEW}")
     total = sum(tensor.check() for tensor in tensors.values())
     if total > MOST_TIMES * size + MOST_EXTRA:
         raise UserError(f"describes arrays of {total} bytes in a file of {size}; wanted plain weights: {SAVE_ANEW}")

@@ -58,8 +58,8 @@ def read_text(path: Path, what: str, hint: str, *, most: int = MOST_BYTES, error
     return text
 
 
-def parse_json(text: str) -> Any:
-    """The value that a text of JSON means. Numbers are finite, and no key stands twice.
+def parse_json(text: str, *, finite: bool = True) -> Any:
+    """The value that a text of JSON means. Numbers are finite, unless they need not be, and no key stands twice.
 
     Raises:
         ValueError: what is wrong with the text, such as "is empty" and "nests more than 50 levels deep".
@@ -67,7 +67,7 @@ def parse_json(text: str) -> Any:
     if not text.strip():
         raise ValueError("is empty")
     try:
-        content = _DECODER.decode(text)
+        content = (_DECODER if finite else _ANY_NUMBERS).decode(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
@@ -133,6 +133,8 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+# NaN and infinity too, as Python writes them.
+_ANY_NUMBERS = json.JSONDecoder(object_pairs_hook=_each_once, parse_int=_whole)
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_each_once, parse_int=_whole, parse_float=_fraction, parse_constant=_no_number
 )

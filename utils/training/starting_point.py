@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mindzoo.utils import ranks
-from mindzoo.utils.checkpoints import checkpoint_file, network_plan
+from mindzoo.utils.checkpoints import checkpoint_file, network_plan, soundness
 from mindzoo.utils.checkpoints.checkpoint_file import BEST, LAST, Checkpoint
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.config.reading import Loaded, show
@@ -142,7 +142,7 @@ def usable(spec: ModelSpec, path: Path) -> Checkpoint | None:
     if not is_of_a_training(found):
         logger.info("resume auto: passed over %s, which holds no state of a training", path)
         return None
-    bad = checkpoint_file.first_not_finite(found.values())
+    bad = soundness.first_not_finite(found.values())
     if bad:
         logger.info("resume auto: passed over %s: %s holds values that are not finite", path, bad)
         return None

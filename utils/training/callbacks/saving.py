@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mindzoo.utils.checkpoints import checkpoint_file
+from mindzoo.utils.checkpoints import checkpoint_file, soundness
 from mindzoo.utils.checkpoints.checkpoint_file import BEST, LAST
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import second_name
@@ -138,7 +138,7 @@ def check_finite(run: RunState, values: Iterable[tuple[str, np.ndarray]]) -> Non
     Raises:
         UserError: names the first parameter with such a value.
     """
-    bad = checkpoint_file.first_not_finite(values)
+    bad = soundness.first_not_finite(values)
     if bad:
         raise UserError(
             f"{bad} holds values that are not finite after step {run.step} (epoch {run.epoch + 1}); the last good "
