@@ -150,7 +150,7 @@ TABLE: list[tuple[str, tuple[str, ...], Make, list[str]]] = [
     ("bad format", ("export",), lambda p: ["--file_format", "ONXX"], ["file_format is ONXX", "did you mean ONNX?"]),
     ("missing folder", ("export",), lambda p: ["--file_name", str(p.root / "none/x")], ["none", "missing"]),
     ("missing image", ("export",), lambda p: ["--image", str(p.root / "none.png")], ["none.png", "missing"]),
-    ("broken image", ("export",), lambda p: ["--image", p.new("b.png", "no image")], ["b.png is not a readable image"]),
+    ("broken image", ("export",), lambda p: ["--image", p.new("b.png", "no image")], ["b.png is no image; JPEG, PNG"]),
 ]  # fmt: skip
 CASES = [
     pytest.param(command, make, words, id=f"{command}: {name}")

@@ -184,14 +184,11 @@ def _pixels(image: Path, how: Preprocessing) -> np.ndarray:
 
 
 def _written_texts(texts: Mapping[Path, str], scratch: Path) -> dict[Path, Path]:
-    """Write what is to stand beside the exported file into `scratch`; {its place: where it is now}.
-
-    It goes to programs of others, so it is UTF-8: what is none in a name becomes an escape of JSON.
-    """
+    """Write what is to stand beside the exported file into `scratch`; {its place: where it is now}."""
     written: dict[Path, Path] = {}
     for target, text in texts.items():
         written[target] = scratch / f"text{len(written)}"
-        written[target].write_text(text, encoding="utf-8", errors="backslashreplace")
+        written[target].write_text(text, encoding="utf-8")
     return written
 
 
