@@ -135,7 +135,10 @@ def test_a_training_and_an_evaluation_leave_out_what_cannot_be_read(
     assert commands.train(SPEC, [*flags, "--on_bad_image", "skip"]) == 0
     said = "".join(capsys.readouterr())
     total = len(list((data / "train").glob("*/*")))
-    assert f"training uses {total - 1} of {total} images: left out are red/zz.jpg is cut off or damaged at marker c4" in said
+    assert (
+        f"training uses {total - 1} of {total} images: left out are red/zz.jpg is cut off or damaged at marker c4"
+        in said
+    )
     run = newest_run(tmp_path / "out")
     assert (run / bad_images.LISTED).read_text() == "train/red/zz.jpg\nval/red/zz.jpg\n"
     common = [*tiny(), "--checkpoint", str(trained.checkpoint), "--data_dir", str(data / "val"), "--batch_size", "6"]
@@ -145,7 +148,9 @@ def test_a_training_and_an_evaluation_leave_out_what_cannot_be_read(
         out = tmp_path / f"eval{len(more[1])}"
         assert commands.evaluate(SPEC, [*common, *more, "--output_dir", str(out)]) == 0
         whole = len(list((data / "val").glob("*/*")))
-        assert f"this evaluation uses {whole - 1} of {whole} images: left out are red/zz.jpg" in "".join(capsys.readouterr())
+        assert f"this evaluation uses {whole - 1} of {whole} images: left out are red/zz.jpg" in "".join(
+            capsys.readouterr()
+        )
         metrics = json.loads(next(out.rglob("metrics.jsonl")).read_text().splitlines()[-1])
         assert (metrics["total"], metrics["left_out"]) == (whole - 1, 1)
 

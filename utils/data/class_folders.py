@@ -31,6 +31,7 @@ class ClassFolders:
     listed: dict[str, Listed] = field(default_factory=dict)  # what each class folder held when it was listed last
     changed_at: dict[str, int] = field(default_factory=dict)  # nanoseconds at which it was changed last
     left_out: Mapping[str, str] = field(default_factory=dict)  # images that are not used, and why
+    _places: list[np.ndarray] = field(init=False, default_factory=list, repr=False, compare=False)  # one, or none yet
 
     def __len__(self) -> int:
         return len(self.files)
@@ -68,13 +69,16 @@ class ClassFolders:
 
         It numbers all entries of the class folders that have one of the suffixes: hidden ones too, and those left out.
         """
+        if self._places:
+            return self._places[0]
         suffixes, number, place = set(self.suffixes), 0, {}
         for name in self.class_index:
             for entry in self.listed[name].names:
                 if entry[entry.rfind(".") :] in suffixes and "." in entry:
                     place[f"{name}/{entry}"] = number
                     number += 1
-        return np.array([place[name] for name in self.files], np.int64)
+        self._places.append(np.array([place[name] for name in self.files], np.int64))
+        return self._places[0]
 
     def check_unchanged(self) -> None:
         """Refuse to read files of which some came or went: MindSpore numbers those it finds anew for each pass.
@@ -98,6 +102,7 @@ class ClassFolders:
                 what = "is gone" if other in known else "is new"
                 raise UserError(f"{self.root / name / other} {what} since the run listed its images; {BRING_BACK}")
             self.listed[name], self.changed_at[name] = found, now
+            self._places.clear()
 
 
 def find_split(path: str, split: str, key: str) -> Path:
