@@ -234,7 +234,7 @@ def test_mindir_and_onnx_compute_the_same(mlp: bool, extra: bool, gather: str) -
     with eagerly():
         wanted = network(Tensor(two)).asnumpy()
     ms.export(network, Tensor(one), file_name="x", file_format="MINDIR")
-    compat.export_onnx(network, Tensor(one), "x.onnx", "images")
+    compat.export_onnx(network, Tensor(one), "x.onnx", "images", "logits")
     assert_alike(nn.GraphCell(ms.load("x.mindir"))(Tensor(one)).asnumpy(), wanted[:1])
     session = onnxruntime.InferenceSession(Path("x.onnx").read_bytes(), providers=["CPUExecutionProvider"])
     for batch in (one, two):
