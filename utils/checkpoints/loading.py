@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from mindspore import Parameter, Tensor, nn
+from mindspore import dtype as mstype
 
 from mindzoo.utils.checkpoints.checkpoint_file import AVERAGED, Checkpoint
 from mindzoo.utils.errors import UserError, shorten
@@ -91,15 +92,23 @@ def _assign(wanted: Mapping[str, Parameter], values: Mapping[str, np.ndarray], p
         for name in wanted
         if name in values and tuple(values[name].shape) != tuple(wanted[name].shape)
     ]
+    kinds = [name for name in wanted if name in values and not _can_be(values[name], wanted[name])]
     problems = [
         f"{len(names)} {word} ({shorten(names, 1)})"
-        for word, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", other))
+        for word, names in (
+            ("missing", missing), ("unexpected", unexpected), ("of another shape", other), ("of another type", kinds),
+        )
         if names
-    ]
+    ]  # fmt: skip
     if problems:
-        fitting = len(wanted) - len(missing) - len(other)
+        fitting = len(wanted) - len({*missing, *(name.partition(" ")[0] for name in other), *kinds})
         raise UserError(
             f"{path} does not fit: {fitting} of {len(wanted)} parameters match, {', '.join(problems)}{hint}"
         )
     for name, parameter in wanted.items():
         parameter.set_data(Tensor(np.asarray(values[name]), parameter.dtype))
+
+
+def _can_be(value: np.ndarray, parameter: Parameter) -> bool:
+    """Whether the numbers are of a kind that the parameter's can be made of: fractions only of fractions."""
+    return value.dtype.kind == "f" or (value.dtype.kind in "iub" and parameter.dtype not in mstype.float_type)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any, get_type_hints
 
 from mindzoo.utils.config.image_keys import PreprocessingKeys
 from mindzoo.utils.config.json_file import parse_json
-from mindzoo.utils.config.values import check_range, convert
+from mindzoo.utils.config.reading import make
+from mindzoo.utils.config.values import convert
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.spec import ModelSpec
 
@@ -20,7 +20,8 @@ LONGEST_NAME = 1000  # characters, of a class
 OTHER_FILE = "use another checkpoint"
 # Whole numbers of a training, each with the least that it can be.
 COUNTS = {"epoch": 0, "epoch_step": 0, "step": 0, "steps_per_epoch": 1, "waited": 0, "loss_count": 0}
-MAPPINGS = ("options", "preprocessing", "config", "best", "evaluation", "converted_from")
+MAPPINGS = ("options", "preprocessing", "config", "converted_from")
+EVALUATIONS = ("best", "evaluation")  # of which there may be none
 NUMBERS = ("loss_sum", "to_beat")
 
 
@@ -49,8 +50,8 @@ def check(path: Path, meta: Mapping[str, Any], spec: ModelSpec) -> None:
     """
     try:
         _check_kinds(meta)
-        _check_options(meta.get("options") or {}, spec)
-        _check_keys("preprocessing", meta.get("preprocessing") or {}, PreprocessingKeys)
+        _check_options(meta.get("options", {}), spec)
+        _check_keys("preprocessing", meta.get("preprocessing", {}), PreprocessingKeys)
         _check_place(meta)
     except UserError as error:
         raise UserError(f"{path} is damaged: in its facts {error}; {OTHER_FILE}") from None
@@ -69,8 +70,8 @@ def check_options(path: Path, options: Mapping[str, Any], spec: ModelSpec) -> No
 
 
 def _check_kinds(meta: Mapping[str, Any]) -> None:
-    for name in MAPPINGS:
-        if not isinstance(meta.get(name), (dict, type(None))):
+    for name in (*MAPPINGS, *EVALUATIONS):
+        if not isinstance(meta.get(name, {}), dict) and not (name in EVALUATIONS and meta[name] is None):
             raise UserError(f"{name} is {_shown(meta[name])}, and is to be a mapping")
     for name in NUMBERS:
         if type(meta.get(name, 0)) not in (int, float) or math.isnan(meta.get(name, 0)):
@@ -102,12 +103,17 @@ def _check_options(options: Mapping[str, Any], spec: ModelSpec) -> None:
 
 
 def _check_keys(what: str, values: Mapping[str, Any], config: type) -> None:
-    fields = {field.name: field for field in dataclasses.fields(config)}
-    kinds = get_type_hints(config)
+    """The values of keys, as they are in JSON, are such that the configuration takes them."""
+    kinds, taken = get_type_hints(config), {}
     for name, value in values.items():
-        if name not in fields:
+        if name not in kinds:
             raise UserError(f"{what} has {name}, which is not known")
-        check_range(fields[name], convert(kinds[name], value, name))
+        taken[name] = convert(kinds[name], value, name)
+        if taken[name] != (tuple(value) if isinstance(value, list) else value):  # "no" would do for false
+            raise UserError(f"{name} is {_shown(value)}, of another type than its key")
+    made = make(config, taken)
+    if any(getattr(made, name) != value for name, value in taken.items()):
+        raise UserError(f"{what} is not complete")  # the configuration completes it: one number for both sides
 
 
 def _check_place(meta: Mapping[str, Any]) -> None:

@@ -44,7 +44,7 @@ def read_source(spec: ModelSpec, path: Path, loaded: Loaded[Any]) -> Source:
         logger.info("weights has no effect: %s has no averaged ones", path)
     given = {name: value for name, value in dataclasses.asdict(loaded.config).items() if name in loaded.given}
     options = {name: given[name] for name in spec.options if name in given}
-    recorded = content.meta.get("preprocessing") or Preprocessing.from_config(spec.eval_config()).to_dict()
+    recorded = {**Preprocessing.from_config(spec.eval_config()).to_dict(), **content.meta.get("preprocessing", {})}
     wanted = {field.name: given[field.name] for field in dataclasses.fields(Preprocessing) if field.name in given}
     if "image_size" in wanted:
         wanted["image_size"] = loaded.config.image_size
