@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 from pathlib import Path
 
 import pytest
 
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.files import check_file, check_folder, new_folder, whole_file
+from mindzoo.utils.files import check_file, check_folder, new_folder, whole_file, write_json
 
 
 def test_the_folder_is_there_at_the_end_and_not_before(tmp_path: Path) -> None:
@@ -87,3 +89,11 @@ def test_a_folder_that_is_to_be_made_is_checked_where_the_first_one_above_it_is(
     with pytest.raises(UserError, match=r"cannot write into key .*/file/b: Not a directory$"):
         check_folder("key", tmp_path / "file" / "b")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cwd", "file"]
+
+
+def test_json_is_utf8_whatever_names_are_in_it(tmp_path: Path) -> None:
+    content = {"苹果": [os.fsdecode(b"\xc6\xbb\xb9\xfb.jpg"), "\\udcc6", "a\nb"]}
+    write_json(tmp_path / "a.json", content)
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert "苹果" in text
+    assert json.loads(text) == content
