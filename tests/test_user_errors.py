@@ -131,8 +131,8 @@ TABLE: list[tuple[str, tuple[str, ...], Make, list[str]]] = [
     ("damaged", ALL, lambda p: [CHECKPOINT, damaged(p)], ["good.ckpt is damaged"]),
     ("empty checkpoint", ALL, lambda p: [CHECKPOINT, p.new("e.ckpt")], ["e.ckpt is empty: 0 bytes"]),
     ("empty PyTorch file", ALL, lambda p: [CHECKPOINT, p.new("e.pth")], ["e.pth is empty: 0 bytes"]),
-    ("no checkpoint", ALL, lambda p: [CHECKPOINT, p.new("w.h5", "PK")], ["w.h5 is no checkpoint", ".ckpt"]),
-    ("no PyTorch file", ALL, lambda p: [CHECKPOINT, p.new("w.pth", "PK")], ["w.pth is no PyTorch file"]),
+    ("no checkpoint", ALL, lambda p: [CHECKPOINT, p.new("w.h5", "PK")], ["w.h5 is damaged or no checkpoint", ".ckpt"]),
+    ("no PyTorch file", ALL, lambda p: [CHECKPOINT, p.new("w.pth", "PK")], ["w.pth is damaged or no checkpoint"]),
     ("other shape", ALL, lambda p: [CHECKPOINT, str(p.source), "--growth_rate", "8"], ["growth_rate is 8", "good.ckpt is of a network with 4"]),
     ("checkpoint not given", ("eval", "export"), lambda p: [CHECKPOINT, ""], ["checkpoint is not given"]),
     ("classes of the checkpoint", ("train",), lambda p: [CHECKPOINT, str(p.source), "--num_classes", "5"], ["3 classes", "5"]),
@@ -203,7 +203,7 @@ def test_an_unreadable_image_is_named(
     path.write_bytes(path.read_bytes()[:900] if broken is None else broken)
     before = listing(place.root)
     assert COMMANDS[command](SPEC, [*good_flags(command, place), "--batch_size", "4"]) == 2
-    assert_said(capfd.readouterr().err, [f"cannot decode the image {path}", "replace or remove it"])
+    assert_said(capfd.readouterr().err, [f"{path} is ", "replace or remove it"])
     after = {
         name: value for name, value in listing(place.root).items() if not Path(name).is_relative_to(place.root / "out")
     }

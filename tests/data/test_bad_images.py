@@ -189,3 +189,25 @@ def test_looks_are_equal_whoever_looks(root: Path) -> None:
     assert [bool(found.fault) for found in looks] == [True, False, True]
     assert looks[1] == look.look_at(paths[1], digest=True)
     assert (looks[1].kind, looks[1].width, len(looks[1].digest)) == ("PNG", 40, 32)
+
+
+@pytest.mark.parametrize("size", [(65000, 1), (1, 1), (3, 2000)])
+def test_a_picture_that_cannot_be_resized_is_named(root: Path, size: tuple[int, int]) -> None:
+    """Resized by the shorter side, one of 65000 x 1 would be 13 GB."""
+    path = root / "green" / "zz.png"
+    Image.new("L", size).save(path)
+    how = Preprocessing((2048, 2048) if size == (1, 1) else (224, 224), 1.0, "shorter", (0.0,) * 3, (1.0,) * 3)
+    folders = scan(root)
+    place = folders.files.index("green/zz.png")
+    if size == (3, 2000):
+        assert load_image(path, how).shape == (3, 224, 224)
+        return
+    with pytest.raises(UserError) as alone:
+        load_image(path, how)
+    data = EvalData(folders, evaluation_operations(how), batch_size=1, world=World(), workers=1)
+    data.indices = data.indices[place : place + 1]
+    with pytest.raises(UserError) as caught:
+        list(data)
+    words = "too small to be enlarged to 2048" if size == (1, 1) else "too long and thin to be resized to 224"
+    assert str(alone.value) == f"{path} is {size[0]} x {size[1]} pixels, {words}"
+    assert str(caught.value) == f"{alone.value}; {bad_images.REMEDY}"

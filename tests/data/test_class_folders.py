@@ -109,9 +109,17 @@ def test_what_is_named_like_an_image_and_is_no_file(root: Path, kind: str) -> No
         "pipe": "is no file, but a pipe, a socket or a device",
     }[kind]
     assert scan_error(root) == f"ROOT/a/0.png {said}; remove it, or leave out such files: --on_bad_image skip"
-    found = scan(root, stop=False)
-    assert found.files == ("a/1.png", "b/1.png")
-    assert found.left_out == {"a/0.png": said}
+    named = skip_list.SkipList(root, frozenset(["data set/a/0.png"]))
+    for found in (scan(root, stop=False), scan(root, None, named)):
+        assert found.files == ("a/1.png", "b/1.png")
+        assert found.left_out == {"a/0.png": said}
+
+
+def test_a_skip_list_knows_the_folder_by_its_name(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(touch(root, "a/1.png", "a/2.png"))
+    skip = skip_list.SkipList(root, frozenset(["data set/a/1.png"]))
+    for given in (Path(), Path("a/..")):
+        assert scan(given, None, skip).files == ("a/2.png",)
 
 
 def test_a_class_whose_name_is_not_utf8(root: Path) -> None:

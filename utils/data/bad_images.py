@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,8 @@ REMEDY = "replace or remove it, or leave out such images: --on_bad_image skip"
 LISTED = "skipped_images.txt"
 MOST_THREADS = 8
 BLOCK = 1000  # files whose sizes one thread looks at
+# What Python says of a `Fault`.
+FAULT = re.compile(r"^mindzoo\.utils\.images\.fault\.Fault: (.+)$", re.MULTILINE)
 DECODER = "ecode"  # in what MindSpore says of both its decoders
 
 
@@ -91,7 +94,7 @@ def say_left_out(folders: ClassFolders, what: str) -> None:
 
 def write_list(folder: Path, sets: Sequence[ClassFolders]) -> None:
     """Write the names of all images that are left out into `folder`, as a skip list; nothing where there are none."""
-    names = [f"{found.root.name}/{name}" for found in sets for name in found.left_out]
+    names = [f"{skip_list.name_of(found.root)}/{name}" for found in sets for name in found.left_out]
     if names:
         skip_list.write(folder / LISTED, names)
 
@@ -124,7 +127,10 @@ def _blamed(text: str, sets: Sequence[ClassFolders]) -> tuple[Path, str] | None:
         if f"/{name}" in text or f"/{visible(name)}" in text  # it writes bytes that are no UTF-8 as we do
     ]
     # The longest name first: one may be the beginning of another.
-    if found := first_fault(sorted(paths, key=lambda path: -len(str(path)))):
+    paths.sort(key=lambda path: -len(str(path)))
+    if paths and (reason := FAULT.search(text)):
+        return paths[0], reason[1]
+    if found := first_fault(paths):
         return found
     if DECODER not in text:
         return None

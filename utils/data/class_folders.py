@@ -154,7 +154,7 @@ def scan(
         classes: names by label, from training; by default the folders of `root`, sorted. Names that differ in Unicode
             normalisation only are the same: macOS writes others than Linux.
         skip: images that are left out.
-        stop: links that lead nowhere, and the like, are errors; else they are left out.
+        stop: links that lead nowhere, and the like, are errors unless `skip` names them; else they are left out.
 
     Raises:
         UserError: no class folders, an empty class, a folder inside a class folder, a name that is not UTF-8, or a
@@ -173,14 +173,19 @@ def scan(
         logger.warning("%s has one class folder, %s: there is nothing to tell it from", root, *names)
     classes = tuple(names if classes is None else classes)
     label_of = _labels(root, names, classes)
+    odd = {f"{name}/{n}": listing.not_a_file(root / name / n) for name in names for n in listed[name].not_files}
     for name in names:
-        _check_class(root / name, listed[name], stop=stop)
+        _check_class(root / name, listed[name])
+    for name, reason in odd.items() if stop else ():
+        if not (skip and skip.holds(root, name)):
+            raise UserError(
+                f"{root / name} {reason}; remove it, or leave out such files: --on_bad_image skip"
+            )  # fmt: skip
     files = [f"{name}/{image}" for name in names for image in listed[name].images]
     labels = [label_of[name] for name in names for _ in listed[name].images]
     others = [f"{name}/{other}" for name in names for other in listed[name].left_out]
     if others:
         logger.info("left out %d files whose names do not end as an image's: %s", len(others), shorten(others))
-    odd = {f"{name}/{n}": listing.not_a_file(root / name / n) for name in names for n in listed[name].not_files}
     found = ClassFolders(root, classes, tuple(files), np.asarray(labels, np.int32), listed, changed_at, odd)
     return _skipped(found, skip) if skip else found
 
@@ -241,15 +246,12 @@ def _normal(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _check_class(folder: Path, listed: Listed, *, stop: bool) -> None:
+def _check_class(folder: Path, listed: Listed) -> None:
     if listed.folders:
         raise UserError(
             f"the class folder {folder} holds the folder {listed.folders[0]}; wanted images only: give the folder whose "
             "folders are the classes, or move this one away"
         )
-    if stop and listed.not_files:
-        path = folder / listed.not_files[0]
-        raise UserError(f"{path} {listing.not_a_file(path)}; remove it, or leave out such files: --on_bad_image skip")
     if not listed.images:
         hint = f", only {shorten(listed.left_out)}" if listed.left_out else ""
         raise UserError(

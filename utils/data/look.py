@@ -133,11 +133,15 @@ class Marks:
 class Prepare:
     """The first operation of the data pipeline: the bytes of a file (uint8) -> bytes that the next one decodes."""
 
-    def __init__(self, orientation: str, marks: Marks | None = None) -> None:
-        self.orientation, self.marks = orientation, marks or Marks()
+    def __init__(
+        self, orientation: str, marks: Marks | None = None, check: Callable[[int, int], None] = lambda *_: None
+    ) -> None:
+        """`check` raises `Fault` for a width and height that cannot be resized."""
+        self.orientation, self.marks, self.check = orientation, marks or Marks(), check
 
     def __call__(self, content: np.ndarray) -> np.ndarray:
         found = prepared(content, self.orientation)
+        self.check(found.width, found.height)
         self.marks.count(found.orientation)
         return found.content
 

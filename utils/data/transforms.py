@@ -15,7 +15,7 @@ from mindzoo.utils.config.image_keys import PreprocessingKeys
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.data.look import Marks, Prepare, decode, read_file
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.images.fault import Fault
+from mindzoo.utils.images.fault import Fault, check_resized
 from mindzoo.utils.images.readable import prepared
 
 
@@ -53,6 +53,10 @@ class Preprocessing:
         height, width = (round(side / self.crop_pct) for side in self.image_size)
         return height, width
 
+    def check_size(self, width: int, height: int) -> None:
+        """Raise `Fault` for a picture that cannot be resized."""
+        check_resized(width, height, self.resized, whole=self.resize_mode == "shorter")
+
 
 def training_operations(config: TrainConfig, marks: Marks | None = None) -> list[Any]:
     """Random crop, flip, AutoAugment, colour jitter, normalisation: file bytes (uint8) -> (3, H, W) float32.
@@ -61,7 +65,7 @@ def training_operations(config: TrainConfig, marks: Marks | None = None) -> list
         marks: counts the pictures that carry a camera's mark.
     """
     operations: list[Any] = [
-        Prepare(config.orientation, marks),
+        Prepare(config.orientation, marks, lambda *size: check_resized(*size, config.image_size, whole=False)),
         vision.RandomCropDecodeResize(config.image_size, scale=config.crop_scale, ratio=config.crop_ratio),
     ]
     if config.flip_prob:
@@ -76,7 +80,7 @@ def training_operations(config: TrainConfig, marks: Marks | None = None) -> list
 
 def evaluation_operations(how: Preprocessing, marks: Marks | None = None) -> list[Any]:
     """The one evaluation transform: file bytes (uint8) -> (3, H, W) float32; `marks`: see `training_operations`."""
-    return [Prepare(how.orientation, marks), vision.Decode(), *_after_decoding(how)]
+    return [Prepare(how.orientation, marks, how.check_size), vision.Decode(), *_after_decoding(how)]
 
 
 def load_image(path: Path, how: Preprocessing, marks: Marks | None = None) -> np.ndarray:
@@ -87,6 +91,7 @@ def load_image(path: Path, how: Preprocessing, marks: Marks | None = None) -> np
     """
     try:
         found = prepared(np.frombuffer(read_file(path), np.uint8), how.orientation)
+        how.check_size(found.width, found.height)
         image = decode(found)
     except Fault as fault:
         raise UserError(f"{path} {fault}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 MOST_PIXELS = 120_000_000  # 360 MB in memory; the largest pictures of phones in common use have 108 million
+MOST_ENLARGED = 1000  # times that MindSpore resizes a side
 
 
 class Fault(Exception):  # noqa: N818 - it is what is wrong with a file
@@ -24,3 +25,21 @@ def check_size(width: int, height: int) -> None:
 def too_large(count: str) -> str:
     """What is said of a file of so many pixels."""
     return f"has {count} pixels; {MOST_PIXELS // 1_000_000} million at most are read"
+
+
+def check_resized(width: int, height: int, wanted: tuple[int, int], *, whole: bool) -> None:
+    """Refuse a picture whose resized form would take too much memory, as that of one that is long and thin.
+
+    Args:
+        wanted: height and width that it is resized to.
+        whole: its shorter side is resized to the longer of these, and the other one with it.
+
+    Raises:
+        Fault: it is too long for its width, or too small.
+    """
+    shorter, longer = sorted((width, height))
+    size = max(wanted)
+    if size > MOST_ENLARGED * shorter:
+        raise Fault(f"is {width} x {height} pixels, too small to be enlarged to {size}")
+    if whole and size * size * longer > MOST_PIXELS * shorter:
+        raise Fault(f"is {width} x {height} pixels, too long and thin to be resized to {size}")

@@ -13,7 +13,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from mindzoo.utils.images import exif, jpeg, kinds, png
 from mindzoo.utils.images.bitmap import as_bitmap
@@ -108,6 +108,8 @@ def _by_pillow(raw: bytes, kind: str, orientation: str, mark: int = exif.UPRIGHT
         raise
     except Image.DecompressionBombError:
         raise Fault(too_large("far too many")) from None
+    except UnidentifiedImageError:  # whose text names an object in memory
+        raise Fault(f"is damaged: its {kind} head cannot be read") from None
     except Exception as error:  # a decoder of broken bytes may raise anything
         reason = " ".join(str(error).split())[:80] or type(error).__name__
         raise Fault(f"is damaged or of an unsupported kind: {reason}") from None
