@@ -129,6 +129,14 @@ def resolved(path: Path) -> Path:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
 
 
+def is_inside(path: Path, root: Path) -> bool:
+    """Whether `path` is `root`, which is resolved, or below it once all links are followed."""
+    try:
+        return resolved(path).is_relative_to(root)
+    except OSError:  # a link to itself
+        return False
+
+
 def check_folder_of(key: str, target: Path, beside: Sequence[str] = ()) -> None:
     """Refuse a file or folder that cannot be written, before anything is computed.
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import mindspore as ms
@@ -24,6 +25,7 @@ from mindzoo.utils.data.listing import images_below
 from mindzoo.utils.data.transforms import load_image
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.retrieval.vectors import open_vectors
+from mindzoo.utils.retrieval.writer import VectorProgress
 
 LINKS = 3
 # The command in a process that saves after each batch and then waits, so that a signal comes in the middle.
@@ -156,7 +158,7 @@ def test_a_stopped_run_with_other_flags_is_not_continued(
     part.mkdir()
     facts = json.loads((tmp_path / "v.npy.json").read_text())
     begun = {name: facts[name] for name in facts if name not in ("dimension", "count", "dtype", "unreadable")}
-    (part / "progress.json").write_text(json.dumps({"facts": begun, "images": 13}))
+    (part / "progress.json").write_text(json.dumps({"facts": begun, **asdict(VectorProgress(13))}))
     output.unlink()
     for flag, said in (
         (["--batch_size", 5], "batch_size 4 instead of 5"),

@@ -124,7 +124,7 @@ def test_without_faiss_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mo
         make(path, kind="hnsw")
     assert not (tmp_path / "v").exists()
     with pytest.raises(UserError, match="use --kind exact"):
-        ann.read_index("flat", tmp_path / "none")
+        ann.read_index("flat", tmp_path / "none", 0, (1, 1))
 
 
 def test_query_finds_the_image_itself(
@@ -254,7 +254,7 @@ def test_names_are_escaped_and_missing_pictures_are_said(tmp_path: Path) -> None
         {"rank": 1, "score": 1.5, "path": name, "folder": ""},
         {"rank": 2, "score": -0.25, "path": "there.png", "folder": ""},
     ]
-    page.write(tmp_path / "p.html", facts, [{"image": str(tmp_path / name), "results": results}])
+    page.write(tmp_path / "p.html", tmp_path, facts, [{"image": str(tmp_path / name), "results": results}])
     found = parsed(tmp_path / "p.html")
     shown = name.replace("\udcff", r"\xff")
     assert shown in found.text
@@ -349,5 +349,5 @@ def test_a_key_without_effect_is_said(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_a_damaged_index_is_said(tmp_path: Path) -> None:
     make(write_vectors(tmp_path / "v.npy", VALUES))
     np.save(tmp_path / "v" / "vectors.npy", VALUES[:9])
-    with pytest.raises(UserError, match="holds 9 vectors of 300; make the index again"):
+    with pytest.raises(UserError, match=r"holds 9x16 numbers, and .* says 300x16; make the index again"):
         index.open_index(tmp_path / "v")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindzoo.tests.support.retrieval_files import run, write_vectors
+from mindzoo.tests.support.retrieval_files import HOW, run, write_vectors
 from mindzoo.utils.retrieval import whitening
 from mindzoo.utils.retrieval.vectors import open_vectors
 
@@ -83,7 +83,7 @@ def test_a_file_brings_the_same_numbers_and_facts(tmp_path: Path) -> None:
         ({"network": "other"}, "network other instead of densenet121"),
         ({"checkpoint": {"sha256": "cd" * 32, "weights": "raw"}}, "checkpoint cdcdcdcdcdcd instead of abababababab"),
         ({"checkpoint": {"sha256": "ab" * 32, "weights": "averaged"}}, "weights averaged instead of raw"),
-        ({"preprocessing": {"image_size": [64, 64]}}, "image_size 64,64 instead of 32,32"),
+        ({"preprocessing": {**HOW.to_dict(), "image_size": [64, 64]}}, "image_size 64,64 instead of 32,32"),
         ({"options": {"growth_rate": 8}}, "growth_rate 8 instead of 4"),
     ],
 )
@@ -116,7 +116,7 @@ def test_vectors_of_another_dimension_are_refused(tmp_path: Path, capsys: pytest
         (["whiten", "none.npy", "--output", "w"], "the file of vectors none.npy is missing"),
         (["whiten", "junk.npy", "--output", "w"], "junk.npy is no file of vectors, or damaged"),
         (["whiten", "numbers.npy", "--output", "w"], "numbers.npy does not hold float32 vectors"),
-        (["whiten", "bare.npy", "--output", "w"], "cannot read bare.npy.json"),
+        (["whiten", "bare.npy", "--output", "w"], "there is no file bare.npy.json"),
         (["whiten", "fewer.npy", "--output", "w"], "fewer.npy holds 3x8 numbers, and fewer.npy.json says 500x8"),
         (["whiten", "v.npy", "--output", "w", "--dimension", "9"], "dimension is 9, and the vectors have 8 numbers"),
         (["whiten", "v.npy", "--output", "none/w"], "its folder is missing"),
@@ -131,7 +131,7 @@ def test_wrong_files_are_said(capsys: pytest.CaptureFixture[str], words: list[st
     write_vectors(Path("fewer.npy"), correlated())
     np.save("fewer.npy", correlated(3))
     np.save("bare.npy", correlated())
-    np.save("numbers.npy", np.arange(9))
+    np.save("numbers.npy", np.arange(9.0))
     Path("junk.npy").write_bytes(b"junk" * 20)
     Path("there.npz").touch()
     assert run(*words) == 2

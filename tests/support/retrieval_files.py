@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
-from collections.abc import Sequence
+import struct
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import mindspore as ms
 import numpy as np
+import pytest
 
 from mindzoo import cli
 from mindzoo.models import create_model
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.data.transforms import Preprocessing
+from mindzoo.utils.errors import LONGEST_LINE, UserError
 from mindzoo.utils.retrieval.vectors import facts_path, lines_path
 
 OPTIONS: dict[str, Any] = {"block_config": [1, 1], "growth_rate": 4, "init_features": 8, "flavour": "zoo"}
@@ -54,3 +59,26 @@ def run(*words: object) -> int:
     """The command `mindzoo` with these words; its exit status."""
     gc.collect()  # a cell that is collected after another was compiled makes MindSpore compile it again
     return cli.main([str(word) for word in words])
+
+
+def refused(work: Callable[[], object], said: str) -> None:
+    """Check that it ends with a sentence, and soon."""
+    started = time.monotonic()
+    with pytest.raises(UserError, match=said) as caught:
+        work()
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) <= LONGEST_LINE
+    assert time.monotonic() - started < 5
+
+
+def saved(array: Any) -> bytes:
+    """The content of a .npy file."""
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    return file.getvalue()
+
+
+def npy(shape: str, descr: str = "<f4", content: bytes = b"", head: str = "") -> bytes:
+    """A .npy file that may say anything of itself."""
+    text = (head or f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}") + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode() + content

@@ -27,6 +27,8 @@ def without_effect(loaded: Loaded[Any]) -> list[str]:
         reasons["end_epoch"] = f"it is {config.end_epoch}, and the training ends after {config.max_epoch} (max_epoch)"
     if values.get("file_format") == "ONNX":
         reasons["batch_size"] = "an ONNX file takes batches of any size"
+    if not values.get("html", True):
+        reasons["images_root"] = "html is not given"
     given = [name for name in loaded.given if values[name] != defaults[name]]
     lines = [f"{name} has no effect: {reason}" for name, reason in reasons.items() if name in given]
     if "warmup_epochs" in given and config.warmup_epochs >= config.max_epoch:

@@ -8,6 +8,7 @@ import os
 import re
 import typing
 import unicodedata
+from collections.abc import Mapping
 from types import GenericAlias
 from typing import Any
 
@@ -89,6 +90,25 @@ def check_range(spec: dataclasses.Field[Any], value: Any) -> None:
         limit = LARGEST[type(number)]
         if high is None and not abs(number) <= limit:
             raise UserError(f"{spec.name} is {_shown(number)}; wanted {limit:g} at most")
+
+
+def checked_values(what: str, values: Mapping[str, Any], config_class: type) -> dict[str, Any]:
+    """What a file of ours says of some keys of `config_class`, with lists as tuples.
+
+    Raises:
+        UserError: `what`, as the values together are called, has an unknown key, or a value is none that we write.
+    """
+    fields = {spec.name: spec for spec in dataclasses.fields(config_class)}
+    kinds, found = typing.get_type_hints(config_class), {}
+    for name, value in values.items():
+        if name not in fields:
+            raise UserError(f"{what} has {name}, which is not known")
+        found[name] = convert(kinds[name], value, name)
+        check_range(fields[name], found[name])
+        # A text is converted too, as on the command line; a file of ours has the value itself.
+        if (list(found[name]) if isinstance(found[name], tuple) else found[name]) != value:
+            raise UserError(f"{name} is {str(value)[:100]}; wanted {str(found[name])[:100]}")
+    return found
 
 
 def _shown(number: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mindzoo.utils.retrieval.search import blocks
 # faiss draws at most this many vectors per cell to place the cells.
 TRAINING_ROWS_PER_LIST = 256
 ROWS = 16384
+BLOCK = 1 << 20  # bytes
 EFFORT = {"ivf": 16, "hnsw": 64}
 
 
@@ -66,18 +68,48 @@ def build(kind: str, vectors: np.ndarray, path: Path, *, lists: int = 0, links: 
         faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
 
 
-def read_index(kind: str, path: Path) -> Any:
-    """The index that `build` wrote.
+def checksum(path: Path) -> int:
+    """The CRC-32 of a file.
 
     Raises:
-        UserError: faiss is not installed, or the file is damaged.
+        OSError: it cannot be read.
+    """
+    value = 0
+    with open(path, "rb") as file:
+        while block := file.read(BLOCK):
+            value = zlib.crc32(block, value)
+    return value
+
+
+def read_index(kind: str, path: Path, wanted: int, shape: tuple[int, int]) -> Any:
+    """The index that `build` wrote.
+
+    faiss takes what stands in a file for granted, and a damaged one can end the process: it is compared first.
+
+    Args:
+        wanted: its checksum.
+        shape: number and dimension of its vectors.
+
+    Raises:
+        UserError: faiss is not installed, the file is damaged, or another index.
     """
     faiss = library(kind)
     try:
+        if checksum(path) != wanted:
+            raise UserError(f"{path} is damaged: its checksum is another one; make the index again")
         with open(path, "rb") as file:
-            return faiss.read_index(faiss.PyCallbackIOReader(file.read))
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"{path} is damaged: {str(error).strip().splitlines()[-1]}; make the index again") from None
+            found = faiss.read_index(faiss.PyCallbackIOReader(file.read))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}; make the index again") from None
+    except (RuntimeError, MemoryError) as error:
+        said = str(error).strip().splitlines() or ["it takes more memory than there is"]
+        raise UserError(f"{path} is damaged: {said[-1]}; make the index again") from None
+    kinds = {"flat": faiss.IndexFlat, "ivf": faiss.IndexIVFFlat, "hnsw": faiss.IndexHNSW}
+    if not isinstance(found, kinds[kind]) or (found.ntotal, found.d) != shape:
+        raise UserError(
+            f"{path} is no index of kind {kind} with {shape[0]:,} vectors of {shape[1]}; make the index again"
+        )
+    return found
 
 
 def search(kind: str, index: Any, queries: np.ndarray, top_k: int, effort: int) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ from mindspore import Tensor, nn
 from mindzoo.utils.checkpoints import checkpoint_file, network_plan
 from mindzoo.utils.checkpoints.checkpoint_facts import checkpoint_facts
 from mindzoo.utils.checkpoints.network_source import Source
+from mindzoo.utils.config.values import checked_values
 from mindzoo.utils.data.loader import worker_count
 from mindzoo.utils.data.look import Marks
 from mindzoo.utils.data.transforms import Preprocessing, load_image
@@ -126,6 +127,11 @@ def source_of(spec: ModelSpec, path: Path, facts: Mapping[str, Any]) -> Source:
     """
     if facts["network"] != spec.name:
         raise UserError(f"the vectors are of {facts['network']}, not of {spec.name}; name that network")
+    options = facts["options"]
+    unknown = [name for name in options if name not in spec.options]
+    if unknown:
+        raise UserError(f"the vectors are of a network with {unknown[0]}, which {spec.name} does not have")
+    checked_values("options", options, spec.eval_config)
     content = checkpoint_file.read_checkpoint(path, spec)
     found, wanted = checkpoint_file.sha256(path), facts["checkpoint"]["sha256"]
     if found != wanted:
@@ -133,5 +139,5 @@ def source_of(spec: ModelSpec, path: Path, facts: Mapping[str, Any]) -> Source:
             f"{path} (SHA-256 {found[:12]}) is another checkpoint than that of the vectors ({wanted[:12]}, "
             f"{facts['checkpoint']['file']}); give that one"
         )
-    plan = network_plan.plan_network(spec, content, options=facts["options"])
+    plan = network_plan.plan_network(spec, content, options=options)
     return Source(content, plan, Preprocessing.from_dict(facts["preprocessing"]))

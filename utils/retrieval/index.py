@@ -20,10 +20,13 @@ from mindzoo.utils.files import check_folder_of, new_folder, said_of, write_json
 from mindzoo.utils.log import logger
 from mindzoo.utils.retrieval import ann, search, whitening
 from mindzoo.utils.retrieval import vectors as files
+from mindzoo.utils.retrieval.facts import check_facts, read_facts
 from mindzoo.utils.retrieval.keys import KINDS, IndexConfig
+from mindzoo.utils.retrieval.rows import read_rows
 from mindzoo.utils.retrieval.whitening import VectorWhitening
 
 ROWS = 8192
+AGAIN = "make the index again"
 
 
 @dataclass(frozen=True)
@@ -44,16 +47,34 @@ class Index:
 
         Returns:
             Scores (Q, K) float32 and rows (Q, K) int64, best first; row -1 where an approximate index found fewer.
+
+        Raises:
+            UserError: the queries have another dimension than the vectors, or these are not finite.
         """
+        if queries.shape[1] != self.facts["vectors"]["dimension"]:
+            raise UserError(
+                f"{self.folder} is of vectors of {self.facts['vectors']['dimension']} numbers, and the network gives "
+                f"{queries.shape[1]}; {AGAIN}"
+            )
         prepared = self.whitening.apply(queries) if self.whitening else search.normalised(queries)
-        if self.facts["kind"] == "exact":
+        if self.facts["kind"] != "exact":
+            return ann.search(self.facts["kind"], self.content, prepared, top_k, effort)
+        try:
             return search.search(self.content, prepared, top_k)
-        return ann.search(self.facts["kind"], self.content, prepared, top_k, effort)
+        except search.NotFiniteError:
+            raise UserError(f"{self.folder} holds vectors that are not finite; {AGAIN}") from None
 
     def images(self, rows: Iterable[int]) -> dict[int, dict[str, str]]:
-        """{"path", "folder"} of these rows."""
-        wanted = sorted({int(row) for row in rows if row >= 0})
-        return dict(zip(wanted, files.read_lines(self.folder / "images.jsonl", set(wanted)), strict=True))
+        """{"path", "folder"} of these rows.
+
+        Raises:
+            UserError: the file of names is damaged.
+        """
+        wanted, lines = sorted({int(row) for row in rows if row >= 0}), self.folder / "images.jsonl"
+        found = dict(zip(wanted, read_rows(lines, set(wanted)), strict=False))
+        if len(found) < len(wanted):
+            raise UserError(f"{lines} has fewer lines than there are vectors; {AGAIN}")
+        return found
 
 
 def build(config: IndexConfig) -> Index:
@@ -85,54 +106,74 @@ def open_index(folder: Path) -> Index:
     if not path.is_file():
         found = "no index" if folder.is_dir() else "no folder"
         raise UserError(f"index is {folder}, which is {found}; wanted a folder that mindzoo index wrote")
-    facts = files.read_facts(path)
-    kind = facts.get("kind")
-    if kind not in KINDS:
-        raise UserError(f"{path} says kind {kind}; wanted one of {', '.join(KINDS)}: make the index again")
+    facts = read_facts(path)
+    _check(path, facts)
+    shape = (facts["vectors"]["count"], facts["dimension"])
     content: Any
-    if kind == "exact":
+    if facts["kind"] == "exact":
         content = files.load_array(folder / "vectors.npy")
-        count = len(content)
+        if content.shape != shape:
+            held, wanted = ("x".join(map(str, sides)) for sides in (content.shape, shape))
+            raise UserError(f"{folder} holds {held} numbers, and index.json says {wanted}; {AGAIN}")
     else:
-        content = ann.read_index(kind, folder / "index.faiss")
-        count = content.ntotal
-    if count != facts["vectors"]["count"]:
-        raise UserError(f"{folder} holds {count} vectors of {facts['vectors']['count']}; make the index again")
+        content = ann.read_index(facts["kind"], folder / "index.faiss", facts["checksum"], shape)
+    applied = whitening.read_whitening(folder / "whitening.npz") if facts["whitening"] else None
+    dimensions = (applied.facts["dimension"], applied.dimension) if applied else (facts["dimension"],) * 2
+    if dimensions != (facts["vectors"]["dimension"], facts["dimension"]):
+        raise UserError(f"{path} does not fit the whitening and the vectors beside it; {AGAIN}")
     # An index of before has an absolute path, which stays as it is.
     facts["vectors"]["images"] = str(folder / facts["vectors"]["images"])
-    applied = whitening.read_whitening(folder / "whitening.npz") if facts["whitening"] else None
     return Index(folder, facts, applied, content)
 
 
-def prepare(vectors: np.ndarray, applied: VectorWhitening | None, path: Path) -> np.ndarray:
+def _check(path: Path, facts: dict[str, Any]) -> None:
+    """Refuse what no index says of itself."""
+    if facts.get("kind") not in KINDS:
+        raise UserError(f"{path} says kind {facts.get('kind')}; wanted one of {', '.join(KINDS)}: {AGAIN}")
+    kinds = {"dimension": int, "whitening": bool, **({} if facts["kind"] == "exact" else {"checksum": int})}
+    for name, kind in kinds.items():
+        if type(facts.get(name)) is not kind:
+            raise UserError(f"{path} says {name} {facts.get(name)}, or is of an earlier version; {AGAIN}")
+    check_facts(path, facts.get("vectors"))
+    if "images" not in facts["vectors"]:
+        raise UserError(f"{path} does not say where the images lie; {AGAIN}")
+
+
+def prepare(vectors: files.Vectors, applied: VectorWhitening | None, path: Path) -> np.ndarray:
     """Write the vectors, whitened and divided by their lengths, as a .npy file, and map it: (N, K) float32.
 
     Raises:
         OSError: there is no room for it.
+        UserError: a vector is not finite.
     """
+    count, length = vectors.array.shape
     # A disk that is full while a mapped file is written would end the process without a word.
     with open(path, "wb") as file:
-        file.write(files.header(len(vectors), applied.dimension if applied else vectors.shape[1]))
-        for rows in search.blocks(len(vectors), ROWS):
-            prepared = applied.apply(vectors[rows]) if applied else search.normalised(vectors[rows])
+        file.write(files.header(count, applied.dimension if applied else length))
+        for some in search.blocks(count, ROWS):
+            found = vectors.rows(some)
+            prepared = applied.apply(found) if applied else search.normalised(found)
             file.write(np.ascontiguousarray(prepared, "<f4").tobytes())
     return files.load_array(path)
 
 
 def _write(config: IndexConfig, found: files.Vectors, applied: VectorWhitening | None, folder: Path) -> None:
-    prepared = prepare(found.array, applied, folder / "vectors.npy")
+    for _ in found.images():  # which looks at each of them
+        pass
+    prepared = prepare(found, applied, folder / "vectors.npy")
+    content = {"kind": config.kind, "dimension": prepared.shape[1], "whitening": bool(applied)}
     if config.kind != "exact":
         path = folder / "index.faiss"
         ann.build(config.kind, prepared, path, lists=config.lists, links=config.links)
         (folder / "vectors.npy").unlink()
+        content["checksum"] = ann.checksum(path)
     shutil.copyfile(found.lines, folder / "images.jsonl")
     if applied:
         applied.save(folder / "whitening.npz")
     facts = {name: value for name, value in found.facts.items() if name != "unreadable"}
     # Seen from the index, whose place `folder` is beside: no path of this machine, and both can be moved together.
     facts["images"] = os.path.relpath(facts["images"], folder)
-    content = {"kind": config.kind, "dimension": prepared.shape[1], "whitening": bool(applied), "vectors": facts}
-    write_json(folder / "index.json", content)
+    write_json(folder / "index.json", {**content, "vectors": facts})
 
 
 def _shape(index: Index) -> tuple[int, int]:

@@ -81,6 +81,9 @@ class QueryConfig(PreprocessingKeys, DeviceKeys, RecipeKeys):
     )
     output: str = key("", "file to write as well, .json")
     html: str = key("", "page with the pictures to write as well, .html")
+    images_root: str = key(
+        "", "folder that the pictures for the page lie below; not given: the one that the index names"
+    )
     batch_size: int = key(32, "images at a time", minimum=1)
 
 
@@ -102,7 +105,9 @@ class EvaluateRetrievalConfig(VectorsKeys):
 class FitExponentConfig(CheckpointKeys, ClassNameKeys, PreprocessingKeys, BadImageKeys, DeviceKeys, RecipeKeys):
     """Fitting the exponent of the pooling"""
 
-    data_dir: str = key("", "folder with one folder of images per class; or a folder that holds only train/, val/ and test/")
+    data_dir: str = key(
+        "", "folder with one folder of images per class; or a folder that holds only train/, val/ and test/"
+    )
     exponents: tuple[float, ...] = key(
         (), "exponents to try; none: 33 from 1 to 16, each 9 % above the last", minimum=1e-3
     )

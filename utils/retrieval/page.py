@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from PIL import Image
 
 from mindzoo.utils.data.look import pixels_of
 from mindzoo.utils.errors import visible
-from mindzoo.utils.files import write_text
+from mindzoo.utils.files import is_inside, resolved, write_text
 from mindzoo.utils.images.fault import Fault
+from mindzoo.utils.retrieval.rows import leads_out
 
 SIDE = 240  # of the square that a picture is made to fit into, in pixels
 
@@ -55,20 +56,27 @@ li[tabindex] { border-radius: 8px; min-width: 0; }
 """
 
 
-def write(path: Path, facts: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> None:
+def write(path: Path, root: str | Path, facts: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> int:
     """Write the page.
 
     Args:
+        root: the folder below which the pictures of the index lie.
         facts: of the index.
         found: as `query.query` returns it.
+
+    Returns:
+        How many pictures were left out, since a link leads out of `root`.
 
     Raises:
         UserError: it cannot be written.
     """
     orientation = facts["vectors"]["preprocessing"].get("orientation", "stored")
     picture = lru_cache(maxsize=4096)(partial(_picture, orientation=orientation))
-    root = Path(facts["vectors"]["images"])
-    sections = [_section(number, row, root, picture) for number, row in enumerate(found, 1)]
+    root = Path(root)
+    names = {result["path"] for row in found for result in row["results"]}
+    elsewhere = _elsewhere(names, root)
+    known = {name: "" if name in elsewhere else picture(root / name) for name in names}
+    sections = [_section(number, row, known, picture) for number, row in enumerate(found, 1)]
     links = [f'<li><a href="#q{number}">{_text(_name(row["image"]))}</a></li>' for number, row in enumerate(found, 1)]
     menu = f'<nav aria-label="Queries"><ul>{"".join(links)}</ul></nav>' if len(found) > 1 else ""
     content = f"""<!DOCTYPE html>
@@ -87,11 +95,21 @@ def write(path: Path, facts: Mapping[str, Any], found: Sequence[Mapping[str, Any
 </html>
 """
     write_text(path, content)
+    return len(elsewhere)
 
 
-def _section(number: int, row: Mapping[str, Any], root: Path, picture: Any) -> str:
+def _elsewhere(names: Collection[str], root: Path) -> set[str]:
+    """Those of the names that lead out of the folder, by themselves or through a link."""
+    try:
+        top = resolved(root)
+    except OSError:  # a link to itself
+        return set(names)
+    return {name for name in names if leads_out(name) or not is_inside(root / name, top)}
+
+
+def _section(number: int, row: Mapping[str, Any], known: Mapping[str, str], picture: Any) -> str:
     name = _text(_name(row["image"]))
-    results = "".join(_result(result, root, picture) for result in row["results"])
+    results = "".join(_result(result, known) for result in row["results"])
     return f"""<section id="q{number}" aria-labelledby="h{number}">
 <div class="query"><h2 id="h{number}">{name}</h2>{_frame(picture(Path(row["image"])), f"Query: {name}")}</div>
 <ol aria-label="Nearest to {name}">
@@ -100,11 +118,11 @@ def _section(number: int, row: Mapping[str, Any], root: Path, picture: Any) -> s
 """
 
 
-def _result(result: Mapping[str, Any], root: Path, picture: Any) -> str:
+def _result(result: Mapping[str, Any], known: Mapping[str, str]) -> str:
     """One picture with rank, cosine and path; it can be reached with the tab key, so that it is read out."""
     path, score = _text(visible(result["path"])), float(result["score"])
     share = min(max(score, 0.0), 1.0)
-    return f"""<li tabindex="0">{_frame(picture(root / result["path"]), path)}
+    return f"""<li tabindex="0">{_frame(known[result["path"]], path)}
 <span class="rank"><b>{int(result["rank"])}</b><span title="cosine">{score:.4f}</span></span>
 <div class="bar" aria-hidden="true"><i style="width:{share:.1%}"></i></div><span class="name">{path}</span></li>
 """

@@ -21,6 +21,7 @@ from mindzoo.utils.retrieval import ann, encoder, page, whitening
 from mindzoo.utils.retrieval.encoder import Encoded, Encoder
 from mindzoo.utils.retrieval.index import Index, open_index
 from mindzoo.utils.retrieval.keys import QueryConfig
+from mindzoo.utils.retrieval.rows import leads_out
 from mindzoo.utils.spec import ModelSpec
 
 
@@ -41,6 +42,9 @@ def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
     paths = list(image_files(config.images))
     if not config.index:
         raise UserError("index is not given; wanted a folder that mindzoo index wrote: --index FOLDER")
+    if config.images_root and not Path(config.images_root).is_dir():
+        found_there = "not a folder" if Path(config.images_root).exists() else "missing"
+        raise UserError(f"images_root is {config.images_root}, which is {found_there}; wanted the folder of images")
     index = open_index(Path(config.index))
     _check_whitening(config, index)
     _check_given(spec, loaded, index)
@@ -80,9 +84,13 @@ def _embedded(spec: ModelSpec, config: QueryConfig, index: Index, paths: Sequenc
 
 def _results(index: Index, paths: Sequence[Path], scores: np.ndarray, rows: np.ndarray) -> list[dict[str, Any]]:
     images = index.images(rows.ravel())
+    elsewhere = {row for row, image in images.items() if leads_out(image["path"])}
+    if elsewhere:
+        logger.warning("left out images whose paths lead out of the index's folder of images: %d", len(elsewhere))
     found = []
     for path, its_scores, its_rows in zip(paths, scores, rows, strict=True):
-        pairs = [(float(score), int(row)) for score, row in zip(its_scores, its_rows, strict=True) if row >= 0]
+        pairs = [(float(score), int(row)) for score, row in zip(its_scores, its_rows, strict=True)]
+        pairs = [(score, row) for score, row in pairs if row >= 0 and row not in elsewhere]
         results = [{"rank": rank, "score": score, **images[row]} for rank, (score, row) in enumerate(pairs, 1)]
         found.append({"image": str(path), "results": results})
     return found
@@ -99,8 +107,11 @@ def _write(config: QueryConfig, index: Index, found: list[dict[str, Any]]) -> No
         write_json(Path(config.output), found)
         logger.info("wrote %s", config.output)
     if config.html:
-        page.write(Path(config.html), index.facts, found)
-        logger.info("wrote %s", config.html)
+        root = config.images_root or index.facts["vectors"]["images"]
+        elsewhere = page.write(Path(config.html), root, index.facts, found)
+        logger.info("wrote %s, with pictures from %s", config.html, root)
+        if elsewhere:
+            logger.warning("pictures left out of it, since links lead out of that folder: %d", elsewhere)
 
 
 def _check_given(spec: ModelSpec, loaded: Loaded[QueryConfig], index: Index) -> None:

@@ -45,7 +45,7 @@ def evaluate(config: EvaluateRetrievalConfig) -> dict[str, Any]:
     queries = protocol.queries(paths)
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            prepared = prepare(found.array, applied, Path(scratch) / "vectors.npy")
+            prepared = prepare(found, applied, Path(scratch) / "vectors.npy")
             placed = places(prepared, queries, counts_itself=protocol.counts_itself)
             values = [protocol.values(of_query) for of_query in placed]
     except OSError as error:

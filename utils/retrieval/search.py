@@ -15,18 +15,25 @@ LOW = np.int64(0xFFFFFFFF)
 SIGN = np.int32(0x7FFFFFFF)
 
 
+class NotFiniteError(ValueError):
+    """A product of two vectors is no number, or an infinite one."""
+
+
 def search(
     vectors: np.ndarray, queries: np.ndarray, top_k: int, *, block_rows: int = BLOCK_ROWS
 ) -> tuple[np.ndarray, np.ndarray]:
     """The rows of `vectors` with the largest inner products; for vectors of length 1 that is the cosine.
 
     Args:
-        vectors: (N, D) float32, N below 2^32, all finite.
-        queries: (Q, D) float32, all finite.
+        vectors: (N, D) float32, N below 2^32.
+        queries: (Q, D) float32.
 
     Returns:
         Scores (Q, K) float32 and rows (Q, K) int64, best first, K = min(top_k, N); of equal scores the lower row
         comes first.
+
+    Raises:
+        NotFiniteError: a vector or a query is not finite, or so large that their product is not.
     """
     kept = min(top_k, len(vectors))
     scores = np.empty((len(queries), kept), np.float32)
@@ -34,7 +41,11 @@ def search(
     for some in blocks(len(queries), BLOCK_QUERIES):
         best = np.empty((some.stop - some.start, 0), np.int64)
         for block in blocks(len(vectors), block_rows):
-            keys = _keys(queries[some] @ vectors[block].T, block.start)
+            with np.errstate(all="ignore"):  # it is said below
+                products = queries[some] @ vectors[block].T
+            if not np.isfinite(products).all():
+                raise NotFiniteError
+            keys = _keys(products, block.start)
             best = _largest(np.concatenate([best, _largest(keys, kept)], axis=1), kept)
         best.sort(axis=1)
         scores[some], rows[some] = _split(best[:, ::-1])

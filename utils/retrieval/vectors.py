@@ -8,8 +8,7 @@ says by which network, checkpoint and preprocessing it was made; vectors of diff
 from __future__ import annotations
 
 import io
-import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,9 @@ import numpy as np
 
 from mindzoo.utils.config.reading import show
 from mindzoo.utils.errors import UserError
-
-HINT = "wanted a file that mindzoo embed wrote"
+from mindzoo.utils.retrieval.arrays import map_array
+from mindzoo.utils.retrieval.facts import HINT, check_facts, read_facts
+from mindzoo.utils.retrieval.rows import leads_out, read_rows
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,38 @@ class Vectors:
     lines: Path
 
     def images(self) -> Iterator[dict[str, str]]:
-        """{"path": below the folder of images, "folder": that it lies in} of every row."""
-        return read_lines(self.lines)
+        """{"path": below the folder of images, "folder": that it lies in} of every row.
+
+        Raises:
+            UserError: the file of lines is damaged, has more or fewer of them, or names what is not below the folder.
+        """
+        number = 0
+        for number, row in enumerate(read_rows(self.lines), 1):
+            if leads_out(row["path"]):
+                raise UserError(
+                    f"line {number:,} of {self.lines} names {row['path']}, which is not below the folder of images; embed "
+                    "the images again"
+                )
+            yield row
+        if number != len(self.array):
+            raise UserError(
+                f"{self.lines} has {number:,} lines for {len(self.array):,} vectors; embed the images again"
+            )
+
+    def rows(self, some: slice) -> np.ndarray:
+        """Some of the vectors.
+
+        Raises:
+            UserError: one of them is not finite.
+        """
+        found = self.array[some]
+        finite = np.isfinite(found).all(axis=1)
+        if not finite.all():
+            raise UserError(
+                f"the vector in row {some.start + int(finite.argmin()):,} of {self.lines.with_suffix('')} is not finite; embed "
+                "the images again"
+            )
+        return found
 
 
 def facts_path(vectors: Path) -> Path:
@@ -59,6 +89,7 @@ def open_vectors(path: Path) -> Vectors:
             f"{path} holds {shape} numbers, and {facts_path(path).name} says "
             f"{facts.get('count')}x{facts.get('dimension')}; embed the images again"
         )
+    check_facts(facts_path(path), facts)
     return Vectors(array, facts, lines)
 
 
@@ -73,10 +104,12 @@ def load_array(path: Path) -> np.ndarray:
     if not path.stat().st_size:
         raise UserError(f"the file of vectors {path} is empty; {HINT}")
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        array = map_array(path)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}; {HINT}") from None
+    except ValueError as error:
         raise UserError(f"{path} is no file of vectors, or damaged ({error}); {HINT}") from None
-    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype != np.float32:
+    if array.ndim != 2 or array.dtype != np.float32:
         raise UserError(f"{path} does not hold float32 vectors; {HINT}")
     return array
 
@@ -86,31 +119,6 @@ def header(rows: int, dimension: int) -> bytes:
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (rows, dimension)})
     return file.getvalue()
-
-
-def read_facts(path: Path) -> dict[str, Any]:
-    """The facts beside a file.
-
-    Raises:
-        UserError: missing, or no JSON object.
-    """
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}; {HINT}") from None
-    except ValueError:
-        facts = None
-    if not isinstance(facts, dict):
-        raise UserError(f"{path} is damaged: no JSON object; {HINT}")
-    return facts
-
-
-def read_lines(path: Path, wanted: Collection[int] | None = None) -> Iterator[dict[str, str]]:
-    """The objects of a file of JSON lines; those of the lines `wanted`, from 0, in the order of the file."""
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        for number, line in enumerate(file):
-            if wanted is None or number in wanted:
-                yield json.loads(line)
 
 
 def check_same_source(expected: Mapping[str, Any], found: Mapping[str, Any], what: str, other: str) -> None:

@@ -19,10 +19,13 @@ from typing import Any
 
 import numpy as np
 
+from mindzoo.utils.config.json_file import parse_json
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import check_file, said_of, whole_file
 from mindzoo.utils.log import logger
 from mindzoo.utils.pca import principal_components
+from mindzoo.utils.retrieval.arrays import read_arrays
+from mindzoo.utils.retrieval.facts import check_facts
 from mindzoo.utils.retrieval.keys import WhitenConfig
 from mindzoo.utils.retrieval.search import blocks, normalised
 from mindzoo.utils.retrieval.vectors import Vectors, check_same_source, open_vectors
@@ -97,7 +100,7 @@ def fit(vectors: Vectors, dimension: int = 0) -> VectorWhitening:
     count, length = vectors.array.shape
     if dimension > length:
         raise UserError(f"dimension is {dimension}, and the vectors have {length} numbers; wanted at most that")
-    found = principal_components(lambda: (normalised(vectors.array[rows]) for rows in blocks(count, ROWS)))
+    found = principal_components(lambda: (normalised(vectors.rows(some)) for some in blocks(count, ROWS)))
     kept = len(found.directions)
     if not kept or dimension > kept:
         raise UserError(
@@ -121,12 +124,25 @@ def read_whitening(path: Path) -> VectorWhitening:
         raise UserError(f"the whitening {path} is {'a folder' if path.is_dir() else 'missing'}; wanted a file")
     if not path.stat().st_size:
         raise UserError(f"the whitening {path} is empty; wanted what mindzoo whiten wrote")
+    wanted = "wanted what mindzoo whiten wrote"
     try:
-        with np.load(path, allow_pickle=False) as content:
-            facts = json.loads(str(content["facts"]))
-            return VectorWhitening(content["mean"], content["components"], content["explained_variance"], facts)
-    except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is no whitening, or damaged ({error}); wanted what mindzoo whiten wrote") from None
+        mean, components, variance, text = read_arrays(path, ("mean", "components", "explained_variance", "facts"))
+        # Not by way of `str`: of bytes that are no text NumPy makes an error of the interpreter.
+        facts: Any = parse_json(text.tobytes().decode("utf-32-le")) if text.dtype.kind == "U" else None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}; {wanted}") from None
+    except ValueError as error:
+        raise UserError(f"{path} is no whitening, or damaged ({error}); {wanted}") from None
+    check_facts(path, facts)
+    length, kept = facts["dimension"], components.size // facts["dimension"]
+    found = [(array.dtype.str, array.shape) for array in (mean, components, variance)]
+    if found != [("<f4", (length,)), ("<f4", (kept, length)), ("<f8", (kept,))] or not 0 < kept <= length:
+        raise UserError(f"{path} is no whitening, or damaged (its arrays do not fit each other); {wanted}")
+    if not (
+        np.isfinite(mean).all() and np.isfinite(components).all() and np.isfinite(variance).all() and variance.min() > 0
+    ):
+        raise UserError(f"{path} holds numbers that are not finite, or variances of nothing; {wanted}")
+    return VectorWhitening(mean, components, variance, facts)
 
 
 def fitting(path: str, facts: Mapping[str, Any], of: str) -> VectorWhitening | None:

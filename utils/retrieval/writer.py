@@ -15,16 +15,19 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from mindzoo.utils.config.json_file import parse_json
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import json_line, write_json
 from mindzoo.utils.retrieval import vectors
 from mindzoo.utils.retrieval.encoder import Encoded
+from mindzoo.utils.retrieval.facts import is_source, read_facts
+from mindzoo.utils.retrieval.rows import leads_out, read_rows
 
 SECONDS_BETWEEN_SAVES = 1.0
 PART = ".part"
@@ -67,7 +70,7 @@ class VectorWriter:
         """The images that are still to be embedded."""
         with open(self.part / "list.jsonl", encoding="utf-8", errors="surrogateescape") as file:
             for line in itertools.islice(file, self.progress.done, None):
-                yield self.root / json.loads(line)
+                yield self.root / _listed(line, self.part)
 
     def add(self, batch: Encoded) -> None:
         """Append a batch, and save where the last time is long enough ago."""
@@ -135,7 +138,7 @@ class VectorWriter:
         self.rows.write(vectors.header(self.progress.rows, self.progress.dimension))
         self.save()
         counts = {"dimension": self.progress.dimension, "count": self.progress.rows, "dtype": "float32"}
-        left_out = list(vectors.read_lines(self.part / "unreadable.jsonl"))
+        left_out = list(read_rows(self.part / "unreadable.jsonl", names=("path", "reason")))
         write_json(self.part / "facts.json", {**self.facts, **counts, "unreadable": left_out})
         self.close()
         self._save_progress(finished=True)
@@ -150,15 +153,20 @@ class VectorWriter:
         path = self.part / "progress.json"
         if not path.is_file():
             return None
-        found = vectors.read_facts(path)
-        if difference := _difference(self.facts, found.pop("facts")):
+        try:
+            found, facts = _progress(path)
+        except UserError:
+            if overwrite:
+                return None
+            raise
+        if difference := _difference(self.facts, facts):
             if overwrite:
                 return None
             raise UserError(
                 f"{self.part} holds a run that was stopped, with {difference}; give the flags of that run to go on, "
                 "--overwrite to begin anew, or another output"
             )
-        return VectorProgress(**found)
+        return found
 
     def _begun(self, names: Iterable[str]) -> VectorProgress:
         shutil.rmtree(self.part, ignore_errors=True)
@@ -185,6 +193,36 @@ class VectorWriter:
 
     def _refusal(self, error: OSError) -> UserError:
         return UserError(f"cannot write {self.target}: {error.strerror}; the same command goes on from what is there")
+
+
+def _progress(path: Path) -> tuple[VectorProgress, dict[str, Any]]:
+    """How far the run had come that wrote the file, and the facts of its vectors.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    content = read_facts(path)
+    facts = content.pop("facts", None)
+    kinds = {field.name: bool if field.name == "finished" else int for field in fields(VectorProgress)}
+    whole = all(type(content.get(name)) is kind and content[name] >= 0 for name, kind in kinds.items())
+    if not whole or len(content) != len(kinds) or not is_source(facts):
+        raise UserError(f"{path} is damaged; remove {path.parent}, and the same command begins anew")
+    return VectorProgress(**content), facts
+
+
+def _listed(line: str, part: Path) -> str:
+    """The name in a line of the list.
+
+    Raises:
+        UserError: it is none, or one of a file elsewhere.
+    """
+    try:
+        name = parse_json(line)
+    except ValueError:
+        name = None
+    if not isinstance(name, str) or leads_out(name):
+        raise UserError(f"the list of images in {part} is damaged; remove it, and the same command begins anew")
+    return name
 
 
 def _difference(facts: Mapping[str, Any], earlier: Mapping[str, Any]) -> str:

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.files import resolved, whole_file
+from mindzoo.utils.files import is_inside, resolved, whole_file
 from mindzoo.utils.storage import moxing, urls
-from mindzoo.utils.storage.places import is_inside
 from mindzoo.utils.storage.store import Entry, ListingStore, Store
 
 PAGE = 1000  # objects in one answer to a listing

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mindzoo.utils.config.json_file import parse_json
-from mindzoo.utils.files import resolved
+from mindzoo.utils.files import is_inside, resolved
 from mindzoo.utils.log import logger
 from mindzoo.utils.storage import places, urls
 
@@ -49,7 +49,7 @@ class Marker:
         except (ValueError, LookupError, TypeError):
             return None
         whole = not name or not places.fault_of(name)
-        return path if whole and path.exists() and places.is_inside(path, resolved(self.folder)) else None
+        return path if whole and path.exists() and is_inside(path, resolved(self.folder)) else None
 
     def finish(self, **facts: Any) -> None:
         """The copy is complete."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mindzoo.utils.config.values import LONGEST_NAME, LONGEST_PATH
 from mindzoo.utils.errors import UserError, shorten
-from mindzoo.utils.files import resolved
+from mindzoo.utils.files import is_inside, resolved
 from mindzoo.utils.log import logger
 
 MARKER = ".mindzoo-copy"
@@ -98,11 +98,3 @@ class Inside:
                 )
             self._folders.add(path.parent)
         return path
-
-
-def is_inside(path: Path, root: Path) -> bool:
-    """Whether `path` is `root`, which is resolved, or below it once all links are followed."""
-    try:
-        return resolved(path).is_relative_to(root)
-    except OSError:  # a link to itself
-        return False
