@@ -55,5 +55,8 @@ touched=(
 )
 "$lowest/bin/python" -m pytest -q -n auto --maxprocesses 4 -m "not slow and not demo" "${touched[@]}"
 
+say "damaged files of every kind that is read, for a minute"
+"$PYTHON" tests/fuzz --seconds 60 --workers 2
+
 say "slow tests, those of the commands in the documents among them"
 "$PYTHON" -m pytest -q -n 2 -m slow --durations 0

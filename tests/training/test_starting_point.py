@@ -72,17 +72,65 @@ def test_auto_passes_over_a_damaged_file_and_says_so(
     tmp_path: Path, stopped: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "out" / "2025-01-01"
-    numbered(run, stopped.checkpoint, "0-9_6.ckpt", "0-10_3.ckpt", "0-10_4.ckpt")
+    numbered(run, stopped.checkpoint, "0-2_2.ckpt", "0-10_3.ckpt", "0-10_4.ckpt")
     (run / "0-10_4.ckpt").write_bytes(stopped.checkpoint.read_bytes()[:5000])
     (run / "0-10_3.ckpt").write_bytes(b"")
     log.start()
     found = starting_point.find(SPEC, "auto", str(tmp_path / "out"))
     assert found is not None
-    assert found.path == run / "0-9_6.ckpt"
+    assert found.path == run / "0-2_2.ckpt"
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if "passed over" in line and "0-10_4.ckpt" in line]
     assert [line for line in lines if "passed over" in line and "0-10_3.ckpt" in line]
     assert f"going on from {found.path}" in lines[-1]
+
+
+FORGED: list[dict[str, Any]] = [
+    {"network": "hrnet_w48"},
+    {"epoch": None},
+    {"epoch": "x"},
+    {"epoch": -5},
+    {"epoch": 7},
+    {"step": 9},
+    {"epoch_step": 40},
+    {"steps_per_epoch": None},
+    {"steps_per_epoch": 0},
+    {"num_classes": 1 << 40},
+    {"options": {"block_config": [9, 9]}},
+    {"best": {"accuracy": "1"}},
+    {"classes": ["a"] * 9},
+]
+
+
+@pytest.mark.parametrize("facts", FORGED, ids=str)
+def test_auto_passes_over_a_file_whose_facts_do_not_fit(
+    tmp_path: Path, trained: Trained, capsys: pytest.CaptureFixture[str], facts: dict[str, Any]
+) -> None:
+    """Those of its name, of its weights, or of each other; None: there is none."""
+    run = tmp_path / "out" / "2025-01-01"
+    numbered(run, trained.folder / "0-2_6.ckpt", "0-2_6.ckpt")
+    found = checkpoint_file.read_checkpoint(trained.checkpoint, SPEC)
+    meta = {name: value for name, value in {**found.meta, **facts}.items() if value is not None or name not in facts}
+    rows = {name: ms.Parameter(ms.Tensor(value)) for name, value in found.values()}
+    checkpoint_file.save_checkpoint(run / "0-4_6.ckpt", rows, meta)
+    log.start()
+    taken = starting_point.find(SPEC, "auto", str(tmp_path / "out"))
+    assert taken is not None
+    assert taken.path == run / "0-2_6.ckpt"
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if "passed over" in line and "0-4_6.ckpt" in line]) == 1
+
+
+def test_auto_passes_over_a_file_with_the_name_of_another(
+    tmp_path: Path, stopped: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "out" / "2025-01-01"
+    numbered(run, stopped.checkpoint, "0-2_2.ckpt", "0-9_6.ckpt")
+    log.start()
+    taken = starting_point.find(SPEC, "auto", str(tmp_path / "out"))
+    assert taken is not None
+    assert taken.path == run / "0-2_2.ckpt"
+    assert f"passed over {run / '0-9_6.ckpt'}, which says that it is of epoch 2, step 2" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("there", [True, False])

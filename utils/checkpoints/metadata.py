@@ -90,8 +90,8 @@ def _check_kinds(meta: Mapping[str, Any]) -> None:
     if len(classes) > meta.get("num_classes", len(classes)):
         raise UserError(f"there are {len(classes)} class names for {meta['num_classes']} outputs")
     best = meta.get("best")
-    if best is not None and (type(best.get("accuracy")) not in (int, float) or not 0 <= best["accuracy"] <= 1):
-        raise UserError(f"the best accuracy is {_shown(best.get('accuracy'))}, and is to be a share")
+    if best is not None and (type(best.get("accuracy")) not in (int, float) or math.isnan(best["accuracy"])):
+        raise UserError(f"the best accuracy is {_shown(best.get('accuracy'))}, and is to be a number")
 
 
 def _check_options(options: Mapping[str, Any], spec: ModelSpec) -> None:

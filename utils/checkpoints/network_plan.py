@@ -111,6 +111,13 @@ def _shown_options(spec: ModelSpec, checkpoint: Checkpoint, wanted: Mapping[str,
     shown = spec.shown_by(checkpoint.weights)
     if shown is None:
         raise UserError(f"{checkpoint.path} holds no weights of {spec.name}, but {shorten(checkpoint.weights, 3)}")
+    for name, value in checkpoint.meta.get("options", {}).items():
+        # A word may be left as it was where other options say more, and what is empty was left open.
+        if name in shown and value != [] and not isinstance(value, str) and value != _plain(shown[name]):
+            raise UserError(
+                f"{checkpoint.path} is damaged: it says that {name} is {str(value)[:40]}, and its weights are of "
+                f"{show(shown[name])}; use another checkpoint"
+            )
     for name, value in wanted.items():
         if name in shown and _plain(value) != _plain(shown[name]):
             raise UserError(

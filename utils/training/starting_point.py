@@ -136,6 +136,7 @@ def usable(spec: ModelSpec, path: Path) -> Checkpoint | None:
     """The checkpoint, where a training can go on from it; None and a line that says why where it cannot."""
     try:
         found = checkpoint_file.read_checkpoint(path, spec)
+        network_plan.plan_network(spec, found)
     except UserError as error:
         logger.info("resume auto: passed over a checkpoint: %s", error)
         return None
@@ -145,6 +146,11 @@ def usable(spec: ModelSpec, path: Path) -> Checkpoint | None:
     bad = soundness.first_not_finite(found.values())
     if bad:
         logger.info("resume auto: passed over %s: %s holds values that are not finite", path, bad)
+        return None
+    epoch, step = found.meta["epoch"] + 1, found.meta["epoch_step"]
+    named = re.fullmatch(spec.lines.checkpoint_pattern, path.name)
+    if named and (int(named["epoch"]), int(named["step"])) != (epoch, step):
+        logger.info("resume auto: passed over %s, which says that it is of epoch %d, step %d", path, epoch, step)
         return None
     return found
 
