@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import glob
 import json
+import math
 import os
 import re
 import shutil
@@ -108,13 +109,22 @@ def json_text(content: Any) -> str:
 
     These become escapes, which a reader of JSON makes the same name of as the file system gives in Python.
     """
-    text = json.dumps(content, indent=2, ensure_ascii=False)
+    text = json.dumps(_in_json(content), indent=2, ensure_ascii=False)
     return _NOT_UNICODE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
 def json_line(content: Any) -> str:
     """The same on one line."""
-    return json.dumps(content, ensure_ascii=False) + "\n"
+    return json.dumps(_in_json(content), ensure_ascii=False) + "\n"
+
+
+def _in_json(content: Any) -> Any:
+    """The content with null for numbers that are not finite, which JSON does not have."""
+    if isinstance(content, dict):
+        return {name: _in_json(value) for name, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_in_json(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def resolved(path: Path) -> Path:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from mindzoo.utils.config.image_keys import PreprocessingKeys
 from mindzoo.utils.config.json_file import parse_json
 from mindzoo.utils.config.reading import make
-from mindzoo.utils.config.values import convert
+from mindzoo.utils.config.values import checked_values
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.spec import ModelSpec
 
@@ -58,7 +58,7 @@ def check(path: Path, meta: Mapping[str, Any], spec: ModelSpec) -> None:
 
 
 def check_options(path: Path, options: Mapping[str, Any], spec: ModelSpec) -> None:
-    """Refuse arguments of a network that its keys do not take.
+    """Refuse arguments of a network, with lists for tuples, that its keys do not take.
 
     Raises:
         UserError: says which.
@@ -104,13 +104,7 @@ def _check_options(options: Mapping[str, Any], spec: ModelSpec) -> None:
 
 def _check_keys(what: str, values: Mapping[str, Any], config: type) -> None:
     """The values of keys, as they are in JSON, are such that the configuration takes them."""
-    kinds, taken = get_type_hints(config), {}
-    for name, value in values.items():
-        if name not in kinds:
-            raise UserError(f"{what} has {name}, which is not known")
-        taken[name] = convert(kinds[name], value, name)
-        if taken[name] != (tuple(value) if isinstance(value, list) else value):  # "no" would do for false
-            raise UserError(f"{name} is {_shown(value)}, of another type than its key")
+    taken = checked_values(what, values, config)
     made = make(config, taken)
     if any(getattr(made, name) != value for name, value in taken.items()):
         raise UserError(f"{what} is not complete")  # the configuration completes it: one number for both sides

@@ -57,9 +57,8 @@ def plan_network(
             kept.append(parameter)
         else:
             settled[option] = _number(checkpoint, parameter)
-    metadata.check_options(
-        checkpoint.path, {**shown, **{name: settled[name] for name in spec.parameter_options if name in settled}}, spec
-    )
+    by_weights = {name: _plain(settled[name]) for name in {**shown, **spec.parameter_options} if name in settled}
+    metadata.check_options(checkpoint.path, by_weights, spec)
     if settled.get("flavour") != recorded.get("flavour"):
         wanted, found = settled["flavour"], recorded.get("flavour")
         logger.warning("flavour %s is wanted, and the weights of %s are of flavour %s", wanted, checkpoint.path, found)

@@ -9,7 +9,7 @@ from typing import Any
 
 from mindspore import nn
 
-from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan
+from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan, soundness
 from mindzoo.utils.checkpoints.checkpoint_file import BEST, LAST, Checkpoint
 from mindzoo.utils.checkpoints.network_plan import NetworkPlan
 from mindzoo.utils.config.reading import Loaded
@@ -37,9 +37,12 @@ def read_source(spec: ModelSpec, path: Path, loaded: Loaded[Any]) -> Source:
     """Read a checkpoint; keys that were given win over what it says.
 
     Raises:
-        UserError: see `mindzoo.utils.checkpoints.checkpoint_file`.
+        UserError: see `mindzoo.utils.checkpoints.checkpoint_file`; the weights are not finite.
     """
     content = checkpoint_file.read_checkpoint(path, spec)
+    hint = ", or give --allow_nonfinite to see what comes out"
+    weights, allowed = content.chosen(loaded.config.weights), loaded.config.allow_nonfinite
+    soundness.check(path, weights, hint=hint, allowed=allowed)
     if loaded.config.weights == "raw" and not content.averaged:
         logger.info("weights has no effect: %s has no averaged ones", path)
     given = {name: value for name, value in dataclasses.asdict(loaded.config).items() if name in loaded.given}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.log import logger
 
 VARIANCE = "moving_variance"
 
@@ -27,11 +28,14 @@ def fault(weights: Mapping[str, np.ndarray]) -> str | None:
     return None
 
 
-def check(path: Path, weights: Mapping[str, np.ndarray]) -> None:
-    """Refuse weights whose results mean nothing.
+def check(path: Path, weights: Mapping[str, np.ndarray], *, hint: str = "", allowed: bool = False) -> None:
+    """Refuse weights whose results mean nothing; where they are `allowed`, say so in a line.
 
     Raises:
-        UserError: names the first parameter that is wrong, and how to see the results all the same.
+        UserError: names the first parameter that is wrong; `hint` is added.
     """
-    if found := fault(weights):
-        raise UserError(f"{path} {found}; wanted another checkpoint, or --allow_nonfinite to see what comes out")
+    found = fault(weights)
+    if found and not allowed:
+        raise UserError(f"{path} {found}; use another checkpoint{hint}")
+    if found:
+        logger.warning("%s %s: results mean nothing", path, found)

@@ -75,7 +75,9 @@ class BadImageKeys:
 class TrainDataKeys(BadImageKeys):
     """Training data"""
 
-    data_dir: str = key("", "folder with one folder of images per class; or a folder that holds only train/, val/ and test/")
+    data_dir: str = key(
+        "", "folder with one folder of images per class; or a folder that holds only train/, val/ and test/"
+    )
     eval_data_dir: str = key(
         "", "class folders to evaluate on while training; a folder val/ beside the training folder is compared anyway"
     )

@@ -276,6 +276,10 @@ class CheckpointKeys:
 
     checkpoint: str = key("", "checkpoint file")
     weights: str = key("averaged", "which weights of a checkpoint that holds both", choices=("averaged", "raw"))
+    allow_nonfinite: bool = key(
+        False,
+        "use weights that are not finite, or a negative variance, which are refused otherwise; results mean nothing",
+    )
 
 
 @dataclass(frozen=True)
@@ -293,7 +297,9 @@ class EvalConfig(CheckpointKeys, ClassNameKeys, PreprocessingKeys, BadImageKeys,
     """Evaluation"""
 
     checkpoint: str = key("", "checkpoint file, or a folder of which every checkpoint is evaluated, newest first")
-    data_dir: str = key("", "folder with one folder of images per class; or a folder that holds only train/, val/ and test/")
+    data_dir: str = key(
+        "", "folder with one folder of images per class; or a folder that holds only train/, val/ and test/"
+    )
     eval_data_dir: str = key("", "as data_dir, for those who give the flags of a training; wins over it")
     num_classes: int = key(0, "outputs that the checkpoint must have; 0: any", minimum=0)
     batch_size: int = key(32, "images per rank and step", minimum=1)

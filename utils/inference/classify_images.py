@@ -56,7 +56,7 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
         best = np.argsort(-probabilities, kind="stable")[: config.top_k]
         found = [{"name": names[i], "probability": float(probabilities[i])} for i in best]
         rows.append({"image": str(path), "classes": found})
-        logger.info("%s: %s", path, ", ".join(f"{row['name']} {row['probability']:.1%}" for row in found))
+        logger.info("%s: %s", path, ", ".join(f"{row['name']} {_share(row['probability'])}" for row in found))
     if not rows:
         raise unread[0]
     if config.output:
@@ -70,6 +70,10 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
     if unread:
         raise FoundProblems(f"{len(unread)} of {len(paths)} images could not be read")
     return rows
+
+
+def _share(probability: float) -> str:
+    return "nan" if np.isnan(probability) else f"{probability:.1%}"
 
 
 def image_files(given: Iterable[str]) -> Iterable[Path]:

@@ -13,7 +13,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-from mindzoo.utils.checkpoints import checkpoint_file, network_plan
+from mindzoo.utils.checkpoints import checkpoint_file, network_plan, soundness
 from mindzoo.utils.checkpoints.checkpoint_facts import checkpoint_facts
 from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.config.values import checked_values
@@ -123,7 +123,7 @@ def source_of(spec: ModelSpec, path: Path, facts: Mapping[str, Any]) -> Source:
     """The checkpoint `path` as the vectors with `facts` were made of it.
 
     Raises:
-        UserError: it is another checkpoint, or of another network.
+        UserError: it is another checkpoint, of another network, or not finite.
     """
     if facts["network"] != spec.name:
         raise UserError(f"the vectors are of {facts['network']}, not of {spec.name}; name that network")
@@ -139,5 +139,6 @@ def source_of(spec: ModelSpec, path: Path, facts: Mapping[str, Any]) -> Source:
             f"{path} (SHA-256 {found[:12]}) is another checkpoint than that of the vectors ({wanted[:12]}, "
             f"{facts['checkpoint']['file']}); give that one"
         )
+    soundness.check(path, content.chosen(facts["checkpoint"]["weights"]))
     plan = network_plan.plan_network(spec, content, options=options)
     return Source(content, plan, Preprocessing.from_dict(facts["preprocessing"]))

@@ -100,6 +100,7 @@ def choose_start(spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_c
         return StartingPoint(options, resumed=found, **counts)
     if not found and config.pretrained:
         found = checkpoint_file.read_checkpoint(Path(config.pretrained), spec)
+        soundness.check(found.path, found.chosen("averaged"))
     if found:
         options, kept = _options(spec, loaded, found, num_classes)
         return StartingPoint(options, kept, pretrained=found, epoch=_first_epoch(spec, loaded, found, data))
