@@ -132,7 +132,16 @@ def test_what_no_machine_can_take_is_refused_in_a_short_line(key: str, value: st
 
 
 @pytest.mark.parametrize("key", ["data_dir", "data_url", "output_dir", "train_url", "checkpoint_url"])
-def test_an_address_with_credentials_is_refused_and_not_repeated(key: str) -> None:
+@pytest.mark.parametrize(
+    "address",
+    [
+        "obs://AK:SECRET@bucket/path",
+        "obs://bucket/x?AccessKeyId=AK&Expires=1&Signature=SECRET",
+        "s3://bucket/x?X-Amz-Credential=SECRET",
+        "https://bucket.server/x?x-obs-security-token=SECRET",
+    ],
+)
+def test_an_address_with_credentials_is_refused_and_not_repeated(key: str, address: str) -> None:
     with pytest.raises(UserError, match=f"^--{key} is an address with credentials in it") as caught:
-        reading.read_config(TrainConfig, [f"--{key}", "obs://AK:SK@bucket/path"])
-    assert "SK" not in str(caught.value)
+        reading.read_config(TrainConfig, [f"--{key}", address])
+    assert "SECRET" not in str(caught.value)

@@ -122,7 +122,9 @@ def _checked_text(text: str, name: str) -> str:
     Raises:
         UserError: says so; without the text where that holds a password.
     """
-    if re.match(r"[A-Za-z][\w+.-]*://[^/]*@", text):
+    if re.match(
+        r"[A-Za-z][\w+.-]*://([^/]*@|.*[?&][\w-]*(signature|accesskeyid|credential|security-?token)=)", text, re.I
+    ):
         raise UserError(
             f"{name} is an address with credentials in it, which would get into logs; wanted it without: they belong "
             "into the environment"

@@ -98,11 +98,13 @@ class _Budget:
             raise UserError(
                 f"{self.archive} takes more than the {size_text(self.free)} that are free in {self.archive.parent}; make room"
             )
-        if count > self.usual or self.members > MOST_MEMBERS:
+        if count > self.usual:
             raise UserError(
-                f"{self.archive} unpacks to more than {size_text(self.usual)}, or {MOST_MEMBERS:,} files, which no "
-                "archive of images of its size does; unpack it yourself, and give the folder"
+                f"{self.archive} unpacks to more than {size_text(self.usual)}, which no archive of images of its size does; "
+                "unpack it yourself, and give the folder"
             )
+        if self.members > MOST_MEMBERS:
+            raise UserError(f"{self.archive} holds more than {MOST_MEMBERS:,} files; make several of it")
 
 
 class _Reading:
