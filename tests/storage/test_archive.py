@@ -195,7 +195,7 @@ def test_an_archive_of_more_files_than_any_data_set_has_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archive, "MOST_MEMBERS", 20)
-    with pytest.raises(UserError, match="d.tar holds more than 20 files; make several of it"):
+    with pytest.raises(UserError, match=r"d\.tar holds more than 20 files; make several of it"):
         unpack(tmp_path, packed(*((f"a/{number}", FILE, b"") for number in range(21))))
 
 
