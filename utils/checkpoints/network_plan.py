@@ -69,7 +69,8 @@ def plan_network(
             f"a checkpoint of {num_classes} classes, or replace_head for a new classifier"
         )
     outputs = num_classes or classes or 1000
-    _check_size(spec, checkpoint, settled, 0 if replace_head else outputs)
+    if shown:  # of a network without options there is one size
+        _check_size(spec, checkpoint, settled, 0 if replace_head else outputs)
     return NetworkPlan(outputs, settled, (*kept, spec.classifier) if replace_head else tuple(kept))
 
 

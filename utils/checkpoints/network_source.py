@@ -9,7 +9,7 @@ from typing import Any
 
 from mindspore import nn
 
-from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan, soundness
+from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan, origin_preprocessing, soundness
 from mindzoo.utils.checkpoints.checkpoint_file import BEST, LAST, Checkpoint
 from mindzoo.utils.checkpoints.network_plan import NetworkPlan
 from mindzoo.utils.config.reading import Loaded
@@ -47,14 +47,14 @@ def read_source(spec: ModelSpec, path: Path, loaded: Loaded[Any]) -> Source:
         logger.info("weights has no effect: %s has no averaged ones", path)
     given = {name: value for name, value in dataclasses.asdict(loaded.config).items() if name in loaded.given}
     options = {name: given[name] for name in spec.options if name in given}
-    recorded = {**Preprocessing.from_config(spec.eval_config()).to_dict(), **content.meta.get("preprocessing", {})}
+    recorded = origin_preprocessing.settled(content, spec.eval_config(), say="resize_mode" not in loaded.given)
     wanted = {field.name: given[field.name] for field in dataclasses.fields(Preprocessing) if field.name in given}
     if "image_size" in wanted:
         wanted["image_size"] = loaded.config.image_size
     plan = network_plan.plan_network(spec, content, options=options)
     if "image_size" in plan.options:
         wanted["image_size"] = tuple(plan.options["image_size"])
-    preprocessing = Preprocessing.from_dict({**recorded, **wanted})
+    preprocessing = dataclasses.replace(recorded, **wanted)
     spec.check_image_size(preprocessing.image_size)
     return Source(content, plan, preprocessing)
 

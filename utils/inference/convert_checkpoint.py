@@ -9,8 +9,7 @@ import mindspore as ms
 import numpy as np
 
 from mindzoo.utils import runtime
-from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan
-from mindzoo.utils.data.transforms import Preprocessing
+from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan, origin_preprocessing, soundness
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import check_file
 from mindzoo.utils.inference.keys import ConvertConfig
@@ -31,13 +30,14 @@ def convert(specs: Collection[ModelSpec], config: ConvertConfig) -> Path:
     network = spec.make(plan.num_classes, plan.options)
     logger.info("%s: %s with %s", source, spec.name, _described(plan.options))
     loading.load_into(network, found, which=config.weights, without=plan.kept)
+    soundness.check(source, found.chosen(config.weights), allowed=True)
     settings = spec.eval_config(**({"image_size": plan.options["image_size"]} if "image_size" in plan.options else {}))
     meta = {
         "network": spec.name,
         "options": plan.options,
         "num_classes": plan.num_classes,
         "classes": found.classes,
-        "preprocessing": found.meta.get("preprocessing") or Preprocessing.from_config(settings).to_dict(),
+        "preprocessing": origin_preprocessing.settled(found, settings, config.preprocessing).to_dict(),
         "mindspore": ms.__version__,
         "converted_from": {"file": source.name, "sha256": checkpoint_file.sha256(source)},
     }

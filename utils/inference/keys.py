@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mindzoo.utils.checkpoints.foreign_names import EVALUATIONS
 from mindzoo.utils.config.image_keys import PreprocessingKeys
 from mindzoo.utils.config.keys import CheckpointKeys, ClassNameKeys, DeviceKeys, RecipeKeys
 from mindzoo.utils.config.reading import key
@@ -26,4 +27,9 @@ class ConvertConfig:
         (), "IN: any checkpoint that can be read; OUT: the file to write, .ckpt", positional=True
     )
     weights: str = key("averaged", "which weights of a checkpoint that holds both", choices=("averaged", "raw"))
+    preprocessing: str = key(
+        "auto",
+        "how images were preprocessed for the weights, to be recorded; zoo: as for the original; timm, torchvision: the shorter side resized; auto: what the file says, else by the names in it",
+        choices=("auto", *EVALUATIONS),
+    )
     overwrite: bool = key(False, "write OUT also where it exists")
