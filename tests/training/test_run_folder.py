@@ -84,6 +84,23 @@ def test_metrics_are_added_line_by_line(tmp_path: Path) -> None:
     assert [json.loads(line) for line in lines] == [{"kind": "epoch", "value": 1}, {"kind": "epoch", "value": 2}]
 
 
+def test_of_a_history_that_came_from_elsewhere_the_lines_of_ours_are_taken(tmp_path: Path) -> None:
+    own = [b'{"step": 1, "mean_loss": NaN}\n', b'{"step": 2, "name": "caf\xe9"}\n']
+    other = [
+        b"[" * 100_000 + b"\n",
+        b'{"step": 1' + b"0" * 400 + b"}\n",
+        b'{"step": 3}\n',
+        b'{"step": NaN}\n',
+        b"{}\n",
+        b'{"st',
+    ]
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "metrics.jsonl").write_bytes(b"".join([own[0], *other[:-1], own[1], other[-1]]))
+    folder = create(tmp_path / "out", dated=False)
+    folder.take_history(tmp_path / "old", 2)
+    assert (folder.path / "metrics.jsonl").read_bytes() == b"".join(own)
+
+
 def test_other_ranks_write_their_log_only(tmp_path: Path) -> None:
     folder = create(tmp_path / "out", dated=False, rank=1)
     folder.write_facts(DenseNetTrainConfig(), "CPU", ["a"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import math
 import os
 import platform
@@ -20,6 +19,7 @@ import numpy as np
 from mindzoo import __version__
 from mindzoo.utils import log, ranks
 from mindzoo.utils.config import reading
+from mindzoo.utils.config.json_file import parse_json
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import json_line, json_text, write_text
 from mindzoo.utils.runtime import World
@@ -56,7 +56,7 @@ class RunFolder:
         path = folder / METRICS
         if self.rank or not path.exists():
             return
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines(keepends=True)
         write_text(self.path / METRICS, "".join(line for line in lines if _step_of(line) <= step))
 
     def _write(self, name: str, text: str) -> None:
@@ -144,9 +144,9 @@ def environment(device: str) -> dict[str, Any]:
 
 
 def _step_of(line: str) -> float:
-    """The step that a line of metrics.jsonl is of; infinity for one that was cut off."""
+    """The step that a line of metrics.jsonl is of; infinity for one that was cut off, or is none of ours."""
     try:
-        return float(json.loads(line)["step"])
+        return float(parse_json(line, finite=False)["step"])
     except (ValueError, LookupError, TypeError):
         return math.inf
 
