@@ -4,40 +4,18 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import os
 import tarfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mindzoo.tests.support.tar_files import FIFO, FILE, FOLDER, LINK, SECOND, packed
 from mindzoo.utils import log
 from mindzoo.utils.errors import LONGEST_LINE, UserError
 from mindzoo.utils.storage import archive
-
-FILE, FOLDER, LINK, SECOND, FIFO = tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE
-
-
-def packed(
-    *members: tuple[str, bytes, bytes | str], form: int = tarfile.GNU_FORMAT, pax: Mapping[str, str] | None = None
-) -> bytes:
-    """A tar file of members (name, kind, content or what a link leads to), with these fields in their headers."""
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT if pax else form) as tar:
-        for name, kind, content in members:
-            info = tarfile.TarInfo(name)
-            info.type = kind
-            info.pax_headers = dict(pax or {})
-            if isinstance(content, str):
-                info.linkname = content
-                tar.addfile(info)
-            else:
-                info.size = len(content)
-                tar.addfile(info, io.BytesIO(content))
-    return file.getvalue()
 
 
 def unpack(tmp_path: Path, raw: bytes, name: str = "d.tar") -> dict[str, Any]:
