@@ -129,7 +129,10 @@ GOOD = packed(("a/1.png", FILE, b"1" * 2000), ("a/2.png", FILE, b"2" * 2000))
         (packed(BOMB_MEMBER, pax={"size": "-512"}), "cannot unpack"),
         (packed(BOMB_MEMBER, pax={"size": "9" * 5000}), "cannot unpack"),
         (packed(BOMB_MEMBER, pax={"comment": "x" * 2_000_000}), "bytes of a single file, which is damaged"),
-        (gzip.compress(number(packed(("a" * 200, FILE, b"1")), 0, b"size 77777777777"), mtime=0), "8,589,934,"),  # of its name
+        (
+            gzip.compress(number(packed(("a" * 200, FILE, b"1")), 0, b"size 77777777777"), mtime=0),
+            "8,589,934,",
+        ),  # of its name
     ],
 )
 def test_a_damaged_archive_is_refused(tmp_path: Path, raw: bytes, said: str) -> None:
