@@ -184,7 +184,8 @@ def rows() -> list[tuple[list[str], list[str]]]:
 
 def tried() -> Iterator[tuple[list[str], list[str]]]:
     sample = runpy.run_path(str(ROOT / "utils" / "inference" / "onnx_sample.py"))["decode"]
-    for name, (make, english, translated) in {**FILES, **OTHERS}.items():
+    listed: dict[str, tuple[bytes | Maker, str, str]] = {**FILES, **OTHERS}
+    for name, (make, english, translated) in listed.items():
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder) / "data"
             for label in ("a", "b"):

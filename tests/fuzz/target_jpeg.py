@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 from mindzoo.tests.fuzz import mutate, pictures
 from mindzoo.tests.fuzz.target import Target
@@ -14,8 +15,10 @@ MARKERS = re.compile(rb"\xff[\xc0-\xcf\xd9-\xef\xfe]")
 
 
 def good_files() -> list[bytes]:
-    variants: list[dict[str, object]] = [
-        *({"subsampling": ratio} for ratio in ("4:4:4", "4:2:2", "4:2:0")),
+    variants: list[dict[str, Any]] = [
+        {"subsampling": "4:4:4"},
+        {"subsampling": "4:2:2"},
+        {"subsampling": "4:2:0"},
         {"quality": 30},
         {"optimize": True},
         {"progressive": True},
@@ -23,7 +26,12 @@ def good_files() -> list[bytes]:
         {"restart_marker_blocks": 3},
         {"comment": b"a comment"},
     ]
-    modes = [("L", {}), ("CMYK", {}), ("CMYK", {"progressive": True}), ("L", {"progressive": True})]
+    modes: list[tuple[str, dict[str, Any]]] = [
+        ("L", {}),
+        ("CMYK", {}),
+        ("CMYK", {"progressive": True}),
+        ("L", {"progressive": True}),
+    ]
     return [*(pictures.encoded("JPEG", **v) for v in variants), *(pictures.encoded("JPEG", m, **v) for m, v in modes)]
 
 

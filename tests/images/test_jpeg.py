@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from mindzoo.utils.images.fault import Fault
 WIDTH, HEIGHT = 40, 24
 
 
-def encoded(mode: str = "RGB", **options: object) -> bytes:
+def encoded(mode: str = "RGB", **options: Any) -> bytes:
     pixels = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels).convert(mode).save(file, "JPEG", **options)
@@ -60,7 +61,7 @@ def fault(content: bytes) -> str:
         ("RGB", {"icc_profile": b"x" * 70000}),
     ],
 )
-def test_what_encoders_write_is_right(mode: str, options: dict[str, object]) -> None:
+def test_what_encoders_write_is_right(mode: str, options: dict[str, Any]) -> None:
     found = jpeg.walk(encoded(mode, **options))
     assert (found.width, found.height, found.orientation) == (WIDTH, HEIGHT, 1)
     assert found.components == {"L": 1, "RGB": 3, "CMYK": 4}[mode]
@@ -73,7 +74,7 @@ def test_what_stands_behind_the_end_is_not_looked_at(behind: bytes) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}])
-def test_every_cut_is_seen(options: dict[str, object]) -> None:
+def test_every_cut_is_seen(options: dict[str, Any]) -> None:
     content = encoded(**options)
     for kept in range(3, len(content) - 1, 7):
         assert "cut off" in fault(content[:kept]) or "damaged" in fault(content[:kept])

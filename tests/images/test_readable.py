@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def picture(mode: str = "RGB") -> Image.Image:
     return Image.fromarray(np.stack([x * 6, y * 11, (x + y) * 4], 2).astype(np.uint8)).convert(mode)
 
 
-def encoded(kind: str, mode: str = "RGB", **options: object) -> bytes:
+def encoded(kind: str, mode: str = "RGB", **options: Any) -> bytes:
     file = io.BytesIO()
     picture(mode).save(file, kind, **options)
     return file.getvalue()

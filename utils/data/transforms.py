@@ -64,8 +64,12 @@ def training_operations(config: TrainConfig, marks: Marks | None = None) -> list
     Args:
         marks: counts the pictures that carry a camera's mark.
     """
+
+    def check(width: int, height: int) -> None:
+        check_resized(width, height, config.image_size, whole=False)
+
     operations: list[Any] = [
-        Prepare(config.orientation, marks, lambda *size: check_resized(*size, config.image_size, whole=False)),
+        Prepare(config.orientation, marks, check),
         vision.RandomCropDecodeResize(config.image_size, scale=config.crop_scale, ratio=config.crop_ratio),
     ]
     if config.flip_prob:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 MOST_PIXELS = 120_000_000  # 360 MB in memory; the largest pictures of phones in common use have 108 million
 MOST_ENLARGED = 1000  # times that MindSpore resizes a side
 
@@ -27,7 +29,7 @@ def too_large(count: str) -> str:
     return f"has {count} pixels; {MOST_PIXELS // 1_000_000} million at most are read"
 
 
-def check_resized(width: int, height: int, wanted: tuple[int, int], *, whole: bool) -> None:
+def check_resized(width: int, height: int, wanted: Sequence[int], *, whole: bool) -> None:
     """Refuse a picture whose resized form would take too much memory, as that of one that is long and thin.
 
     Args:
