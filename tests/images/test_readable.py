@@ -47,7 +47,7 @@ def test_a_picture_is_turned_as_its_mark_says(kind: str, mark: int) -> None:
     """R6; that of a TIFF file is always followed, by Pillow too."""
     block = Image.Exif()
     block[0x0112] = mark
-    content = encoded(kind, exif=block, **({"lossless": True} if kind == "WEBP" else {}))
+    content = encoded("WEBP", exif=block, lossless=True) if kind == "WEBP" else encoded(kind, exif=block)
     with Image.open(io.BytesIO(content)) as image:
         upright = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     np.testing.assert_array_equal(pixels(content, "exif"), upright)
