@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mindzoo.models.hrnet_w48.constants import EMBEDDING
+from mindzoo.models import bottlenecks
+from mindzoo.models.hrnet_w48.constants import EMBEDDING, STEM_CHANNELS
 
 LAYERS = re.compile(
     r"(conv[12]|bn[12]|layer1|transition[123]|stage[234]|incre_modules|downsamp_modules|final_layer|classifier)\."
@@ -26,7 +27,6 @@ OTHER_WORDS = (
 BIASED = re.compile(r"(?:downsamp_modules\.\d+|final_layer)\.0\.weight")
 # Of a basic block: two convolutions with a batch norm each, and their numbers as a multiple of the width's square.
 PARAMETERS, SQUARES = 10, 18
-BOTTLENECK_PARAMETERS = 15
 
 
 def options_of(weights: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
@@ -62,7 +62,8 @@ def at_least(options: Mapping[str, Any], num_classes: int) -> tuple[int, int]:
     for branches, modules in enumerate(options["modules"], 2):
         parameters += PARAMETERS * modules * branches * blocks
         numbers += SQUARES * modules * blocks * sum((options["width"] << branch) ** 2 for branch in range(branches))
-    parameters += BOTTLENECK_PARAMETERS * blocks
+    parameters += bottlenecks.PARAMETERS * blocks
+    numbers += bottlenecks.SQUARES * blocks * STEM_CHANNELS**2
     # The last convolution, on four channels for each inside a bottleneck of the head, and the classifier.
     inside, embedding = options["head_width"] << len(options["modules"]), EMBEDDING * options["head_width"]
     return parameters, numbers + 4 * inside * embedding + embedding * num_classes

@@ -30,7 +30,7 @@ TEXT = "str"
 CHECKSUM, CHECKSUM_BYTES = b"crc_num", 10
 # Kinds of fields in a protobuf message: a number, and something with a length.
 NUMBER, BYTES = 0, 2
-LONGEST_NUMBER, LONGEST_NAME = 10, 1000  # bytes
+LONGEST_NUMBER = 10  # bytes
 
 
 class CkptContent(NamedTuple):
@@ -97,10 +97,7 @@ def _value(message: memoryview) -> tuple[str, _Tensor]:
     found = _fields(message, {1: BYTES, 2: BYTES, 3: BYTES})
     if 3 in found:
         raise ValueError("a tensor is a map of keys and values, which networks here do not have")
-    name = bytes(_only(found, 1, "name"))
-    if len(name) > LONGEST_NAME:
-        raise ValueError(f"a name of {len(name)} bytes is there")
-    return name.decode(), _tensor(_only(found, 2, "tensor"))
+    return bytes(_only(found, 1, "name")).decode(), _tensor(_only(found, 2, "tensor"))
 
 
 def _tensor(message: memoryview) -> _Tensor:

@@ -18,7 +18,7 @@ ZOO, TORCH, OTHER_ZOO = "zoo", "torch", "mindcv"
 # Wrappers: module. of DataParallel, _orig_mod. of torch.compile, model. of Lightning, and what people call a network.
 # Any word that all names begin with is taken off, so they need no list; these are the second of two networks.
 AVERAGED = ("teacher", "ema", "ema_model", "model_ema", "averaged", "momentum_encoder")
-MOST_WRAPPERS = 8
+MOST_WRAPPERS = 5
 # Whose way of evaluating there is, for weights that do not say how images were preprocessed for them.
 EVALUATIONS = ("zoo", "timm", "torchvision")
 
@@ -77,7 +77,7 @@ def unwrapped(raw: Arrays) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     What does not have it is not of the network: metrics, losses, a counter, or a second network.
     """
     prefix, inside = "", dict(raw)
-    for _ in range(MOST_WRAPPERS):
+    for _ in range(MOST_WRAPPERS + 1):
         yield prefix, inside
         words = Counter(word for word, point, _ in (name.partition(".") for name in inside) if point)
         if not words:

@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from mindzoo.utils.checkpoints import ckpt_file, file_kind, safetensors_file, torch_file
+from mindzoo.utils.checkpoints.number_types import LONGEST_NAME
 from mindzoo.utils.config.json_file import read_json
 from mindzoo.utils.errors import UserError, shorten
 
@@ -52,6 +53,14 @@ def read_raw(path: Path) -> RawFile:
 
 
 def _read(path: Path, kind: str) -> RawFile:
+    found = _read_kind(path, kind)
+    longest = max(map(len, found.arrays), default=0)
+    if longest > LONGEST_NAME:
+        raise UserError(f"{path} holds a name of {longest} characters; wanted the names of parameters")
+    return found
+
+
+def _read_kind(path: Path, kind: str) -> RawFile:
     if kind in (file_kind.TORCH_ZIP, file_kind.TORCH_LEGACY):
         torch = torch_file.read_torch_file(path)
         words = "the format of PyTorch before 1.6" if kind == file_kind.TORCH_LEGACY else "PyTorch's format"
