@@ -15,6 +15,7 @@ from mindspore import nn
 from mindzoo import cli
 from mindzoo.models import create_model, get_spec, list_models
 from mindzoo.tests.models.test_models import assert_equal_networks, filled, options, structure
+from mindzoo.tests.support import weight_files
 from mindzoo.tests.support.trainings import Trained, tiny
 from mindzoo.utils import commands
 from mindzoo.utils.checkpoints import checkpoint_file, loading
@@ -199,3 +200,55 @@ def test_convert_refuses(trained: Trained, capsys: pytest.CaptureFixture[str], w
     assert error in found
     assert "Traceback" not in found
     assert not Path("x.ckpt").exists()
+
+
+SHORTER = "the shorter side to 256, centre crop 224 x 224; resized bilinearly without antialiasing, there with it"
+SQUARE = "each side to 256, centre crop 224 x 224"
+
+
+@pytest.mark.parametrize(
+    ("make", "flags", "mode", "words"),
+    [
+        ("torch", [], "shorter", f"images as for torchvision, since its names are of torch: {SHORTER}"),
+        ("torch", ["--preprocessing", "torchvision"], "shorter", f"as for torchvision, as asked for: {SHORTER}"),
+        (
+            "torch",
+            ["--preprocessing", "timm"],
+            "shorter",
+            f"as for timm, as asked for: {SHORTER} and often bicubically",
+        ),
+        ("torch", ["--preprocessing", "zoo"], "square", f"as for zoo, as asked for: {SQUARE}"),
+        ("mindcv", [], "shorter", f"as for torchvision, since its names are of mindcv: {SHORTER}"),
+        ("zoo", [], "square", f"as for zoo, since its names are of zoo: {SQUARE}"),
+        ("mindzoo", [], "square", ""),
+        ("mindzoo", ["--preprocessing", "timm"], "shorter", f"as for timm, as asked for: {SHORTER}"),
+    ],
+)
+def test_convert_records_how_the_weights_were_evaluated_and_says_it(
+    capsys: pytest.CaptureFixture[str], make: str, flags: list[str], mode: str, words: str
+) -> None:
+    weights = weight_files.tiny_weights()
+    contents = {
+        "torch": weight_files.safetensors(weight_files.of_torch(weights)),
+        "mindcv": weight_files.ckpt(weight_files.of_mindcv(weights)),
+        "zoo": weight_files.ckpt(weights),
+        "mindzoo": weight_files.ours(weights),
+    }
+    Path("in").write_bytes(contents[make])
+    assert convert("in", "out.ckpt", *flags) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "images as for" in line]
+    assert len(said) == bool(words)
+    assert words in "".join(said)
+    how = checkpoint_file.read_checkpoint(Path("out.ckpt"), get_spec("densenet121")).meta["preprocessing"]
+    assert how["resize_mode"] == mode
+    assert how["crop_pct"] == (1.0 if make == "mindzoo" and not flags else 0.875)
+
+
+def test_other_commands_take_images_as_convert_would(colors: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path("x.safetensors")
+    path.write_bytes(weight_files.safetensors(weight_files.of_torch(weight_files.tiny_weights())))
+    flags = ["--checkpoint", str(path), "--device_target", "CPU", str(next(colors.glob("val/red/*.png")))]
+    assert cli.main(["predict", "densenet121", *flags]) == 0
+    assert f"images as for torchvision, since its names are of torch: {SHORTER}" in capsys.readouterr().out
+    assert cli.main(["predict", "densenet121", *flags, "--resize_mode", "square"]) == 0
+    assert "images as for" not in capsys.readouterr().out
