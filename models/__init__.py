@@ -56,7 +56,7 @@ def create_model(
     Args:
         name: one of `list_models()`.
         num_classes: outputs of the classifier; by default the checkpoint's, or 1000.
-        checkpoint: a file of this zoo or the original one (.ckpt), or with PyTorch's names (.pth, .pth.tar, .pt, .bin, .safetensors). Loading is
+        checkpoint: a file of any kind that docs/EVALUATION.md lists, such as .ckpt, .pth and .safetensors. Loading is
             strict: every parameter gets a value.
         replace_head: keep the new network's own classifier, where `num_classes` is another than the checkpoint's.
         options: arguments of the network; those not given are the checkpoint's, or the network's defaults.
