@@ -104,7 +104,7 @@ def test_ours_keep_their_names_whatever_these_begin_with(tmp_path: Path) -> None
     assert_weights(read(tmp_path / "x"), headless)
 
 
-COUNTED = np.int64(3)
+COUNTED = np.array(3)  # int64
 OF_TORCH = NAMED["torch"]
 
 

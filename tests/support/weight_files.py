@@ -142,4 +142,3 @@ def safetensors(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | 
 def with_header(header: bytes, numbers: bytes = b"") -> bytes:
     """The parts of such a file, one behind the other."""
     return struct.pack("<Q", len(header)) + header + numbers
-

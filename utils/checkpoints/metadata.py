@@ -105,7 +105,7 @@ def _check_options(options: Mapping[str, Any], spec: ModelSpec) -> None:
 def _check_keys(what: str, values: Mapping[str, Any], config: type) -> None:
     """The values of keys, as they are in JSON, are such that the configuration takes them."""
     taken = checked_values(what, values, config)
-    made = make(config, taken)
+    made: Any = make(config, taken)
     if any(getattr(made, name) != value for name, value in taken.items()):
         raise UserError(f"{what} is not complete")  # the configuration completes it: one number for both sides
 
