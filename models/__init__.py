@@ -70,7 +70,7 @@ def create_model(
             shape.
         TypeError: an option that the network does not have.
     """
-    from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan
+    from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan, soundness
 
     environment.check_mindspore()
     environment.limit_onednn()
@@ -84,5 +84,6 @@ def create_model(
         )
         network = spec.build(plan.num_classes, **plan.options)
         loading.load_into(network, content, without=plan.kept)
+        soundness.check(content.path, content.chosen("averaged"), allowed=True)
     network.set_train(False)
     return network

@@ -39,7 +39,7 @@ class Worker:
 
     def judge(self, seed: int, number: int) -> Judged:
         """Have one file read."""
-        process = self.process or self._started()
+        process = self.started()
         _write(process.stdin, f"{seed} {number}\n")
         line = _line(process.stdout, self.longest)
         if line:
@@ -48,9 +48,12 @@ class Worker:
         if line is None:
             self.close()
             return Judged(Verdict.HANG, f"{self.longest:g} s")
-        return Judged(Verdict.DEATH, f"exit status {self.close(DYING)}")
+        return Judged(Verdict.DEATH, f"exit status {self.close(DYING)}; {self._last_words()}")
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def started(self) -> subprocess.Popen[bytes]:
+        """The process, which has read the good files."""
+        if self.process is not None:
+            return self.process
         command = [sys.executable, str(FOLDER / "worker.py"), str(self.target)]
         with open(self.folder / "stderr", "ab") as errors:
             self.process = subprocess.Popen(
@@ -58,9 +61,11 @@ class Worker:
             )
         if not _line(self.process.stdout, LONGEST_START):
             self.close(DYING)
-            last = (self.folder / "stderr").read_text(errors="replace").strip().splitlines()[-3:]
-            raise RuntimeError(f"{self.target.name} cannot read its own good files: {' '.join(last)}")
+            raise RuntimeError(f"{self.target.name} cannot read its own good files: {self._last_words()}")
         return self.process
+
+    def _last_words(self) -> str:
+        return " ".join((self.folder / "stderr").read_text(errors="replace").strip().splitlines()[-3:])
 
     def close(self, grace: float = 0.0) -> int:
         """End the process, which may end by itself in the seconds of `grace`; its exit status."""
@@ -114,6 +119,7 @@ def run(target: Path, seed: int, numbers: Iterator[int], until: float, workers: 
         worker = Worker(target, folder)
         try:
             while time.monotonic() < until and (number := next(numbers, None)) is not None:
+                worker.started()
                 start = time.monotonic()
                 judged = worker.judge(seed, number)
                 count.add(number, judged, time.monotonic() - start)

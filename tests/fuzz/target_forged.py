@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import zipfile
@@ -93,7 +94,7 @@ def change_facts(chance: Random, content: bytes, seeds: Sequence[bytes]) -> byte
     for _ in range(chance.choice((1, 1, 2, 5))):
         place = chance.choice([facts, facts, facts["options"], facts["preprocessing"]])
         if isinstance(place, dict):
-            place[chance.choice([*place, "other"])] = chance.choice(VALUES)
+            place[chance.choice([*place, "other"])] = copy.deepcopy(chance.choice(VALUES))
         facts |= {name: {} for name in ("options", "preprocessing") if name not in facts}
     weights = weight_files.tiny_weights()
     for _ in range(chance.choice((0, 0, 1, 30))):

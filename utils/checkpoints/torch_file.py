@@ -96,6 +96,11 @@ class _Tensor(NamedTuple):
             raise ValueError("a tensor reaches beyond its storage")
         return math.prod(self.size) * self.storage.dtype.itemsize
 
+    def check_distinct(self) -> None:
+        """ValueError where a number is there twice, which one damaged byte can make of a tensor, and weights do not need."""
+        if any(length > 1 and step == 0 for length, step in zip(self.size, self.stride, strict=True)):
+            raise ValueError("a tensor repeats its numbers")
+
     def array(self, raw: bytes) -> np.ndarray:
         """An array of its own, for a tensor that was checked."""
         if len(raw) != self.storage.length * self.storage.dtype.itemsize:
@@ -203,7 +208,11 @@ def read_torch_file(path: Path) -> TorchContent:
                 raise UserError(f"is no PyTorch file: it begins with {head!r}; wanted one of torch.save: copy it anew")
             tree, fetch = _read_zip(file) if head == b"PK\3\4" else _read_legacy(file)
             tensors, place, aside = _state_dict(tree)
-            return TorchContent(_arrays(tensors, fetch, os.fstat(file.fileno()).st_size), place, aside)
+            arrays = _arrays(tensors, fetch, os.fstat(file.fileno()).st_size)
+            if head != b"PK\3\4":  # and so nothing else shows damage
+                for tensor in tensors.values():
+                    tensor.check_distinct()
+            return TorchContent(arrays, place, aside)
     except PermissionError:
         raise UserError(f"you may not read {path}; wanted a readable file: change its permissions") from None
     except UserError as refusal:
