@@ -49,7 +49,7 @@ fi
 # itself says.
 touched=(
     tests/test_runtime.py tests/test_environment.py tests/test_cli.py tests/test_floors.py
-    tests/checkpoints/test_checkpoint_file.py tests/config tests/data tests/images tests/learning
+    tests/checkpoints/test_checkpoint_file.py tests/checkpoints/test_ckpt_file.py tests/config tests/data tests/images tests/learning
     tests/models/test_models.py tests/models/test_foreign_checkpoints.py tests/models/test_densenet121.py
     tests/training tests/inference
 )

@@ -33,10 +33,10 @@ def parse(path: Path, text: str) -> dict[str, Any]:
     """
     try:
         if len(text) > MOST_CHARACTERS:
-            raise ValueError(f"have {len(text):,} characters")
+            raise ValueError(f"has {len(text):,} characters")
         meta = parse_json(text, finite=False)
     except ValueError as error:
-        raise UserError(f"{path} is damaged: its facts, a text in it, {error}; {OTHER_FILE}") from None
+        raise UserError(f"{path} is damaged: the text with its facts {error}; {OTHER_FILE}") from None
     if not isinstance(meta, dict) or not isinstance(meta.get("network"), str):
         raise UserError(f"{path} is damaged: it does not say of which network it is; {OTHER_FILE}")
     return meta

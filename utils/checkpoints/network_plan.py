@@ -85,14 +85,19 @@ def _number(checkpoint: Checkpoint, parameter: str) -> float:
 def _classes(spec: ModelSpec, checkpoint: Checkpoint) -> int | None:
     """The number of outputs that the file says or shows."""
     said = checkpoint.meta.get("num_classes")
-    weight, bias = (checkpoint.weights.get(f"{spec.classifier}.{leaf}") for leaf in ("weight", "bias"))
-    shown = {len(value) for value in (weight, bias) if value is not None and value.ndim}
-    if len(shown | ({said} if said else set())) > 1 or (said and not shown):
+    held = [checkpoint.weights.get(f"{spec.classifier}.{leaf}") for leaf in ("weight", "bias")]
+    shown = sorted({len(value) for value in held if value is not None and value.ndim})
+    if len(shown) > 1:
         raise UserError(
-            f"{checkpoint.path} is damaged: it says that it has {said or 'an unknown number of'} classes, and its classifier "
-            f"has {' and '.join(map(str, sorted(shown))) or 'none'}; use another checkpoint"
+            f"{checkpoint.path} is damaged: its classifier has weights for {shown[0]} classes and for {shown[1]}; use another "
+            "checkpoint"
         )
-    return said or next(iter(shown), None)
+    if said and shown != [said]:
+        raise UserError(
+            f"{checkpoint.path} is damaged: it says that it has {said} classes, and its classifier has "
+            f"{shown[0] if shown else 'none'}; use another checkpoint"
+        )
+    return shown[0] if shown else None
 
 
 def _check_size(spec: ModelSpec, checkpoint: Checkpoint, options: Mapping[str, Any], num_classes: int) -> None:
@@ -111,7 +116,9 @@ def _shown_options(spec: ModelSpec, checkpoint: Checkpoint, wanted: Mapping[str,
     """The network's options that the weights themselves show; they leave nothing to choose."""
     shown = spec.shown_by(checkpoint.weights)
     if shown is None:
-        raise UserError(f"{checkpoint.path} holds no weights of {spec.name}, but {shorten(checkpoint.weights, 3)}")
+        raise UserError(
+            f"{checkpoint.path} holds no weights of {spec.name}, but {shorten(checkpoint.weights, 3)}; use another"
+        )
     for name, value in checkpoint.meta.get("options", {}).items():
         # A word may be left as it was where other options say more, and what is empty was left open.
         if name in shown and value != [] and not isinstance(value, str) and value != _plain(shown[name]):

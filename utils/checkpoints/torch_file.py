@@ -68,7 +68,7 @@ LITERALS = {op.name for op in pickletools.opcodes if op.arg and VALUES & {kind.n
 FIXED = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 LEGACY_MAGIC, LEGACY_VERSION = 0x1950A86A20F9469CFC6C, 1001
 # A large network with its optimizer takes a hundred thousand steps; many more are made to use up memory.
-MOST_STEPS = 5_000_000
+MOST_STEPS = 2_000_000
 # Tensors may repeat numbers, so that a small file describes huge arrays: they may take so many times the file's size.
 MOST_TIMES, MOST_EXTRA = 16, 64 << 20
 SAVE_ANEW = "save the weights anew, with torch.save(network.state_dict(), path)"
