@@ -15,7 +15,7 @@ from functools import lru_cache
 from mindzoo.utils.images import exif
 from mindzoo.utils.images.fault import Fault, check_size
 
-START = b"\xff\xd8\xff"
+END = b"\xff\xd9"
 # Encoders write about ten scans. A small file of many large ones would take long.
 MOST_SCANS, MOST_SCANNED = 100, 2_000_000_000  # the second one is of pixels, in all scans
 LONGEST_SIDE = 65_500  # libjpeg's
@@ -50,6 +50,22 @@ def walk(content: bytes) -> Jpeg:
     return _Walk(content).run()
 
 
+def walk_head(head: bytes, end: bytes) -> Jpeg | None:
+    """What a file says that has one scan and ends with the end marker, from its first bytes and its last two.
+
+    Nothing behind the beginning of an only scan is an error for libjpeg. That is most files of a data set, and looking
+    into all of their data would cost more than the look itself. None: the file is to be walked through.
+    """
+    if end != END:
+        return None
+    found = _Walk(head)
+    try:
+        found.run(to_scan=True)
+    except Fault:  # perhaps since the head ends here
+        return None
+    return found.found if found.complete else None
+
+
 @dataclass
 class _Walk:
     content: bytes
@@ -60,9 +76,10 @@ class _Walk:
     quantization: set[int] = field(default_factory=set)
     huffman: set[int] = field(default_factory=set)  # 16 * class + number
     scans: int = 0
+    complete: bool = False  # behind the only scan of a sequential frame nothing but the end is left
 
-    def run(self) -> Jpeg:
-        content, at, pattern, complete = self.content, 2, MARKER, False
+    def run(self, *, to_scan: bool = False) -> Jpeg:
+        content, at, pattern = self.content, 2, MARKER
         while next_marker := pattern.search(content, at):
             marker, at, pattern = next_marker[1][0], next_marker.end(), MARKER
             if marker == EOI and self.scans:
@@ -70,16 +87,16 @@ class _Walk:
             if marker in RESTARTS:
                 continue
             size = int.from_bytes(content[at : at + 2], "big")
-            if complete or at + size > len(content) or size < 2:
+            if self.complete or at + size > len(content) or size < 2:
                 raise Fault(f"is cut off or damaged at marker {marker:02x}")
             self._segment(marker, content[at + 2 : at + size])
             at += size
             if marker == SOS:
                 pattern = MARKER_AFTER_DATA
-                # Behind the only scan of a sequential frame nothing but the end is left.
-                complete = (
-                    self.frame in SEQUENTIAL and self.scans == 1 and content[at - size + 2] == len(self.components)
-                )
+                only = self.scans == 1 and content[at - size + 2] == len(self.components)
+                self.complete = only and self.frame in SEQUENTIAL
+                if to_scan:
+                    return self.found
         raise Fault("is cut off: its end marker is missing" if self.scans else "is cut off in its head")
 
     def _segment(self, marker: int, body: bytes) -> None:

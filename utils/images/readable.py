@@ -21,6 +21,8 @@ from mindzoo.utils.images.fault import Fault, check_size, too_large
 
 # Of 16 bits per channel the upper byte is taken, as the decoder of PNG does.
 SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
+# Bytes in which the scan of a JPEG file begins: of most files, and of those with a thumbnail and a colour profile.
+HEADS = (kinds.HEAD, 1 << 17)
 WITHOUT_SCALE = {"F": "32-bit float", "I": "32-bit integer"}
 # Pillow warns of what is refused here, or has no effect on the pixels: odd metadata, transparency, many pixels.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -48,10 +50,11 @@ def prepared(content: np.ndarray, orientation: str = "stored") -> Prepared:
     Raises:
         Fault: it cannot be read.
     """
+    kind = kinds.kind_of(content[: kinds.HEAD].tobytes())
+    if kind == kinds.JPEG:
+        return _jpeg(content, orientation)
     raw = content.tobytes()
-    match kinds.kind_of(raw):
-        case kinds.JPEG:
-            return _jpeg(content, raw, orientation)
+    match kind:
         case kinds.PNG:
             walked = png.walk(raw)
             upright = walked.orientation == exif.UPRIGHT or orientation == "stored"
@@ -63,15 +66,17 @@ def prepared(content: np.ndarray, orientation: str = "stored") -> Prepared:
             return Prepared(content, kinds.BMP, *_bitmap_size(raw))
         case "":
             raise Fault(kinds.described(raw))
-        case kind:
+        case _:
             return _by_pillow(raw, kind, orientation)
 
 
-def _jpeg(content: np.ndarray, raw: bytes, orientation: str) -> Prepared:
-    walked = jpeg.walk(raw)
+def _jpeg(content: np.ndarray, orientation: str) -> Prepared:
+    end = content[-2:].tobytes()
+    heads = (jpeg.walk_head(content[:size].tobytes(), end) for size in HEADS)
+    walked = next(filter(None, heads), None) or jpeg.walk(content.tobytes())
     inverted = walked.components == 4 and not walked.adobe  # MindSpore takes all CMYK for Adobe's, which is inverted
     if inverted or (orientation == "exif" and walked.orientation != exif.UPRIGHT):
-        return _by_pillow(raw, kinds.JPEG, orientation, walked.orientation)
+        return _by_pillow(content.tobytes(), kinds.JPEG, orientation, walked.orientation)
     return Prepared(content, kinds.JPEG, walked.width, walked.height, walked.orientation)
 
 
