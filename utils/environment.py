@@ -11,7 +11,9 @@ import os
 import platform
 import sys
 import warnings
+from pathlib import Path
 
+from mindzoo.utils import card
 from mindzoo.utils.errors import UserError
 
 PYTHON = ((3, 10), (3, 13))
@@ -36,7 +38,7 @@ WHEELS = {
 WHEELS_TEXT = "Linux (glibc) on x86_64 and aarch64, macOS on x86_64 and arm64, and Windows on AMD64"
 
 
-def prepare() -> None:
+def prepare(device_nodes: Path = card.DEVICE_NODES) -> None:
     """Check Python, platform, NumPy, PyYAML and Pillow, and set what MindSpore reads when it is imported.
 
     MindSpore itself is checked where something is computed, by `check_mindspore`: listing networks and explaining
@@ -50,7 +52,8 @@ def prepare() -> None:
         raise ImportError(problem)
     # Warnings of the framework's compiler say nothing a user can act on. Its data pipeline logs every error that it
     # also raises; the raised one is reported.
-    os.environ.setdefault("GLOG_v", "3")
+    # On Ascend warnings are the only word on a CANN that does not fit, on the jit level taken, and on ranks renumbered.
+    os.environ.setdefault("GLOG_v", "2" if card.device_numbers(device_nodes) else "3")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     os.environ.setdefault("MS_SUBMODULE_LOG_v", "{MD:4}")
 
