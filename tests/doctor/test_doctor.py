@@ -18,7 +18,7 @@ import yaml
 from mindzoo import cli
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.rank_tables import table, write
-from mindzoo.utils import card, environment
+from mindzoo.utils import environment
 from mindzoo.utils.doctor import ascend, leftovers, machine, table_check
 from mindzoo.utils.doctor.ascend import Seen
 
@@ -156,7 +156,7 @@ def nodes(tmp_path: Path) -> Path:
 
 
 def test_nodes_of_devices(nodes: Path) -> None:
-    assert card.device_numbers(nodes) == [0, 1, 10]
+    assert environment.device_numbers(nodes) == [0, 1, 10]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_nodes_of_devices(nodes: Path) -> None:
     ],
 )
 def test_devices_that_mindspore_sees(nodes: Path, seen: Seen, wanted: int, level: str, text: str) -> None:
-    found = ascend.check_devices(seen, card.device_numbers(nodes), wanted, nodes)
+    found = ascend.check_devices(seen, environment.device_numbers(nodes), wanted, nodes)
     assert found.level == level
     assert found.text.replace(str(nodes), "").startswith(text.replace(".*", "/"))
 

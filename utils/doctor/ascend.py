@@ -16,11 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mindzoo.utils import card
+from mindzoo.utils import environment
+from mindzoo.utils.cluster import card
 from mindzoo.utils.doctor.finding import Finding, ok, problem, warning
 from mindzoo.utils.errors import shorten
 
-NODES, DRIVER = card.DEVICE_NODES, Path("/usr/local/Ascend/driver")
+NODES, DRIVER = environment.DEVICE_NODES, Path("/usr/local/Ascend/driver")
 SECONDS = 120  # for MindSpore to be imported, or npu-smi to answer
 SET_ENV = "source set_env.sh of CANN (usually /usr/local/Ascend/ascend-toolkit/set_env.sh) before the job"
 HAND_OVER = (
@@ -56,7 +57,7 @@ class Seen:
 
 def check_ascend(wanted: int, nodes: Path = NODES, driver: Path = DRIVER) -> Iterator[Finding]:
     """The checks of devices, driver and CANN; `wanted` devices must be there."""
-    numbers = card.device_numbers(nodes)
+    numbers = environment.device_numbers(nodes)
     try:
         seen = ask_mindspore()
     except LookupError as error:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mindzoo.utils import card, compat
-from mindzoo.utils.card import Card
+from mindzoo.utils import compat, environment
+from mindzoo.utils.cluster import card
+from mindzoo.utils.cluster.card import Card
 
 CHIPS = {
     "910A": ("Ascend910A", "Ascend910B", "Ascend910PremiumA", "Ascend910ProA", "Ascend910ProB", "ascend910"),
@@ -81,7 +82,7 @@ def test_a_host_is_no_container(tmp_path: Path, text: str | None) -> None:
 def test_devices_are_counted_by_their_nodes(tmp_path: Path) -> None:
     for name in ("davinci10", "davinci0", "davinci1", "davinci_manager", "davinci"):
         (tmp_path / name).touch()
-    assert card.device_numbers(tmp_path) == [0, 1, 10]
+    assert environment.device_numbers(tmp_path) == [0, 1, 10]
 
 
 def test_no_version_where_none_is_written(tmp_path: Path) -> None:

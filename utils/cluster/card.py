@@ -16,7 +16,6 @@ from typing import Literal
 
 Generation = Literal["910A", "A2", "A3", ""]  # empty: none of these, or not known
 
-DEVICE_NODES = Path("/dev")
 CANN_VARIABLE = "ASCEND_HOME_PATH"
 SATURATION = ("MS_ASCEND_CHECK_OVERFLOW_MODE", "SATURATION_MODE")
 # What MindSpore itself calls the generations.
@@ -101,8 +100,3 @@ def version_in(path: Path) -> str:
         return ""
     found = re.search(r"^Version=(\S+)", text, flags=re.MULTILINE)
     return found[1] if found else ""
-
-
-def device_numbers(nodes: Path = DEVICE_NODES) -> list[int]:
-    """The devices that have a node `davinciN`: their physical numbers, ascending."""
-    return sorted(int(entry.name[7:]) for entry in nodes.glob("davinci*") if entry.name[7:].isdecimal())
