@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from mindzoo.utils.errors import UserError, shorten
 
 Generation = Literal["910A", "A2", "A3", ""]  # empty: none of these, or not known
 
@@ -84,6 +86,29 @@ def in_container(root: Path = Path("/"), environ: Mapping[str, str] = os.environ
     except OSError:
         return False
     return bool(_CONTAINER_WORDS.search(groups))
+
+
+def logical(physical: Sequence[int], present: Sequence[int]) -> tuple[int, ...]:
+    """The numbers by which a container's own runtime knows devices: their places among the nodes that it has.
+
+    Args:
+        physical: as a rank table and the names of the nodes count; numbers below the count of nodes that are no names
+            of them are taken for logical ones.
+        present: see `environment.device_numbers`; none: nothing can be said.
+
+    Raises:
+        UserError: a device is not there.
+    """
+    places = {number: place for place, number in enumerate(present)}
+    if not present or (not places.keys() & set(physical) and max(physical) < len(present)):
+        return tuple(physical)
+    absent = [str(number) for number in physical if number not in places]
+    if absent:
+        raise UserError(
+            f"this container has no device {shorten(absent)}; it has {shorten(map(str, present), 16)}: hand over those "
+            "that are missing, or name these"
+        )
+    return tuple(places[number] for number in physical)
 
 
 def cann_version(environ: Mapping[str, str] = os.environ) -> str:
