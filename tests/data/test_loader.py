@@ -299,9 +299,20 @@ def test_other_errors_pass_through() -> None:
         raise RuntimeError("out of memory")
 
 
-@pytest.mark.parametrize(("wanted", "cores", "found"), [(0, 4, 4), (0, 64, 8), (3, 4, 3), (9, 4, 4), (20, 64, 20)])
+@pytest.mark.parametrize(("wanted", "cores", "found"), [(0, 4, 4), (0, 64, 32), (3, 4, 3), (9, 4, 4), (40, 64, 40)])
 def test_worker_count(monkeypatch: pytest.MonkeyPatch, wanted: int, cores: int, found: int) -> None:
+    monkeypatch.delenv("MINDZOO_CORES", raising=False)
     monkeypatch.setattr("os.cpu_count", lambda: cores)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(cores)))
+    assert worker_count(wanted) == found
+
+
+@pytest.mark.parametrize(("share", "wanted", "found"), [("24", 0, 24), ("0", 0, 1), ("3", 5, 5), ("99", 0, 32)])
+def test_ranks_of_a_server_share_its_cores(
+    monkeypatch: pytest.MonkeyPatch, share: str, wanted: int, found: int
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 192)
+    monkeypatch.setenv("MINDZOO_CORES", share)
     assert worker_count(wanted) == found
 
 

@@ -14,8 +14,9 @@ from mindzoo.models import SPECS
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.utils.cluster.card import Card
 from mindzoo.utils.config.keys import TrainConfig
+from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.training import on_card
+from mindzoo.utils.training import on_card, setup
 
 FIRST, SECOND, THIRD = Card("ascend910"), Card("Ascend910B3"), Card("ascend910_93")
 DYNAMIC = TrainConfig(is_dynamic_loss_scale=True)
@@ -69,6 +70,17 @@ def test_the_dynamic_scale_is_named_where_one_overflow_spoils_the_weights() -> N
     assert "--is_dynamic_loss_scale true skips" in said(FIRST, "O3", dynamic=False)
     assert said(FIRST, "O3", dynamic=True).endswith("a loss that is not finite is never seen")
     assert list(on_card.notes(DYNAMIC, "O0", "CPU", Card())) == []
+
+
+def test_a_level_that_the_card_does_not_know_is_refused_and_elsewhere_it_is_said() -> None:
+    config = TrainConfig(jit_level="O2")
+    with pytest.raises(UserError, match=r"jit_level is O2, and this is Ascend A2 \(Ascend910B3\); wanted O0 or O1"):
+        on_card.set_jit_level(config, "Ascend", SECOND)
+    on_card.set_jit_level(config, "CPU", Card())
+    loaded = Loaded(config, frozenset({"jit_level"}))
+    lines = setup.ineffective(loaded, "CPU", level="O0", evaluated=True)
+    assert lines == ["jit_level has no effect: it is for Ascend, and this is CPU"]
+    assert setup.ineffective(loaded, "Ascend", level="O2", evaluated=True) == []
 
 
 def test_gradients_travel_in_the_originals_parts_or_by_size() -> None:

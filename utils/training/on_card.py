@@ -57,6 +57,21 @@ def registers(config: TrainConfig, device: str, card: Card, *, second_order: boo
     return StatusRegisters() if card.saturates else None
 
 
+def set_jit_level(config: TrainConfig, device: str, card: Card) -> None:
+    """Tell MindSpore how to compile, before anything is.
+
+    Raises:
+        UserError: this card knows no such level.
+    """
+    if device != ASCEND or config.jit_level == "auto":
+        return
+    if config.jit_level == "O2" and card.generation != "910A":
+        raise UserError(
+            f"jit_level is O2, and this is {card}; wanted O0 or O1: MindSpore compiles whole graphs for the 910A only"
+        )
+    ms.set_context(jit_config={"jit_level": config.jit_level})
+
+
 def notes(config: TrainConfig, level: str, device: str, card: Card) -> Iterator[str]:
     """What the user of this card should know of numbers that get too large."""
     if device != ASCEND:

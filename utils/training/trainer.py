@@ -53,6 +53,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
         return None
     config = dataclasses.replace(config, **start.options)
     card, level = on_card.find(device), on_card.precision(spec, config, device)
+    on_card.set_jit_level(config, device, card)
     registers = on_card.registers(config, device, card, second_order=setup.step_kind(config) is not TrainStep)
 
     # 2. Network and training step.
