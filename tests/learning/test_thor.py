@@ -133,9 +133,10 @@ def assert_close(found: Arrays, wanted: Arrays, tolerance: float) -> None:
         np.testing.assert_allclose(found[name], value, rtol=0, atol=tolerance, err_msg=name)
 
 
-def restore(step: nn.Cell, start: Arrays) -> None:
+def restore(step: ThorStep, start: Arrays) -> None:
     for parameter in step.get_parameters():
         ops.assign(parameter, Tensor(start[parameter.name]))  # set_data misses what a compiled branch reads
+    step.look_again()
 
 
 def test_updates_equal_a_float64_reference() -> None:
@@ -218,6 +219,22 @@ def test_factors_of_an_accumulated_update_are_of_its_last_batch(plain: Trained) 
         run(step, [batch])
     assert due == [False, True, False, False, False, True]
     assert_close(values(network), plain.weights, 2e-6)
+
+
+@pytest.mark.parametrize(("name", "asked"), [("plain", [0, 2, 4, 6]), ("dynamic", [0, 1, 3, 4, 6])])
+def test_the_device_is_asked_only_where_a_refresh_may_be_due(
+    name: str, asked: list[int], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read waits for the device; after a dynamic scale's refresh it tells whether that came to something."""
+    trained = request.getfixturevalue(name)
+    restore(trained.step, trained.start)
+    position, reads, refreshed = trained.step.batches_before_refresh, [], []
+    for number, batch in enumerate(batches(7)):
+        monkeypatch.setattr(trained.step, "batches_before_refresh", lambda at=number: (reads.append(at), position())[1])
+        run(trained.step, [batch])
+        refreshed += [number] if int(trained.step.factor_age.asnumpy()) == 1 else []
+    assert reads == asked
+    assert refreshed == list(range(0, 7, trained.step.frequency))
 
 
 def test_everything_without_factors_keeps_the_gradient() -> None:
