@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
+import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -13,6 +16,9 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
+from mindzoo.utils import runtime
+from mindzoo.utils.config.keys import RanksKeys
+from mindzoo.utils.errors import UserError
 from mindzoo.utils.runtime import StopRequest, World
 
 T = TypeVar("T")
@@ -38,6 +44,45 @@ class Sum(nn.Cell):
 @functools.cache
 def _sum() -> Sum:
     return Sum()
+
+
+def meet(config: RanksKeys, device: str) -> World:
+    """The ranks this process belongs to, see `runtime.join`; on Ascend their servers must have names of their own.
+
+    Raises:
+        UserError: see `runtime.join` and `check_hosts`.
+    """
+    world = runtime.join(config.is_distributed, config.rank, config.group_size)
+    if device == "Ascend":
+        named = os.environ.get("SERVER_ID", "")
+        check_hosts(world, socket.gethostname(), int(named) if named.isdecimal() else 0)
+    return world
+
+
+def check_hosts(world: World, name: str, server: int) -> None:
+    """Refuse servers of one name: MindSpore would number their ranks, and so their devices, as those of one server.
+
+    Args:
+        name: of this server.
+        server: its number in the job, from 0.
+
+    Raises:
+        UserError: another server has the name, on all ranks.
+    """
+    if not world.connected:
+        return
+    # Names are compared by 48 bits, in parts that float32 holds.
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    own = [int.from_bytes(digest[:3], "big"), int.from_bytes(digest[3:6], "big"), server]
+    rows = np.zeros((world.size, 3), np.float32)
+    rows[world.rank] = own
+    seen: dict[tuple[int, ...], int] = {}
+    for *hashed, other in _summed(rows.reshape(-1), rows.size, rows.size).reshape(-1, 3).astype(np.int64).tolist():
+        if seen.setdefault(tuple(hashed), other) != other:
+            raise UserError(
+                f"servers {seen[tuple(hashed)]} and {other} have one host name (this one is {name}), by which ranks are told "
+                "apart; wanted a name of its own for each: hostnamectl set-hostname, or another --hostname of the container"
+            )
 
 
 def first(world: World, make: Callable[[], T]) -> T:

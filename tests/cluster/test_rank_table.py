@@ -76,7 +76,7 @@ FAULTS: list[tuple[Callable[[Content], object], str]] = [
     (lambda t: t.pop("server_list"), "server_list is missing"),
     (lambda t: t.update(group_list=t.pop("server_list")), "group_list has no groups with an instance_list; wanted one"),
     (
-        lambda t: put(t, 0, 1, rank_id=2) or put(t, 1, 0, rank_id=1),
+        lambda t: (put(t, 0, 1, rank_id=2), put(t, 1, 0, rank_id=1)),
         "server_list[0] has the ranks 0, 2, and others have",
     ),
     (

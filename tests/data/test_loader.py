@@ -15,7 +15,7 @@ from PIL import Image
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.data import bad_images
 from mindzoo.utils.data.class_folders import ClassFolders, scan
-from mindzoo.utils.data.loader import EvalData, TrainData, draw_probabilities, worker_count
+from mindzoo.utils.data.loader import EvalData, TrainData, draw_probabilities
 from mindzoo.utils.data.transforms import Preprocessing, evaluation_operations, training_operations
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.runtime import World
@@ -297,23 +297,6 @@ def test_an_image_that_cannot_be_opened_is_named(colors: Path, tmp_path: Path) -
 def test_other_errors_pass_through() -> None:
     with pytest.raises(RuntimeError, match=r"^out of memory$"), bad_images.named():
         raise RuntimeError("out of memory")
-
-
-@pytest.mark.parametrize(("wanted", "cores", "found"), [(0, 4, 4), (0, 64, 32), (3, 4, 3), (9, 4, 4), (40, 64, 40)])
-def test_worker_count(monkeypatch: pytest.MonkeyPatch, wanted: int, cores: int, found: int) -> None:
-    monkeypatch.delenv("MINDZOO_CORES", raising=False)
-    monkeypatch.setattr("os.cpu_count", lambda: cores)
-    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(cores)))
-    assert worker_count(wanted) == found
-
-
-@pytest.mark.parametrize(("share", "wanted", "found"), [("24", 0, 24), ("0", 0, 1), ("3", 5, 5), ("99", 0, 32)])
-def test_ranks_of_a_server_share_its_cores(
-    monkeypatch: pytest.MonkeyPatch, share: str, wanted: int, found: int
-) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 192)
-    monkeypatch.setenv("MINDZOO_CORES", share)
-    assert worker_count(wanted) == found
 
 
 def test_draw_probabilities() -> None:

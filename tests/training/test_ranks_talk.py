@@ -24,6 +24,7 @@ import numpy as np
 from mindspore import nn
 from mindzoo.tests.training.test_hit_counter import data_of, network_of
 from mindzoo.utils import ranks, runtime
+from mindzoo.utils.errors import UserError
 from mindzoo.utils.training.hit_counter import HitCounter
 
 colors, out = map(Path, sys.argv[1:])
@@ -49,6 +50,12 @@ ranks.wait_for_all(world)
 data, sums[0] = data_of(colors / "val", 2, world), 0
 result = HitCounter(network_of(3), 3, world).run(data)
 said["evaluation"] = {"batches": data.batches, "sums": sums[0], "result": vars(result)}
+ranks.check_hosts(world, f"server{world.rank}", world.rank)
+ranks.check_hosts(world, "alone", 0)
+try:
+    ranks.check_hosts(world, "localhost", world.rank)
+except UserError as error:
+    said["hosts"] = str(error)
 large = np.array([2**47 + 1, 3, 0, 2**24 + 1], np.int64)
 said["counts"] = ranks.total_counts(world, large + world.rank).tolist()
 (out / f"{world.rank}.json").write_text(json.dumps(said))
@@ -77,6 +84,9 @@ def test_ranks_vote_once_in_a_while_stop_at_one_step_and_add_up_once(colors: Pat
     assert first["evaluation"]["batches"] == 4  # a sum for each, before
     assert first["evaluation"]["sums"] == 1
     assert first["evaluation"]["result"]["total"] == 13
+    assert first["hosts"].startswith(
+        "servers 0 and 1 have one host name (this one is localhost), by which ranks are told"
+    )
     assert first["counts"] == [2**48 + 3, 7, 1, 2**25 + 3]
 
 

@@ -96,7 +96,7 @@ class TrainStep(nn.Cell):
         if dynamic_loss_scale:
             self.good_updates = _state(0, ms.int32, "loss_scale_good_updates")
         self.watched = dynamic_loss_scale and registers is not None
-        if self.watched:
+        if dynamic_loss_scale and registers is not None:
             self.registers, self.bad = registers, Tensor(-1, ms.int32)
             self.sum = ops.AllReduce(ops.ReduceOp.SUM) if distributed else nn.Identity()
         if accumulation_steps > 1:

@@ -45,7 +45,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
 
     # 1. Device, data and checkpoints that are named exist and fit together.
     device = runtime.start(config.device_target, seed=config.seed)
-    world = runtime.join(config.is_distributed, config.rank, config.group_size)
+    world = ranks.meet(config, device)
     data = setup.open_data(config, world)
     num_classes = setup.settle_classes(config.num_classes, data.classes)
     start = starting_point.agree(world, spec, loaded, data, num_classes)
