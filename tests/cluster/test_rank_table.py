@@ -67,6 +67,11 @@ def put(content: Content, server: int, number: int, **values: Any) -> None:
     device(content, server, number).update(values)
 
 
+def interleave(content: Content) -> None:
+    put(content, 0, 1, rank_id=2)
+    put(content, 1, 0, rank_id=1)
+
+
 FAULTS: list[tuple[Callable[[Content], object], str]] = [
     (lambda t: t.update(server_count="3"), 'server_count is "3", and server_list has 2; wanted the same number'),
     (lambda t: t.update(status="initializing"), 'status is "initializing"; wanted completed'),
