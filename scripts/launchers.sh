@@ -60,7 +60,9 @@ file() {
 table() {
     local path
     path=$(absolute "$2")
-    [ -d "$path" ] || path=$(file "$1" "$2")
+    if [ ! -d "$path" ]; then
+        path=$(file "$1" "$2") || exit 1
+    fi
     printf '%s\n' "$path"
 }
 
