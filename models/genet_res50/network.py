@@ -80,7 +80,8 @@ class WholeMapGather(nn.Conv2d):
     """
 
     def construct(self, x: Tensor) -> Tensor:
-        products = x.astype(ms.float32) * self.weight[:, 0].astype(ms.float32)
+        weight = self.weight.reshape((self.out_channels, *self.kernel_size))
+        products = x.astype(ms.float32) * weight.astype(ms.float32)
         return products.sum((2, 3), keepdims=True).astype(x.dtype)
 
 

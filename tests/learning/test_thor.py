@@ -229,8 +229,13 @@ def test_the_device_is_asked_only_where_a_refresh_may_be_due(
     trained = request.getfixturevalue(name)
     restore(trained.step, trained.start)
     position, reads, refreshed = trained.step.batches_before_refresh, [], []
+
+    def read() -> int:
+        reads.append(number)
+        return position()
+
+    monkeypatch.setattr(trained.step, "batches_before_refresh", read)
     for number, batch in enumerate(batches(7)):
-        monkeypatch.setattr(trained.step, "batches_before_refresh", lambda at=number: (reads.append(at), position())[1])
         run(trained.step, [batch])
         refreshed += [number] if int(trained.step.factor_age.asnumpy()) == 1 else []
     assert reads == asked

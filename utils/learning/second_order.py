@@ -198,11 +198,11 @@ def between(left: Tensor, matrix: Tensor, right: Tensor) -> Tensor:
 def inverter() -> Callable[[Tensor], Tensor]:
     """The function that inverts blocks on this device.
 
-    Cards that run kernel by kernel have a kernel for mint's. A card to which whole graphs go (910A; others at the jit
-    level O2) knows MatrixInverse only, as the CPU does. docs/OPERATORS.md has both.
+    Cards that run kernel by kernel (A2, A3) have a kernel for mint's. The 910A, which takes whole graphs, knows
+    MatrixInverse only, as the CPU does. docs/OPERATORS.md has both.
     """
-    by_kernel = ms.get_context("device_target") == "Ascend" and ms.get_context("jit_level") != "O2"
-    if by_kernel and cards.generation_of(compat.soc_version()) in ("A2", "A3"):
+    on_card = ms.get_context("device_target") == "Ascend"
+    if on_card and cards.generation_of(compat.soc_version()) in ("A2", "A3"):
         return mint.linalg.inv
     return ops.MatrixInverse()
 
