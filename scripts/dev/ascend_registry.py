@@ -138,13 +138,14 @@ def _questions(lib: Path, folder: Path) -> tuple[Callable[[str], bool], Callable
 def _write_stand_in(folder: Path, libraries: list[Path]) -> None:
     """A library in `folder` that has every symbol which `libraries` miss in this process."""
     with open("/proc/self/maps", encoding="utf-8") as maps:
-        loaded = {line.split()[-1] for line in maps if ".so" in line}
-    present = set().union(*(_symbols(Path(path), "--defined-only") for path in loaded if Path(path).is_file()))
-    missing, before = {ERROR_TEXTS}, set(present)
-    for path in libraries:  # each sees the one before
-        before |= _symbols(path, "--defined-only") if path == libraries[0] else set()
-        own = _symbols(path, "--defined-only")
-        missing |= _symbols(path, "--undefined-only") - before - own
+        paths = {Path(line.split()[-1]) for line in maps if ".so" in line}
+    # MindSpore's libraries and the system's; those of other packages have nothing that these want.
+    loaded = [path for path in paths if "site-packages" not in path.parts or "mindspore" in path.parts]
+    present = set().union(*(_symbols(path, "--defined-only") for path in loaded))
+    missing = {ERROR_TEXTS}
+    for path in libraries:
+        present |= _symbols(path, "--defined-only")  # each sees the one before
+        missing |= _symbols(path, "--undefined-only") - present
     rows = [f'.weak "{name}"\n.type "{name}",@function\n"{name}":' for name in sorted(missing - {ERROR_TEXTS})]
     source, target = folder / "stand_in.s", folder / STOOD_IN_FOR[0]
     # Some are data: room to read from.
