@@ -80,10 +80,7 @@ FAULTS: list[tuple[Callable[[Content], object], str]] = [
     (lambda t: t.update(server_list=[]), "server_list is empty; wanted a list"),
     (lambda t: t.pop("server_list"), "server_list is missing"),
     (lambda t: t.update(group_list=t.pop("server_list")), "group_list has no groups with an instance_list; wanted one"),
-    (
-        lambda t: (put(t, 0, 1, rank_id=2), put(t, 1, 0, rank_id=1)),
-        "server_list[0] has the ranks 0, 2, and others have",
-    ),
+    (interleave, "server_list[0] has the ranks 0, 2, and others have those between; HCCL wants"),
     (
         lambda t: t["server_list"][0].update(server_id="10.*.*.*"),
         'server_list[0].server_id is "10.*.*.*", a placeholder',
