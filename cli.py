@@ -26,6 +26,7 @@ from mindzoo.utils.exits import exit_status
 from mindzoo.utils.inference.keys import ConvertConfig, PredictConfig
 from mindzoo.utils.inspection.keys import CheckDataConfig
 from mindzoo.utils.launch.keys import LaunchConfig
+from mindzoo.utils.launch.rank_table_keys import RankTableConfig
 from mindzoo.utils.log import ProgressDisplay
 from mindzoo.utils.retrieval.keys import (
     EmbedConfig,
@@ -135,6 +136,12 @@ def _launch(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
     launcher.launch(spec.folder / f"{name}.py", name, loaded.config, launched, flags)
 
 
+def _rank_table(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
+    from mindzoo.utils.launch import rank_table_command
+
+    rank_table_command.run(loaded.config)
+
+
 def _predict(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
     from mindzoo.utils.inference import classify_images
 
@@ -192,6 +199,17 @@ LAUNCH = Command(
     examples=("train --ranks 8 -- --data_dir ROOT", "eval --devices 4,5,6,7 -- --data_dir ROOT --checkpoint best.ckpt"),
     operands=" train|eval",
     hands_on="the flags of train or eval itself stand behind a --",
+    needs_mindspore=False,
+)
+RANK_TABLE = Command(
+    name="rank-table",
+    help="check, join or make rank tables: rank-table check|merge|make",
+    config=lambda _: RankTableConfig,
+    run=_rank_table,
+    verb="Check a rank table, join those of several servers, or make that of this one",
+    examples=("check hccl_4s_32p.json", "merge hccl_8p_01234567_10.0.0.5.json hccl_8p_01234567_10.0.0.6.json", "make"),
+    operands=" check|merge|make [TABLE ...]",
+    of_a_network=False,
     needs_mindspore=False,
 )
 PREDICT = Command(
@@ -297,6 +315,7 @@ COMMANDS = {
         TRAIN,
         EVAL,
         LAUNCH,
+        RANK_TABLE,
         EXPORT,
         PREDICT,
         EMBED,

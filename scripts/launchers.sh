@@ -5,6 +5,7 @@
 #   want LEAST MOST USAGE           ends with status 1 where ARGUMENTS are fewer or more
 #   absolute PATH                   prints the path as seen from the caller's folder
 #   file NAME PATH, folder NAME PATH    the same, and ends with status 1 where there is none
+#   table NAME PATH                 the same for a rank table, which may be the folder that a platform writes it into
 #   launch NETWORK COMMAND FLAGS... -- FLAGS...    FLAGS of launch, then of the command; ends this process with its status
 #
 # STARTED is what is said once the job runs in the background. DOT ends the sentences of file and folder, where the original's had one. DEVICE_TARGET is the device to compute on, by
@@ -53,6 +54,15 @@ file() {
     local path
     path=$(absolute "$2")
     [ -f "$path" ] || refuse "error: $1=$path is not a file${DOT:-}"
+    printf '%s\n' "$path"
+}
+
+table() {
+    local path
+    path=$(absolute "$2")
+    if [ ! -d "$path" ]; then
+        path=$(file "$1" "$2") || exit 1
+    fi
     printf '%s\n' "$path"
 }
 

@@ -195,6 +195,19 @@ def test_prepare_keeps_the_log_levels_of_the_user(monkeypatch: pytest.MonkeyPatc
     assert os.environ.get("MS_SUBMODULE_LOG_v") == "{MD:4}"  # noqa: SIM112
 
 
+@pytest.mark.parametrize(("nodes", "level"), [([], "3"), (["davinci0", "davinci_manager"], "2")])
+def test_warnings_are_kept_on_ascend(
+    nodes: list[str], level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in nodes:
+        (tmp_path / name).touch()
+    for name in ("GLOG_v", "MS_SUBMODULE_LOG_v"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    environment.prepare(tmp_path)
+    assert os.environ.get("GLOG_v") == level  # noqa: SIM112 - MindSpore's name
+
+
 def test_importing_with_numpy_2_ends_with_status_2_and_one_line(tmp_path: Path) -> None:
     metadata = tmp_path / "numpy-2.1.0.dist-info" / "METADATA"
     metadata.parent.mkdir()

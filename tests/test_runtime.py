@@ -111,6 +111,14 @@ def test_without_a_launcher_the_process_runs_alone_and_says_so(capsys: pytest.Ca
     )
 
 
+def test_a_rank_table_alone_does_not_say_which_rank_this_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK_TABLE_FILE", "/user/config")
+    for name in ("MS_ROLE", "OMPI_COMM_WORLD_SIZE", "RANK_ID"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UserError, match="RANK_TABLE_FILE is /user/config, and RANK_ID does not say which of its ranks"):
+        runtime.join(True, 0, 1)
+
+
 def test_without_is_distributed_rank_and_group_size_stand(capsys: pytest.CaptureFixture[str]) -> None:
     log.start()
     assert runtime.join(False, 3, 8) == World(rank=3, size=8, launched=False)

@@ -17,6 +17,16 @@ def device_available(target: str) -> bool:
         return False
 
 
+def soc_version() -> str:
+    """What MindSpore calls the generation of the Ascend card, such as ascend910b; empty where there is none."""
+    from mindspore._c_expression import MSContext
+
+    try:
+        return str(MSContext.get_instance().get_ascend_soc_version())
+    except (AttributeError, RuntimeError):
+        return ""
+
+
 def export_onnx(network: Any, inputs: Any, name: str, input_name: str, output_name: str) -> None:
     """Write `network`, of one input and one output, as ONNX to the file `name` in the current folder.
 

@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 import warnings
+from pathlib import Path
 
 from mindzoo.utils.errors import UserError
 
@@ -21,6 +22,7 @@ PILLOW = (11, 3)  # older ones have published holes in decoders that `predict` r
 # oneDNN 3.10, in MindSpore 2.9 and 2.10, sends 3x3 convolutions on AVX-512 machines to its reference code.
 SLOW_AVX512 = ((2, 9), (2, 10))
 ONEDNN_VARIABLE, ONEDNN_LIMIT = "ONEDNN_MAX_CPU_ISA", "AVX2"
+DEVICE_NODES = Path("/dev")
 # All that mindzoo requires, as pip takes it.
 REQUIRED = {
     "numpy": "numpy>=1.26.4,<2",
@@ -36,7 +38,7 @@ WHEELS = {
 WHEELS_TEXT = "Linux (glibc) on x86_64 and aarch64, macOS on x86_64 and arm64, and Windows on AMD64"
 
 
-def prepare() -> None:
+def prepare(device_nodes: Path = DEVICE_NODES) -> None:
     """Check Python, platform, NumPy, PyYAML and Pillow, and set what MindSpore reads when it is imported.
 
     MindSpore itself is checked where something is computed, by `check_mindspore`: listing networks and explaining
@@ -50,9 +52,15 @@ def prepare() -> None:
         raise ImportError(problem)
     # Warnings of the framework's compiler say nothing a user can act on. Its data pipeline logs every error that it
     # also raises; the raised one is reported.
-    os.environ.setdefault("GLOG_v", "3")
+    # On Ascend warnings are the only word on a CANN that does not fit, on the jit level taken, and on ranks renumbered.
+    os.environ.setdefault("GLOG_v", "2" if device_numbers(device_nodes) else "3")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     os.environ.setdefault("MS_SUBMODULE_LOG_v", "{MD:4}")
+
+
+def device_numbers(nodes: Path = DEVICE_NODES) -> list[int]:
+    """The Ascend devices that have a node `davinciN`: their physical numbers, ascending."""
+    return sorted(int(entry.name[7:]) for entry in nodes.glob("davinci*") if entry.name[7:].isdecimal())
 
 
 def check_mindspore() -> None:

@@ -19,6 +19,8 @@ from mindzoo.utils.errors import UserError
 
 # Any of these in the environment means that a launcher started this process as one of several.
 LAUNCHER_VARIABLES = ("MS_ROLE", "RANK_TABLE_FILE", "OMPI_COMM_WORLD_SIZE")
+# With a table alone nobody has said which of its ranks this process is.
+TABLE, RANK = LAUNCHER_VARIABLES[1], "RANK_ID"
 
 ASKED_TO_STOP = "asked to stop: finishing this step, then saving a checkpoint; once more ends at once"
 
@@ -108,6 +110,11 @@ def join(is_distributed: bool, rank: int, group_size: int) -> World:
     if not any(name in os.environ for name in LAUNCHER_VARIABLES):
         log.logger.info("is_distributed is 1, but no launcher started this process: it runs alone, as rank 0 of 1")
         return World()
+    if TABLE in os.environ and not {"MS_ROLE", "OMPI_COMM_WORLD_SIZE", RANK} & os.environ.keys():
+        raise UserError(
+            f"{TABLE} is {os.environ[TABLE]}, and {RANK} does not say which of its ranks this process is; start all of "
+            f"them with mindzoo launch NETWORK train --rank_table FILE, or one alone with --is_distributed 0"
+        )
     from mindspore.communication import get_group_size, get_rank, init
 
     try:

@@ -67,6 +67,10 @@ class ModelSpec:
     parameter_options: Mapping[str, str] = field(default_factory=dict)
     # (config, network, cross entropy, rank) -> what a training computes of the images, and its loss with the labels.
     objective: Callable[[Any, nn.Cell, nn.Cell, int], tuple[nn.Cell, nn.Cell]] = plain_objective
+    # The level of mixed precision that a training has on Ascend unless told otherwise: that of the original's script.
+    ascend_precision: str = "O2"
+    # The gradients, from 0, behind which the original began another all-reduce; none: they are sent by size.
+    allreduce_splits: tuple[int, ...] = ()
     init_options: tuple[str, ...] = ()  # configuration keys of a training that are arguments of a new network
     least_size: int = 32  # pixels per side of the smallest image the network can take
     size_multiple: int = 1  # what the sides of an image must be multiples of

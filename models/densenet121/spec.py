@@ -82,6 +82,7 @@ SPEC = ModelSpec(
     classifier="head.fc",
     options_of=options_of,
     dated_runs=True,
+    ascend_precision="O3",  # train.py of the original: Model(..., amp_level="O3") on Ascend, batch norm too
     train_aliases={
         "Data_dir": "data_dir",
         "train_data_dir": "data_dir",

@@ -72,6 +72,19 @@ class MeanGather(nn.Cell):
         return x.mean((2, 3), keep_dims=True)
 
 
+class WholeMapGather(nn.Conv2d):
+    """A depthwise convolution whose kernel is its whole map, as a weighted sum: (B, C, H, W) -> (B, C, 1, 1).
+
+    The same numbers without a large kernel, which the original zoo found to fail on its hardware. Sums are in float32,
+    since half precision would lose digits over so many pixels.
+    """
+
+    def construct(self, x: Tensor) -> Tensor:
+        weight = self.weight.reshape((self.out_channels, *self.kernel_size))
+        products = x.astype(ms.float32) * weight.astype(ms.float32)
+        return products.sum((2, 3), keepdims=True).astype(x.dtype)
+
+
 class GatherExciteBlock(nn.Cell):
     """A bottleneck whose residual is scaled, channel by channel, by what was gathered from it.
 
@@ -153,7 +166,9 @@ class GENet(nn.Cell):
             reduction *= 2
         height, width = self.image_size
         kernel = height // reduction, width // reduction
-        cells += [_depthwise(channels, kernel), nn.BatchNorm2d(channels, momentum=momentum)]
+        # The original zoo's own gather stays the operator that it ran with.
+        kind = WholeMapGather if self.gather == "paper" else nn.Conv2d
+        cells += [_depthwise(kind, channels, kernel), nn.BatchNorm2d(channels, momentum=momentum)]
         if self.gather == "paper" and self.mlp:
             cells.append(nn.ReLU())
         return nn.SequentialCell(cells)
@@ -258,6 +273,6 @@ def _conv(
     )
 
 
-def _depthwise(channels: int, kernel: Size) -> nn.Conv2d:
+def _depthwise(kind: type[nn.Conv2d], channels: int, kernel: Size) -> nn.Conv2d:
     """One filter per channel over the whole map: (B, C, *kernel) -> (B, C, 1, 1)."""
-    return nn.Conv2d(channels, channels, kernel, pad_mode="valid", group=channels, weight_init=HeUniform())
+    return kind(channels, channels, kernel, pad_mode="valid", group=channels, weight_init=HeUniform())

@@ -85,6 +85,8 @@ SPEC = ModelSpec(
     published={"top1": 78.47, "top5": 94.13},
     folder=Path(__file__).resolve().parent,
     classifier="end_point",
+    ascend_precision="O3",  # train.py of the original: amp_level="O2" with keep_batchnorm_fp32=False, which is the same
+    allreduce_splits=(85, 160),  # its all_reduce_fusion_config
     options_of=options_of,
     at_least=at_least,
     train_aliases={

@@ -96,6 +96,7 @@ SPEC = ModelSpec(
     published={"top1": 79.358, "top5": 94.56},
     folder=Path(__file__).resolve().parent,
     classifier="classifier",
+    ascend_precision="O3",  # train.py of the original: the network cast to float16, and amp_level="O3"
     options_of=options_of,
     train_aliases={
         "train_path": "output_dir",

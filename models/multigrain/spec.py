@@ -130,6 +130,7 @@ SPEC = ModelSpec(
     published={"top1": 76.26, "top5": 92.81},
     folder=Path(__file__).resolve().parent,
     classifier="end_point",
+    ascend_precision="O3",  # train.py of the original: amp_level="O2" with keep_batchnorm_fp32=False, which is the same
     options_of=options_of,
     from_torch=from_torch,
     at_least=at_least,

@@ -75,7 +75,7 @@ def prepare(options: argparse.Namespace, folder: Path) -> tuple[RunState, TrainD
     rates = spec.learning_rates(settings, data.train.steps_per_epoch)
     network = spec.build(CLASSES, **spec.network_options(settings))
     loss = setup.build_loss(settings, CLASSES, data.train.folders.labels)
-    step = setup.build_step(settings, network, loss, rates, "CPU", world)
+    step = setup.build_step(settings, network, loss, rates, "O0", world)
     where = run_folder.create(str(folder / "run"), dated=False, world=World())
     meta = trainer.checkpoint_meta(spec, settings, CLASSES, data)
     run = RunState(

@@ -252,7 +252,9 @@ def test_a_file_with_a_fault_is_not_merged() -> None:
     write(Path("a.json"), {"group_list": []})
     done = run("merge_hccl.py", "a.json")
     assert done.returncode == 2
-    assert done.stderr.startswith("error: the rank table a.json has a fault:\n  group_list is of the old format")
+    assert done.stderr.startswith(
+        "error: the rank table a.json has a fault:\n  group_list has no groups with an instance_list"
+    )
 
 
 @pytest.mark.parametrize(

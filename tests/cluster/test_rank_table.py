@@ -67,6 +67,11 @@ def put(content: Content, server: int, number: int, **values: Any) -> None:
     device(content, server, number).update(values)
 
 
+def interleave(content: Content) -> None:
+    put(content, 0, 1, rank_id=2)
+    put(content, 1, 0, rank_id=1)
+
+
 FAULTS: list[tuple[Callable[[Content], object], str]] = [
     (lambda t: t.update(server_count="3"), 'server_count is "3", and server_list has 2; wanted the same number'),
     (lambda t: t.update(status="initializing"), 'status is "initializing"; wanted completed'),
@@ -74,7 +79,12 @@ FAULTS: list[tuple[Callable[[Content], object], str]] = [
     (lambda t: t.update(server_list={}), "server_list is an object; wanted a list with an object for each server"),
     (lambda t: t.update(server_list=[]), "server_list is empty; wanted a list"),
     (lambda t: t.pop("server_list"), "server_list is missing"),
-    (lambda t: t.update(group_list=[]), "group_list is of the old format; wanted server_list"),
+    (lambda t: t.update(group_list=t.pop("server_list")), "group_list has no groups with an instance_list; wanted one"),
+    (interleave, "server_list[0] has the ranks 0, 2, and others have those between; HCCL wants"),
+    (
+        lambda t: t["server_list"][0].update(server_id="10.*.*.*"),
+        'server_list[0].server_id is "10.*.*.*", a placeholder',
+    ),
     (lambda t: t["server_list"].append("10.0.0.7"), "server_list[2] is a text; wanted the object of a server"),
     (lambda t: t["server_list"][1].pop("server_id"), "server_list[1].server_id is missing; wanted the address"),
     (
@@ -171,7 +181,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "t.json").write_bytes(b"\xff\xfe\x00\x81")
     for path, said in (
         (tmp_path / "none.json", "there is no rank table"),
-        (tmp_path, "cannot read the rank table"),
+        (tmp_path / "none", "there is no rank table"),
         (tmp_path / "t.json", "is not text in UTF-8"),
     ):
         with pytest.raises(UserError, match=said):

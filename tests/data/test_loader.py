@@ -15,7 +15,7 @@ from PIL import Image
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.data import bad_images
 from mindzoo.utils.data.class_folders import ClassFolders, scan
-from mindzoo.utils.data.loader import EvalData, TrainData, draw_probabilities, worker_count
+from mindzoo.utils.data.loader import EvalData, TrainData, draw_probabilities
 from mindzoo.utils.data.transforms import Preprocessing, evaluation_operations, training_operations
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.runtime import World
@@ -297,12 +297,6 @@ def test_an_image_that_cannot_be_opened_is_named(colors: Path, tmp_path: Path) -
 def test_other_errors_pass_through() -> None:
     with pytest.raises(RuntimeError, match=r"^out of memory$"), bad_images.named():
         raise RuntimeError("out of memory")
-
-
-@pytest.mark.parametrize(("wanted", "cores", "found"), [(0, 4, 4), (0, 64, 8), (3, 4, 3), (9, 4, 4), (20, 64, 20)])
-def test_worker_count(monkeypatch: pytest.MonkeyPatch, wanted: int, cores: int, found: int) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: cores)
-    assert worker_count(wanted) == found
 
 
 def test_draw_probabilities() -> None:

@@ -19,7 +19,7 @@ from mindzoo import cli
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.rank_tables import table, write
 from mindzoo.utils import environment
-from mindzoo.utils.doctor import ascend, leftovers, machine, table_check
+from mindzoo.utils.doctor import ascend, host_name, leftovers, machine, table_check
 from mindzoo.utils.doctor.ascend import Seen
 
 SUBJECTS = (
@@ -34,6 +34,7 @@ SUBJECTS = (
     "CANN",
     "CPU",
     "rank table",
+    "host name",
     "port",
     "disk",
 )
@@ -71,6 +72,21 @@ def test_this_machine_is_checked_with_a_line_for_each_thing() -> None:
     assert {found[name][0] for name in SUBJECTS[:4]} == {"ok"}
     assert found["Python"][1] == ".".join(map(str, sys.version_info[:3]))
     assert status == any(level == "problem" for level, _ in found.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "servers", "level"),
+    [
+        ("localhost", 2, "warning"),
+        ("localhost.localdomain", 2, "warning"),
+        ("", 2, "warning"),
+        ("Ubuntu", 8, "warning"),
+        ("train-03", 2, "ok"),
+        ("localhost", 1, "ok"),
+    ],
+)
+def test_a_host_name_that_others_may_have_is_doubted_with_several_servers(name: str, servers: int, level: str) -> None:
+    assert host_name.check_host_name(servers, name).level == level
 
 
 def test_several_real_faults_at_once(tmp_path: Path) -> None:
@@ -156,7 +172,7 @@ def nodes(tmp_path: Path) -> Path:
 
 
 def test_nodes_of_devices(nodes: Path) -> None:
-    assert ascend.device_numbers(nodes) == [0, 1, 10]
+    assert environment.device_numbers(nodes) == [0, 1, 10]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +184,7 @@ def test_nodes_of_devices(nodes: Path) -> None:
     ],
 )
 def test_devices_that_mindspore_sees(nodes: Path, seen: Seen, wanted: int, level: str, text: str) -> None:
-    found = ascend.check_devices(seen, ascend.device_numbers(nodes), wanted, nodes)
+    found = ascend.check_devices(seen, environment.device_numbers(nodes), wanted, nodes)
     assert found.level == level
     assert found.text.replace(str(nodes), "").startswith(text.replace(".*", "/"))
 

@@ -34,7 +34,7 @@ CONTRIBUTORS_PAGES = (
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "SECURITY.md",
-    *(f"docs/{name}.md" for name in ["ARCHITECTURE", "ADD_A_NETWORK", "BENCHMARKS"]),
+    *(f"docs/{name}.md" for name in ["ARCHITECTURE", "ADD_A_NETWORK", "BENCHMARKS", "OPERATORS"]),
     "tests/README.md",
 )
 

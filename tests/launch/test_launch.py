@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -258,7 +259,8 @@ def test_msrun_is_told_of_table_port_and_servers(tmp_path: Path) -> None:
     words = supervisor.command(plan)
     for word in ("--worker_num=2", "--node_rank=1", "--master_addr=10.0.0.5", "--rank_table_file=/t.json"):
         assert word in words
-    assert supervisor.environment(plan, "job")["MS_NODE_TIMEOUT"] == supervisor.NODE_TIMEOUT
+    assert supervisor.environment(plan, "job")["MS_NODE_TIMEOUT"] == "30"
+    assert supervisor.environment(dataclasses.replace(plan, nodes=17), "job")["MS_NODE_TIMEOUT"] == "60"
     assert "MS_NODE_TIMEOUT" not in supervisor.environment(make_plan(tmp_path), "job")
 
 

@@ -260,6 +260,17 @@ def test_glore_takes_a_table_from_the_environment_or_the_current_folder(
     assert f"error: the rank table {table} is not JSON" in done.stderr
 
 
+def test_a_platform_may_give_the_folder_of_its_table(colors: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "config"
+    folder.mkdir()
+    (folder / "jobstart_hccl.json").write_text("no table")
+    done = launched.run(
+        ["sh", DISTRIBUTED[2].path, colors / "train", "2"], tmp_path, **CPU, RANK_TABLE_FILE=str(folder)
+    )
+    assert done.returncode == 2
+    assert f"error: the rank table {folder / 'jobstart_hccl.json'} is not JSON" in done.stderr
+
+
 def test_more_flags_of_launch_come_from_the_environment(colors: Path, tmp_path: Path) -> None:
     more = {"LAUNCH_FLAGS": "--nodes 2 --master_addr 127.0.0.1 --node_rank 0"}
     done = launched.run(["sh", DISTRIBUTED[2].path, colors / "train", "2"], tmp_path, **CPU, **more)

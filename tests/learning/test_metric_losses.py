@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
 
+from mindzoo.tests.support.networks import eagerly
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy
 from mindzoo.utils.learning.metric_losses import (
     DistanceWeightedSampler,
@@ -73,6 +74,16 @@ def test_triplet_loss_and_its_gradient(instances: np.ndarray, margin: float) -> 
     assert float(value) == pytest.approx(wanted, rel=1e-5)
     differences = finite_differences(lambda at: triplet_reference(at, instances, margin), x)
     np.testing.assert_allclose(gradient.asnumpy(), differences, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", [TripletLoss, MarginLoss])
+def test_losses_are_the_same_in_a_graph_and_one_operator_at_a_time(loss: type[nn.Cell]) -> None:
+    x, instances = Tensor(embeddings()), Tensor(MIXED)
+    value, gradient = ms.value_and_grad(ms.jit(loss()))(x, instances)
+    with eagerly():
+        eager_value, eager_gradient = ms.value_and_grad(loss())(x, instances)
+    assert float(eager_value) == pytest.approx(float(value), rel=1e-6)
+    np.testing.assert_allclose(eager_gradient.asnumpy(), gradient.asnumpy(), atol=1e-6)
 
 
 def test_triplet_loss_by_hand() -> None:

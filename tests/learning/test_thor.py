@@ -25,7 +25,7 @@ from mindzoo.utils.config.keys import ThorConfig
 from mindzoo.utils.learning import optimizers, second_order
 from mindzoo.utils.learning.buckets import split_at
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy
-from mindzoo.utils.learning.thor import ThorStep, rounded_frequency
+from mindzoo.utils.learning.thor import ThorStep
 
 CLASSES = 5
 RATES = [0.02, 0.01, 0.03, 0.02, 0.01, 0.02, 0.01, 0.02]
@@ -133,9 +133,10 @@ def assert_close(found: Arrays, wanted: Arrays, tolerance: float) -> None:
         np.testing.assert_allclose(found[name], value, rtol=0, atol=tolerance, err_msg=name)
 
 
-def restore(step: nn.Cell, start: Arrays) -> None:
+def restore(step: ThorStep, start: Arrays) -> None:
     for parameter in step.get_parameters():
         ops.assign(parameter, Tensor(start[parameter.name]))  # set_data misses what a compiled branch reads
+    step.look_again()
 
 
 def test_updates_equal_a_float64_reference() -> None:
@@ -218,6 +219,27 @@ def test_factors_of_an_accumulated_update_are_of_its_last_batch(plain: Trained) 
         run(step, [batch])
     assert due == [False, True, False, False, False, True]
     assert_close(values(network), plain.weights, 2e-6)
+
+
+@pytest.mark.parametrize(("name", "asked"), [("plain", [0, 2, 4, 6]), ("dynamic", [0, 1, 3, 4, 6])])
+def test_the_device_is_asked_only_where_a_refresh_may_be_due(
+    name: str, asked: list[int], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read waits for the device; after a dynamic scale's refresh it tells whether that came to something."""
+    trained = request.getfixturevalue(name)
+    restore(trained.step, trained.start)
+    position, reads, refreshed = trained.step.batches_before_refresh, [], []
+
+    def read() -> int:
+        reads.append(number)
+        return position()
+
+    monkeypatch.setattr(trained.step, "batches_before_refresh", read)
+    for number, batch in enumerate(batches(7)):
+        run(trained.step, [batch])
+        refreshed += [number] if int(trained.step.factor_age.asnumpy()) == 1 else []
+    assert reads == asked
+    assert refreshed == list(range(0, 7, trained.step.frequency))
 
 
 def test_everything_without_factors_keeps_the_gradient() -> None:
@@ -326,33 +348,6 @@ def test_names_of_the_network_and_frozen_weights() -> None:
 def test_wrong_arguments(network: type[nn.Cell], options: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_step(network(), **options)
-
-
-@pytest.mark.parametrize(
-    ("frequency", "steps", "wanted"),
-    [
-        (834, 5004, 834),
-        (834, 5338, 314),  # divisors beside it: 314 and 2669
-        (834, 333, 333),  # more than an epoch
-        (10, 36, 9),
-        (11, 36, 12),
-        (15, 20, 10),  # as near as 20
-        (5, 7, 7),
-        (1, 7, 1),
-    ],
-)
-def test_rounded_frequency(frequency: int, steps: int, wanted: int) -> None:
-    found, line = rounded_frequency(frequency, steps)
-    assert found == wanted
-    assert steps % found == 0
-    said = f"frequency {frequency} does not divide the {steps} steps of an epoch: using {wanted}"
-    assert line == (None if wanted == frequency else said)
-
-
-def test_a_frequency_or_an_epoch_of_nothing() -> None:
-    for numbers in ((0, 5), (5, 0)):
-        with pytest.raises(ValueError, match=r"^frequency is \d, steps_per_epoch \d; wanted at least 1$"):
-            rounded_frequency(*numbers)
 
 
 RANK = """

@@ -10,7 +10,7 @@ from typing import Any
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.utils.checkpoints import checkpoint_file, loading
@@ -227,6 +227,46 @@ def test_scale_doubles_after_a_window_of_good_updates(monkeypatch: pytest.Monkey
     half = 2.0**124
     assert seen[:2] == [(2.0**125, 1), (2.0**125, 2)]
     assert seen[2:] == [(half, 0), (half, 1), (half, 2), (half * 2, 0), (half * 2, 1)]
+
+
+class Marks(nn.Cell):
+    """In place of a card's registers: an image with a number over 100 overflows, and nothing becomes infinite."""
+
+    def __init__(self) -> None:
+        super().__init__(auto_prefix=False)
+        self.set_ones = ms.Parameter(Tensor(0.0, ms.float32), name="set_ones", requires_grad=False)
+
+    def cleared(self, images: Tensor) -> Tensor:
+        ops.assign(self.set_ones, (images.abs().max() > 100).astype(ms.float32))
+        return images
+
+    def construct(self, gradients: tuple[Tensor, ...]) -> Tensor:
+        return self.set_ones > 0
+
+
+@pytest.mark.parametrize(("k", "bad"), [(1, 0), (3, 0), (3, 2)])
+def test_on_a_card_that_saturates_registers_say_what_overflowed(k: int, bad: int) -> None:
+    network = dense_network()
+    options: dict[str, Any] = {"loss_scale": 8.0, "dynamic_loss_scale": True, "accumulation_steps": k}
+    step, data = make_step(network, registers=Marks(), **options), batches(2 * k)
+    start = values(network)
+    spoilt = [(images + 200 * (number == bad), labels) for number, (images, labels) in enumerate(data[:k])]
+    assert np.isfinite(run(step, spoilt)).all()
+    assert_close(values(network), start, 0)
+    assert values(step)["loss_scale"] == 4.0
+    assert values(step)["loss_scale_good_updates"] == 0
+    run(step, data[k:])
+    good = dense_network()
+    run(make_step(good, **options), data[k:])
+    assert_close(values(network), values(good))
+    assert values(step)["loss_scale_good_updates"] == 1
+
+
+def test_registers_are_not_asked_without_a_dynamic_scale() -> None:
+    network = dense_network()
+    step = make_step(network, registers=Marks(), loss_scale=8.0)
+    run(step, batches(2))
+    assert "set_ones" not in values(step)
 
 
 def test_all_state_is_in_get_parameters() -> None:

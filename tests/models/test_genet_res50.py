@@ -16,7 +16,7 @@ from mindspore import Tensor, nn
 from mindzoo.models import create_model
 from mindzoo.models.genet_res50 import SPEC
 from mindzoo.models.genet_res50.keys import GENetEvalConfig, GENetExportConfig, GENetTrainConfig
-from mindzoo.models.genet_res50.network import genet_res50
+from mindzoo.models.genet_res50.network import WholeMapGather, genet_res50
 from mindzoo.tests.support.networks import eagerly, fill, noise_images, shapes_of, undrawn
 from mindzoo.tests.support.reference import Vectors, assert_logits, rows, vectors
 from mindzoo.utils import commands, compat
@@ -137,6 +137,24 @@ def test_a_block_of_the_papers_gather_is_its_definition(mlp: bool, extra: bool) 
     wanted = np.maximum(residual * gate[:, :, None, None] + x, 0)
     np.testing.assert_allclose(block(Tensor(x)).asnumpy(), wanted, rtol=1e-5, atol=1e-5)
     assert np.ptp(gate) > 0.1
+
+
+@eagerly()
+@pytest.mark.parametrize("kernel", [(8, 24), (1, 3)])
+def test_a_gather_of_the_whole_map_is_the_depthwise_convolution(kernel: tuple[int, int]) -> None:
+    """Values and gradients, without a kernel that the card may not have."""
+    gathers = [kind(4, 4, kernel, pad_mode="valid", group=4) for kind in (nn.Conv2d, WholeMapGather)]
+    random = np.random.default_rng(4)
+    weight, x = (random.standard_normal((count, *shape)).astype(np.float32) / np.sqrt(np.prod(kernel))
+                 for count, shape in ((4, (1, *kernel)), (2, (4, *kernel))))  # fmt: skip
+    found = []
+    for gather in gathers:
+        gather.weight.set_data(Tensor(weight))
+        both = ms.value_and_grad(gather, 0, gather.trainable_params())
+        value, (of_x, (of_weight,)) = both(Tensor(x))
+        found.append([tensor.asnumpy() for tensor in (value, of_x, of_weight)])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -127,9 +127,9 @@ def test_loss_scale() -> None:
     assert float(step("--loss_scale", "64").scale) == 64
     assert float(step().scale) == 1024
     loaded = parsed("--loss_scale", "64")
-    (line,) = setup.ineffective(loaded, "CPU", evaluated=False)
+    (line,) = setup.ineffective(loaded, "CPU", level="O0", evaluated=False)
     assert line.startswith("loss_scale has no effect on the result")
-    assert setup.ineffective(loaded, "Ascend", evaluated=False) == []
+    assert setup.ineffective(loaded, "Ascend", level="O2", evaluated=False) == []
 
 
 @shows("momentum")

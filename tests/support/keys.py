@@ -92,7 +92,7 @@ class Keys:
         init_options = {name: getattr(settings, name) for name in self.spec.init_options}
         network = self.spec.build(3, **self.spec.network_options(settings), **init_options)
         loss = setup.build_loss(settings, 3, np.arange(3))
-        return setup.build_step(settings, network, loss, np.full(4, 0.5), "CPU", World())
+        return setup.build_step(settings, network, loss, np.full(4, 0.5), "O0", World())
 
     def loss(self, *flags: str) -> float:
         """The loss of fixed logits that these flags ask for: LOGITS for the classes LABELS."""

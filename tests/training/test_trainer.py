@@ -202,7 +202,7 @@ def test_thor_makes_second_order_steps(capsys: pytest.CaptureFixture[str], accum
     network = MULTIGRAIN.build(3, layers=(1, 1, 1, 1), base_width=2)
     forward, loss = MULTIGRAIN.objective(config, network, SmoothedCrossEntropy(3), 0)
     rates = np.full(12, 0.1)
-    step = setup.build_step(config, forward, loss, rates, "CPU", World())
+    step = setup.build_step(config, forward, loss, rates, "O0", World())
     assert isinstance(step, ThorStep)
     assert step.frequency == 2
     assert "frequency 3 does not divide" in capsys.readouterr().out
@@ -210,14 +210,14 @@ def test_thor_makes_second_order_steps(capsys: pytest.CaptureFixture[str], accum
     wanted = (0.02345 * 0.5467 ** (done / 10))[accumulation - 1 :: accumulation]
     np.testing.assert_allclose(step.dampings.asnumpy(), wanted, rtol=1e-6)
     config = dataclasses.replace(config, optimizer="momentum")
-    assert type(setup.build_step(config, forward, loss, rates, "CPU", World())) is TrainStep
+    assert type(setup.build_step(config, forward, loss, rates, "O0", World())) is TrainStep
 
 
 def test_thor_is_not_fed_by_a_data_sink() -> None:
     config: TrainConfig = MultiGrainTrainConfig(sink_mode=True)
     loaded = Loaded(config, frozenset({"sink_mode"}))
     for device in ("CPU", "Ascend"):
-        (line,) = setup.ineffective(loaded, device, evaluated=True)
+        (line,) = setup.ineffective(loaded, device, level="O2", evaluated=True)
         assert line == "sink_mode has no effect: with the optimizer thor the steps run one by one"
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mindzoo.utils import errors
-from mindzoo.utils.cluster import addresses, rank_table
+from mindzoo.utils.cluster import addresses, rank_table, table_file
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import exit_status
 from mindzoo.utils.files import write_text
@@ -47,23 +47,9 @@ def hccl_tools(argv: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(argv)
 
-    def run() -> None:
-        logical = parse_range(options.device_num)
-        visible = parse_visible(options.visible_devices) or list(range(max(logical.stop, USUAL_DEVICES)))
-        physical = choose(logical, visible)
-        address = server_address(options.server_ip)
-        _say(f"start {sys.argv[0]}")
-        _say(f"visible_devices:{list(map(str, visible))}")
-        _say(f"server_id:{address}")
-        _say(f"device_num_list: {list(logical)}")
-        for note in notes(address, physical):
-            sys.stderr.write(f"note: {note}\n")
-        table = make(address, physical, addresses.of_devices(physical, options.hccn_conf))
-        for device in table["server_list"][0]["device"]:
-            _say(", ".join(f"{key}:{device[key]}" for key in ("rank_id", "device_id", "device_ip")))
-        _write(table, f"hccl_{len(logical)}p_{''.join(map(str, logical))}_{address}.json")
-
-    return exit_status(run)
+    return exit_status(
+        lambda: write_own(options.device_num, options.visible_devices, options.server_ip, options.hccn_conf)
+    )
 
 
 def merge_hccl(argv: Sequence[str] | None = None) -> int:
@@ -74,12 +60,40 @@ def merge_hccl(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a table that hccl_tools.py wrote")
     options = parser.parse_args(argv)
 
-    def run() -> None:
-        table = merge(options.files)
-        ranks = sum(len(server["device"]) for server in table["server_list"])
-        _write(table, f"hccl_{table['server_count']}s_{ranks}p.json")
+    return exit_status(lambda: write_merged(options.files))
 
-    return exit_status(run)
+
+def write_own(device_num: str, visible_devices: str, server_ip: str, hccn_conf: Path) -> None:
+    """Write the rank table of this server into the current folder; the arguments are the flags of `hccl_tools`.
+
+    Raises:
+        UserError: see `parse_range`, `parse_visible`, `choose`, `server_address` and `addresses.of_devices`.
+    """
+    logical = parse_range(device_num)
+    visible = parse_visible(visible_devices) or list(range(max(logical.stop, USUAL_DEVICES)))
+    physical = choose(logical, visible)
+    address = server_address(server_ip)
+    _say(f"start {sys.argv[0]}")
+    _say(f"visible_devices:{list(map(str, visible))}")
+    _say(f"server_id:{address}")
+    _say(f"device_num_list: {list(logical)}")
+    for note in notes(address, physical):
+        sys.stderr.write(f"note: {note}\n")
+    table = make(address, physical, addresses.of_devices(physical, hccn_conf))
+    for device in table["server_list"][0]["device"]:
+        _say(", ".join(f"{key}:{device[key]}" for key in ("rank_id", "device_id", "device_ip")))
+    _write(table, f"hccl_{len(logical)}p_{''.join(map(str, logical))}_{address}.json")
+
+
+def write_merged(files: Sequence[Path]) -> None:
+    """Write the rank table of several servers into the current folder.
+
+    Raises:
+        UserError: see `merge`.
+    """
+    table = merge(files)
+    ranks = sum(len(server["device"]) for server in table["server_list"])
+    _write(table, f"hccl_{table['server_count']}s_{ranks}p.json")
 
 
 def parse_range(text: str) -> range:
@@ -167,21 +181,43 @@ def merge(files: Sequence[Path]) -> dict[str, Any]:
     """The rank table of the servers of `files`, in this order, with the ranks numbered through.
 
     Raises:
-        UserError: a file that has faults, or files that have a server or the address of a device in common.
+        UserError: a file that has faults, files of different versions, or that have a server or the address of a device
+            in common.
     """
-    servers = []
-    for path in files:
-        content = rank_table.read_content(path)
-        rank_table.checked(path, content)
-        servers += content["server_list"]
+    tables = [rank_table.checked(*table_file.read(path, rank_table.MAKE_ONE)).content for path in files]
+    servers = [server for table in tables for server in table["server_list"]]
     for rank, device in enumerate(device for server in servers for device in server["device"]):
         device["rank_id"] = str(rank)
-    table = _table(servers)
+    table = {**_table(servers), **_joined_pods(files, tables)}
     faults = rank_table.faults_of(table)
     if faults:
         names = ", ".join(map(str, files))
         raise UserError(f"the table of {names} together would have faults:", *rank_table.first_faults(faults))
     return table
+
+
+def _joined_pods(files: Sequence[Path], tables: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Version and super pods of the tables together; a super pod that several of them name is one.
+
+    Raises:
+        UserError: some have what others lack.
+    """
+    kinds = [(str(table.get("version", "1.0")), "super_pod_list" in table) for table in tables]
+    for path, kind in zip(files, kinds, strict=True):
+        if kind != kinds[0]:
+            words = [
+                f"version {version} {'with' if pods else 'without'} super_pod_list"
+                for version, pods in (kinds[0], kind)
+            ]
+            raise UserError(
+                f"{files[0]} is of {words[0]}, {path} of {words[1]}; wanted tables of one kind: make one of them again"
+            )
+    version, with_pods = kinds[0]
+    pods: dict[str, list[Any]] = {}
+    for pod in (pod for table in tables if with_pods for pod in table["super_pod_list"]):
+        pods.setdefault(str(pod["super_pod_id"]), []).extend(pod["server_list"])
+    listed = [{"super_pod_id": name, "server_list": servers} for name, servers in pods.items()]
+    return {"version": version, **({"super_pod_list": listed} if with_pods else {})}
 
 
 def _table(servers: list[dict[str, Any]]) -> dict[str, Any]:

@@ -7,33 +7,31 @@ here needs MindSpore, or anything outside of the standard library. The format is
         {"server_id": "10.0.0.5", "device": [{"device_id": "0", "device_ip": "192.168.100.101", "rank_id": "0"}]}]}
 
 Numbers may be written as numbers or as texts; `device_ip` may be absent from all devices. `server_id` may be any
-name where `host_ip`, `server_ip` or `pod_ip`, as schedulers of clusters write them, gives the address.
+name where `container_ip`, `host_ip`, `server_ip` or `pod_ip`, as schedulers of clusters write them, gives the address.
+Version 1.2 adds `super_pod_list`. The older `group_list` is read too, see `old_table`.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mindzoo.utils.cluster import addresses
-from mindzoo.utils.config.json_file import read_json
+from mindzoo.utils.cluster import addresses, old_table, table_faults, table_file
+from mindzoo.utils.cluster.table_values import kind, shown, whole
 from mindzoo.utils.errors import UserError, shorten
 
 VERSIONS = ("1.0", "1.2")  # 1.2 is that of servers joined to a super pod
 MAKE_ONE = "make a table with scripts/hccl_tools.py on each server, and join them with scripts/merge_hccl.py"
-ADDRESS_KEYS = ("host_ip", "server_ip", "pod_ip")
+ADDRESS_KEYS = ("container_ip", "host_ip", "server_ip", "pod_ip")
 MOST_FAULTS = 10  # that are listed of one table
 LONGEST_NAME = 255  # of a server, RFC 1035
 MOST_DEVICES = 256  # of one server; the largest that we know of have 16
 MOST_SERVERS = 20_000
-LARGEST_NUMBER = 10**10
 SECONDS_FOR_NAMES = 10.0  # in which servers' names are looked up
 
 
@@ -61,6 +59,8 @@ class RankTable:
 
     path: Path
     servers: tuple[Server, ...]
+    content: dict[str, Any] = field(default_factory=dict, compare=False)  # as HCCL takes it, with server_list
+    converted: bool = False  # the file is of the older form
 
     @property
     def world_size(self) -> int:
@@ -81,13 +81,16 @@ class RankTable:
         return tuple(device.rank_id for device in self.devices_of(server))
 
 
-def read_table(path: str | Path) -> RankTable:
-    """Read the rank table at `path`.
+def read_table(path: str | Path, wait: float = 0.0) -> RankTable:
+    """Read the rank table at `path`, a file or the folder that a platform writes it into.
+
+    Args:
+        wait: seconds in which it may be completed.
 
     Raises:
         UserError: the file cannot be read, is not JSON, or has faults; each is a line with its place in the file.
     """
-    return checked(Path(path), read_content(Path(path)))
+    return checked(*table_file.read(Path(path), MAKE_ONE, wait))
 
 
 def checked(path: Path, content: Any) -> RankTable:
@@ -96,20 +99,11 @@ def checked(path: Path, content: Any) -> RankTable:
     Raises:
         UserError: it has faults.
     """
-    servers, faults = parse(content)
+    plain, servers, faults = _parse(content)
     if faults:
         count = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise UserError(f"the rank table {path} has {count}:", *first_faults(faults))
-    return RankTable(path, servers)
-
-
-def read_content(path: Path) -> Any:
-    """The content of a rank table that is not checked yet.
-
-    Raises:
-        UserError: the file cannot be read, or see `read_json`.
-    """
-    return read_json(path, "rank table", MAKE_ONE)
+    return RankTable(path, servers, plain, plain is not content)
 
 
 def first_faults(faults: Sequence[str]) -> list[str]:
@@ -120,7 +114,7 @@ def first_faults(faults: Sequence[str]) -> list[str]:
 
 def faults_of(content: Any) -> list[str]:
     """The faults of a table, the parsed JSON; each is a sentence that begins with its place in the file."""
-    return parse(content)[1]
+    return _parse(content)[2]
 
 
 def local_server(table: RankTable, node_rank: int | None = None, hccn_conf: Path = addresses.HCCN_CONF) -> int:
@@ -184,32 +178,34 @@ def _numbered(table: RankTable, number: int, found: str) -> int:
     raise UserError(f"{found}, and the rank table {table.path} has {wanted}")
 
 
-def parse(content: Any) -> tuple[tuple[Server, ...], list[str]]:
-    """The servers of a table, the parsed JSON, and its faults; the servers are whole only where there are none."""
+def _parse(content: Any) -> tuple[dict[str, Any], tuple[Server, ...], list[str]]:
+    """A table, the parsed JSON, in the form that HCCL takes, its servers, and its faults; whole only without these."""
     faults: list[str] = []
     if not isinstance(content, dict):
-        return (), [f"the file holds {_kind(content)}; wanted an object with server_list; {MAKE_ONE}"]
-    if "group_list" in content:
-        return (), [f"group_list is of the old format; wanted server_list; {MAKE_ONE}"]
-    if "server_list" not in content:
-        return (), [f"server_list is missing; is this another kind of file? {MAKE_ONE}"]
+        return {}, (), [f"the file holds {kind(content)}; wanted an object with server_list; {MAKE_ONE}"]
     _check_head(content, faults)
+    if faults and not content.keys() & {"server_list", "group_list"}:
+        return {}, (), faults
+    if "group_list" in content and "server_list" not in content:
+        content, reasons = old_table.converted(content)
+        if reasons:
+            return {}, (), reasons
+    if "server_list" not in content:
+        return {}, (), [f"server_list is missing; is this another kind of file? {MAKE_ONE}"]
     listed = content["server_list"]
     if isinstance(listed, list) and len(listed) > MOST_SERVERS:
-        return (), [f"server_list has {len(listed):,} servers; wanted {MOST_SERVERS:,} at most; {MAKE_ONE}"]
+        return {}, (), [f"server_list has {len(listed):,} servers; wanted {MOST_SERVERS:,} at most; {MAKE_ONE}"]
     servers = tuple(_servers(listed, faults))
-    if not faults:
-        faults += [*_count_faults(content, servers), *_address_faults(servers), *_rank_faults(servers)]
-    return servers, faults
+    return content, servers, faults or table_faults.of_whole(content, servers)
 
 
 def _check_head(content: dict[str, Any], faults: list[str]) -> None:
     version, status = content.get("version", VERSIONS[0]), content.get("status", "completed")
     if str(version) not in VERSIONS:
-        faults.append(f"version is {_shown(version)}; wanted {' or '.join(VERSIONS)}; {MAKE_ONE}")
+        faults.append(f"version is {shown(version)}; wanted {' or '.join(VERSIONS)}; {MAKE_ONE}")
     if status != "completed":
         faults.append(
-            f"status is {_shown(status)}; wanted completed; whatever writes this file has not finished: "
+            f"status is {shown(status)}; wanted completed; whatever writes this file has not finished: "
             "wait for it, or make the table again"
         )
 
@@ -218,8 +214,10 @@ def _servers(listed: Any, faults: list[str]) -> Iterator[Server]:
     for place, server in _items(listed, "server_list", "server", faults):
         name = server.get("server_id")
         if not isinstance(name, str) or not 0 < len(name.strip()) <= LONGEST_NAME:
-            faults.append(f"{place}.server_id is {_shown(name)}; wanted the address of the server, such as 10.0.0.5")
+            faults.append(f"{place}.server_id is {shown(name)}; wanted the address of the server, such as 10.0.0.5")
             name = ""
+        elif "*" in name:
+            faults.append(f"{place}.server_id is {shown(name)}, a placeholder; wanted the address of the server")
         devices = tuple(_devices(server.get("device"), f"{place}.device", faults))
         if len(devices) > MOST_DEVICES:
             faults.append(f"{place}.device lists {len(devices)} devices; wanted {MOST_DEVICES} at most; {MAKE_ONE}")
@@ -233,7 +231,7 @@ def _devices(listed: Any, place: str, faults: list[str]) -> Iterator[Device]:
         address = device.get("device_ip") or ""
         if address and not addresses.is_ip(address):
             faults.append(
-                f"{where}.device_ip is {_shown(address)}, which is no IP address; "
+                f"{where}.device_ip is {shown(address)}, which is no IP address; "
                 f"wanted the one that hccn_tool -i {device_id} -ip -g prints"
             )
         yield Device(rank_id, device_id, str(address))
@@ -242,108 +240,19 @@ def _devices(listed: Any, place: str, faults: list[str]) -> Iterator[Device]:
 def _items(listed: Any, place: str, what: str, faults: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each object of a list with its place in the file."""
     if not isinstance(listed, list) or not listed:
-        found = "empty" if listed == [] else _shown(listed) if listed is None else _kind(listed)
+        found = "empty" if listed == [] else shown(listed) if listed is None else kind(listed)
         faults.append(f"{place} is {found}; wanted a list with an object for each {what}; {MAKE_ONE}")
         return
     for number, item in enumerate(listed):
         if isinstance(item, dict):
             yield f"{place}[{number}]", item
         else:
-            faults.append(f"{place}[{number}] is {_kind(item)}; wanted the object of a {what}; {MAKE_ONE}")
+            faults.append(f"{place}[{number}] is {kind(item)}; wanted the object of a {what}; {MAKE_ONE}")
 
 
 def _number(device: dict[str, Any], name: str, place: str, faults: list[str]) -> int:
-    value = _whole(device.get(name))
+    value = whole(device.get(name))
     if value is None:
-        faults.append(f"{place}.{name} is {_shown(device.get(name))}; wanted a whole number from 0")
+        faults.append(f"{place}.{name} is {shown(device.get(name))}; wanted a whole number from 0")
         return -1
     return value
-
-
-def _count_faults(content: dict[str, Any], servers: tuple[Server, ...]) -> Iterator[str]:
-    if "server_count" in content and _whole(content["server_count"]) != len(servers):
-        yield (
-            f"server_count is {_shown(content['server_count'])}, and server_list has {len(servers)}; "
-            "wanted the same number: add the servers that are missing, or correct server_count"
-        )
-
-
-def _address_faults(servers: tuple[Server, ...]) -> Iterator[str]:
-    by_id: dict[str, int] = {}
-    for number, server in enumerate(servers):
-        first = by_id.setdefault(server.server_id, number)
-        if first != number:
-            yield (
-                f"server_list[{number}].server_id is {server.server_id}, as server_list[{first}].server_id is; wanted each "
-                "server once: give each its own address, or list its devices together"
-            )
-        elif len(servers) > 1 and addresses.is_loopback(server.address):
-            yield (
-                f"server_list[{number}].server_id is {server.address}, which the other servers cannot reach; "
-                "wanted its address in the network: run scripts/hccl_tools.py --server_ip there"
-            )
-    yield from _device_faults(servers)
-
-
-def _device_faults(servers: tuple[Server, ...]) -> Iterator[str]:
-    by_ip: dict[str, str] = {}
-    some_have_one = any(device.device_ip for _, _, device in _places(servers))
-    by_id: dict[tuple[int, int], str] = {}
-    for place, server, device in _places(servers):
-        first = by_id.setdefault((server, device.device_id), place)
-        if first != place:
-            yield (
-                f"{place}.device_id is {device.device_id}, as {first}.device_id is; wanted each device of a server once"
-            )
-        if not device.device_ip and some_have_one:
-            yield f"{place}.device_ip is missing, and others have one; wanted it for all devices or for none"
-        first = by_ip.setdefault(device.device_ip, place)
-        if device.device_ip and first != place:
-            yield (
-                f"{place}.device_ip is {device.device_ip}, as {first}.device_ip is; wanted an address of its own for each "
-                "device: set it with hccn_tool on that server, and make the table again"
-            )
-
-
-def _rank_faults(servers: tuple[Server, ...]) -> Iterator[str]:
-    size = sum(len(server.devices) for server in servers)
-    by_rank: dict[int, str] = {}
-    for place, _, device in _places(servers):
-        first = by_rank.setdefault(device.rank_id, place)
-        if first != place:
-            found = f"as {first}.rank_id is"
-        elif device.rank_id >= size:
-            found = f"and the table lists {size} devices"
-        else:
-            continue
-        yield (
-            f"{place}.rank_id is {device.rank_id}, {found}; wanted each of 0 to {size - 1} once: "
-            "number the ranks through all servers, as scripts/merge_hccl.py does"
-        )
-
-
-def _places(servers: tuple[Server, ...]) -> Iterator[tuple[str, int, Device]]:
-    """Each device with its place in the file and the number of its server."""
-    for number, server in enumerate(servers):
-        for index, device in enumerate(server.devices):
-            yield f"server_list[{number}].device[{index}]", number, device
-
-
-def _whole(value: Any) -> int | None:
-    """The number from 0 that an int or a text is; None for anything else."""
-    if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,10}\s*", value):
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST_NUMBER else None
-
-
-def _kind(value: Any) -> str:
-    kinds = {dict: "an object", list: "a list", str: "a text", bool: "a truth value", type(None): "null"}
-    return kinds.get(type(value), "a number")
-
-
-def _shown(value: Any) -> str:
-    """A value as the sentence names it; a long one is cut."""
-    if value is None:
-        return "missing"
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 40 else text[:37] + "..."

@@ -141,8 +141,13 @@ class OptimizerKeys:
     sync_batch_norm: bool = key(False, "batch norm over the images of all ranks, not of each by itself")
     amp_level: str = key(
         "auto",
-        "mixed precision: O0 float32, O2 float16 but batch norm, O3 float16; auto: O2 on Ascend, else O0",
+        "mixed precision: O0 float32, O2 float16 but batch norm, O3 float16; auto: on Ascend that of the original's script, else O0",
         choices=("auto", "O0", "O2", "O3"),
+    )
+    jit_level: str = key(
+        "auto",
+        "how MindSpore compiles for Ascend: O0 operator by operator, O1 with small ones fused, O2 the whole graph, for the first 910 only; auto: MindSpore chooses",
+        choices=("auto", "O0", "O1", "O2"),
     )
     loss_scale: float = key(
         1024.0, "factor on the loss against underflow in float16; the start value with a dynamic one", minimum=1

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -17,10 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mindzoo.utils import environment
+from mindzoo.utils.cluster import card
 from mindzoo.utils.doctor.finding import Finding, ok, problem, warning
 from mindzoo.utils.errors import shorten
 
-NODES, DRIVER = Path("/dev"), Path("/usr/local/Ascend/driver")
+NODES, DRIVER = environment.DEVICE_NODES, Path("/usr/local/Ascend/driver")
 SECONDS = 120  # for MindSpore to be imported, or npu-smi to answer
 SET_ENV = "source set_env.sh of CANN (usually /usr/local/Ascend/ascend-toolkit/set_env.sh) before the job"
 HAND_OVER = (
@@ -56,7 +57,7 @@ class Seen:
 
 def check_ascend(wanted: int, nodes: Path = NODES, driver: Path = DRIVER) -> Iterator[Finding]:
     """The checks of devices, driver and CANN; `wanted` devices must be there."""
-    numbers = device_numbers(nodes)
+    numbers = environment.device_numbers(nodes)
     try:
         seen = ask_mindspore()
     except LookupError as error:
@@ -67,12 +68,7 @@ def check_ascend(wanted: int, nodes: Path = NODES, driver: Path = DRIVER) -> Ite
     else:
         yield check_devices(seen, numbers, wanted, nodes)
     yield check_driver(numbers, driver)
-    yield check_cann(seen, numbers, os.environ.get("ASCEND_HOME_PATH", ""))
-
-
-def device_numbers(nodes: Path = NODES) -> list[int]:
-    """The devices that have a node `davinciN`."""
-    return sorted(int(entry.name[7:]) for entry in nodes.glob("davinci*") if entry.name[7:].isdecimal())
+    yield check_cann(seen, numbers, os.environ.get(card.CANN_VARIABLE, ""))
 
 
 def ask_mindspore() -> Seen:
@@ -114,7 +110,7 @@ def check_devices(seen: Seen, numbers: list[int], wanted: int, nodes: Path = NOD
 
 def check_driver(numbers: list[int], driver: Path = DRIVER) -> Finding:
     """The driver is there where devices are, and its tool answers."""
-    version = _version(driver / "version.info")
+    version = card.version_in(driver / "version.info")
     if not version and not numbers:
         return ok("driver", "none, and no device that needs one")
     if not version:
@@ -142,7 +138,7 @@ def check_cann(seen: Seen, numbers: list[int], home: str) -> Finding:
         return ok("CANN", "none, and no device that needs it")
     if not home:
         return warning("CANN", f"ASCEND_HOME_PATH is not set; {SET_ENV}")
-    version = _version(Path(home) / "compiler" / "version.info")
+    version = card.cann_version({card.CANN_VARIABLE: home})
     if not version:
         return warning("CANN", f"ASCEND_HOME_PATH is {home}, where compiler/version.info names no version; {SET_ENV}")
     if seen.cann and ".".join(version.split(".")[:2]) not in seen.cann:
@@ -150,12 +146,3 @@ def check_cann(seen: Seen, numbers: list[int], home: str) -> Finding:
             "CANN", f"{version}; this MindSpore asks for one of {', '.join(seen.cann)}: install one of these"
         )
     return ok("CANN", f"{version} at {home}")
-
-
-def _version(path: Path) -> str:
-    """The value of the line `Version=...`; empty where there is none."""
-    try:
-        found = re.search(r"^Version=(\S+)", path.read_text(encoding="utf-8", errors="replace"), flags=re.MULTILINE)
-    except OSError:
-        return ""
-    return found[1] if found else ""

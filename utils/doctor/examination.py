@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mindzoo.utils import log
+from mindzoo.utils import environment, log
 from mindzoo.utils.cluster import ports
-from mindzoo.utils.doctor import ascend, leftovers, machine, table_check
+from mindzoo.utils.doctor import ascend, host_name, leftovers, machine, table_check
 from mindzoo.utils.doctor.finding import Finding
 from mindzoo.utils.doctor.keys import DoctorConfig
 
@@ -32,8 +32,9 @@ def examine(settings: DoctorConfig) -> Iterator[Finding]:
     yield machine.check_cpu()
     table = table_check.check_table(settings.rank_table, settings.node_rank)
     yield table.finding
+    yield host_name.check_host_name(table.servers)
     yield machine.check_port(settings.port or ports.SHARED_PORT, needed=settings.port > 0 or table.servers > 1)
-    if ascend.device_numbers():
+    if environment.device_numbers():
         yield machine.check_hccl_ports()
     yield machine.check_disk(settings.folder, settings.free_gb)
     yield leftovers.check_locks()

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from mindzoo.utils import environment
 from mindzoo.utils.cluster import addresses, rank_table
-from mindzoo.utils.doctor import ascend
 from mindzoo.utils.doctor.finding import Finding, ok, problem, warning
 from mindzoo.utils.errors import UserError, shorten
 
@@ -22,7 +22,7 @@ class Checked(NamedTuple):
 
 
 def check_table(
-    path: str, node_rank: int = -1, nodes: Path = ascend.NODES, hccn_conf: Path = addresses.HCCN_CONF
+    path: str, node_rank: int = -1, nodes: Path = environment.DEVICE_NODES, hccn_conf: Path = addresses.HCCN_CONF
 ) -> Checked:
     """Check the table at `path`, or that of RANK_TABLE_FILE; `node_rank` -1: this server is to be found."""
     path = path or os.environ.get("RANK_TABLE_FILE", "")
@@ -38,7 +38,7 @@ def check_table(
 
 def _compare(table: rank_table.RankTable, number: int, nodes: Path, configured: dict[int, str]) -> Finding:
     """The devices of this server are there, with the addresses that they have."""
-    devices, present = table.devices_of(number), ascend.device_numbers(nodes)
+    devices, present = table.devices_of(number), environment.device_numbers(nodes)
     for device in devices:
         own = configured.get(device.device_id, device.device_ip)
         if device.device_ip and own != device.device_ip:

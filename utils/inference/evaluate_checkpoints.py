@@ -11,7 +11,7 @@ from typing import Any
 
 from mindspore import nn
 
-from mindzoo.utils import runtime, storage
+from mindzoo.utils import ranks, runtime, storage
 from mindzoo.utils.checkpoints import loading, network_source
 from mindzoo.utils.checkpoints.network_plan import NetworkPlan
 from mindzoo.utils.checkpoints.network_source import Source
@@ -50,7 +50,7 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
     paths = checkpoints_of(spec, network_source.single_path(config))
     check_folder("output_dir", Path(config.output_dir))
     device = runtime.start(config.device_target)
-    world = _whole_set(runtime.join(config.is_distributed, config.rank, config.group_size))
+    world = _whole_set(ranks.meet(config, device))
     session = _Session(spec, loaded, data_root, world)
     # What is wrong with all of them is said before anything is written.
     remaining = [*itertools.dropwhile(lambda path: not session.opens(path), paths)]

@@ -27,10 +27,13 @@ class RanksKeys:
         minimum=0,
         maximum=MOST_RANKS,
     )
-    rank_table: str = key("", "rank table (JSON) that lists servers and devices; it is checked before anything starts")
+    rank_table: str = key(
+        "",
+        "rank table (JSON) that lists servers and devices, or the folder it is in; it is checked before anything starts",
+    )
     devices: tuple[int, ...] = key(
         (),
-        "devices of this server to use, such as 4,5,6,7; by default from 0 on, or those of the rank table",
+        "devices of this server to use, such as 4,5,6,7, ascending; by default from 0 on, or those of the rank table",
         minimum=0,
         maximum=MOST_RANKS,
     )

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mindzoo.utils import log
-from mindzoo.utils.cluster import ports
+from mindzoo.utils import environment, log
+from mindzoo.utils.cluster import card, ports
+from mindzoo.utils.cluster.rank_table import RankTable
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import write_json
 from mindzoo.utils.launch import earlier, layout, rank_folders
 from mindzoo.utils.launch.earlier import Moved
 from mindzoo.utils.launch.job_plan import JobPlan, RankPlan
@@ -44,6 +46,7 @@ def launch(entry: Path, command: str, options: LaunchConfig, loaded: Loaded[Any]
     if not sys.platform.startswith("linux"):
         raise UserError(f"several ranks can be launched on Linux only, and this is {sys.platform}")
     placed = layout.lay_out(options)
+    visible = devices_environment(options, placed)
     port = 0
     if placed.size > 1:
         port = ports.choose_port(
@@ -51,24 +54,25 @@ def launch(entry: Path, command: str, options: LaunchConfig, loaded: Loaded[Any]
         )
     go_on = getattr(loaded.config, "resume", "") == "auto" and not Path(loaded.config.output_dir).is_absolute()
     root, ranks, moved = make_folders(command, options, placed, go_on=go_on)
+    log_dir = make_log_dir(root, ranks, placed)
     device = ["--device_target", options.device_target] if options.device_target else []
     plan = JobPlan(
         entry=str(entry),
         flags=[*device, *flags, *absolute_paths(loaded, moved), "--is_distributed", str(int(placed.size > 1))],
         size=placed.size,
         ranks=ranks,
-        log_dir=str(make_log_dir(root, ranks, placed)),
+        log_dir=str(log_dir),
         nodes=placed.nodes,
         node_rank=placed.node_rank,
         master_addr=placed.master_addr,
         master_port=port,
-        rank_table=str(Path(options.rank_table).resolve()) if options.rank_table else "",
+        rank_table=place_table(placed.table, log_dir),
         cluster_timeout=options.cluster_timeout or CLUSTER_SECONDS[placed.nodes > 1],
         bind_core=options.bind_core,
         follow=not options.background,
         done_line=options.done_line,
         failed_line=options.failed_line,
-        environment=devices_environment(options, placed),
+        environment=visible,
     )
     plan.write()
     announce(plan, options, placed)
@@ -120,14 +124,38 @@ def absolute_paths(loaded: Loaded[Any], moved: Moved) -> list[str]:
     return flags
 
 
-def devices_environment(options: LaunchConfig, placed: Layout) -> dict[str, str]:
-    """The variables that lead ranks to their devices, where these are not simply the first ones."""
-    if placed.size == 1:
-        return {"DEVICE_ID": str(placed.devices[0])}
+def place_table(table: RankTable | None, log_dir: Path) -> str:
+    """The file of the table in the form that HCCL takes: its own, or a new one beside the logs; empty without one."""
+    if table is None:
+        return ""
+    if not table.converted:
+        return str(table.path.resolve())
+    path = log_dir / "rank_table.json"
+    write_json(path, table.content)
+    logger.info("launch: %s is of the older form (group_list); the ranks get %s", table.path, path)
+    return str(path)
+
+
+def devices_environment(
+    options: LaunchConfig, placed: Layout, nodes: Path = environment.DEVICE_NODES, *, contained: bool | None = None
+) -> dict[str, str]:
+    """The variables that lead ranks to their devices, where these are not simply the first ones.
+
+    Args:
+        contained: whether this is a container; None: see for yourself.
+
+    Raises:
+        UserError: a container lacks one of the devices.
+    """
     name = VISIBLE.get(options.device_target, "ASCEND_RT_VISIBLE_DEVICES")
-    if not name or name in os.environ or placed.devices == tuple(range(len(placed.devices))):
+    devices = placed.devices
+    if name == "ASCEND_RT_VISIBLE_DEVICES" and (card.in_container() if contained is None else contained):
+        devices = card.logical(devices, environment.device_numbers(nodes))
+    if placed.size == 1:
+        return {"DEVICE_ID": str(devices[0])}
+    if not name or name in os.environ or devices == tuple(range(len(devices))):
         return {}
-    return {name: ",".join(map(str, placed.devices))}
+    return {name: ",".join(map(str, devices))}
 
 
 def announce(plan: JobPlan, options: LaunchConfig, placed: Layout) -> None:

@@ -67,6 +67,8 @@ def enter(plan: JobPlan, own: RankPlan, local: int) -> None:
     if not plan.alone:
         # msrun counts as if every server had as many ranks as this one.
         os.environ["MS_NODE_ID"] = str(own.rank)
+    # Before a rank is kept on its share.
+    os.environ["MINDZOO_CORES"] = str(max(len(os.sched_getaffinity(0)) // len(plan.ranks), 1))
     os.chdir(own.folder)
     if plan.bind_core:
         bind_core(local, len(plan.ranks))

@@ -29,8 +29,9 @@ POLL_SECONDS = 0.2
 FAILURE_SECONDS = 3.0
 # For msrun and its scheduler once all ranks of this server have ended, on one server and on several.
 END_SECONDS = (10.0, 60.0)
-# After so many seconds without a sign of life a server is given up, where there are several; MindSpore's default is 30.
-NODE_TIMEOUT = "10"
+# After so many seconds without a sign of life a rank is given up, where there are several servers: by 30, MindSpore's
+# default, a short break of the network does not end the job. More servers have more such breaks.
+NODE_TIMEOUT, MANY_SERVERS, NODE_TIMEOUT_OF_MANY = "30", 16, "60"
 # What a job leaves in a shell that exported it, and what would lead the ranks of this one astray.
 STALE = ("MS_ROLE", "MS_NODE_ID", "MS_WORKER_NUM", "MS_SCHED_HOST", "MS_SCHED_PORT", "RANK_TABLE_FILE")
 
@@ -168,7 +169,8 @@ def environment(plan: JobPlan, job: str) -> dict[str, str]:
     # msrun calls a bare `python`.
     changed["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), changed.get("PATH", os.defpath)])
     if plan.nodes > 1:
-        changed.setdefault("MS_NODE_TIMEOUT", NODE_TIMEOUT)
+        seconds = NODE_TIMEOUT_OF_MANY if plan.nodes > MANY_SERVERS else NODE_TIMEOUT
+        changed.setdefault("MS_NODE_TIMEOUT", seconds)
     return changed
 
 

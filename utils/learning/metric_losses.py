@@ -72,9 +72,10 @@ class TripletLoss(nn.Cell):
     def construct(self, embeddings: Tensor, instances: Tensor) -> Tensor:
         distance = _distances(embeddings.astype(ms.float32))
         copies, others = _pairs(instances)
-        farthest = (distance * copies).max(1)
-        closest = (distance * others + 2 * FARTHEST * (1 - others)).min(1)
-        anchors = copies.max(1) * others.max(1)
+        # Tensor.max and Tensor.min give a value and its place where operators run one by one, in a graph the value alone.
+        farthest = ops.amax(distance * copies, 1)
+        closest = ops.amin(distance * others + 2 * FARTHEST * (1 - others), 1)
+        anchors = ops.amax(copies, 1) * ops.amax(others, 1)
         return (ops.relu(self.margin + farthest - closest) * anchors).sum() / ops.maximum(anchors.sum(), 1.0)
 
 
@@ -129,7 +130,7 @@ class DistanceWeightedSampler(nn.Cell):
         distance = _distances(embeddings)
         copies, others = _pairs(instances)
         near = others * (distance < DISTANCE_CUTOFF).astype(ms.float32)
-        candidates = near + others * (1 - near.max(1, keepdims=True))
+        candidates = near + others * (1 - ops.amax(near, 1, keepdims=True))
         gumbel = -ops.log(-ops.log(self.uniform(batch * batch).reshape((batch, batch))))
         keys = (log_weights(distance, length) + gumbel) * candidates + NEVER * (1 - candidates)
         ranks = ops.argsort(ops.argsort(keys, axis=1, descending=True), axis=1)

@@ -20,6 +20,9 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, mint, nn, ops
 
+from mindzoo.utils import compat
+from mindzoo.utils.cluster import card as cards
+
 A_INVERSE, G_INVERSE = "thor.a_inverse.", "thor.g_inverse."
 
 # Operators where there are functions: those take longer to compile, and every layer has some.
@@ -45,7 +48,6 @@ class Patches(nn.Cell):
     def __init__(self, kernel: Pair, stride: Pair, dilation: Pair, same: bool, padding: tuple[int, ...]) -> None:
         super().__init__()
         self.kernel, self.stride, self.dilation, self.same, self.padding = kernel, stride, dilation, same, padding
-        self.unfold = ops.Im2Col(ksizes=kernel, strides=stride, dilations=dilation, pads=(0, 0))
 
     def construct(self, x: Tensor) -> Tensor:
         padding = self.padding
@@ -57,8 +59,16 @@ class Patches(nn.Cell):
             if self.stride != (1, 1):
                 x = x[:, :, :: self.stride[0], :: self.stride[1]]
             return ops.reshape(x, (*x.shape[:2], -1))
-        x = self.unfold(x)  # (B, C, kernel, T)
-        return ops.reshape(x, (x.shape[0], -1, x.shape[3]))
+        # Slices and no ops.Im2Col, which an Ascend card has on its slow AICPU only.
+        batch, channels, height, width = x.shape
+        shifted: tuple[Tensor, ...] = ()
+        for i in range(self.kernel[0]):
+            for j in range(self.kernel[1]):
+                top, left = i * self.dilation[0], j * self.dilation[1]
+                bottom = height - (self.kernel[0] - 1) * self.dilation[0] + top
+                right = width - (self.kernel[1] - 1) * self.dilation[1] + left
+                shifted = (*shifted, x[:, :, top : bottom : self.stride[0], left : right : self.stride[1]])
+        return ops.reshape(ops.stack(shifted, 2), (batch, channels * len(shifted), -1))
 
     def shares(self, length: int, axis: int) -> tuple[int, int]:
         """How many rows `pad_mode="same"` puts before and after: one more after where the number is odd."""
@@ -186,8 +196,15 @@ def between(left: Tensor, matrix: Tensor, right: Tensor) -> Tensor:
 
 
 def inverter() -> Callable[[Tensor], Tensor]:
-    """The function that inverts blocks on this device. Each of the two is missing on the other's devices."""
-    return mint.linalg.inv if ms.get_context("device_target") == "Ascend" else ops.MatrixInverse()
+    """The function that inverts blocks on this device.
+
+    Cards that run kernel by kernel (A2, A3) have a kernel for mint's. The 910A, which takes whole graphs, knows
+    MatrixInverse only, as the CPU does. docs/OPERATORS.md has both.
+    """
+    on_card = ms.get_context("device_target") == "Ascend"
+    if on_card and cards.generation_of(compat.soc_version()) in ("A2", "A3"):
+        return mint.linalg.inv
+    return ops.MatrixInverse()
 
 
 def _layer(weight: Parameter, block_size: int) -> Layer:

@@ -85,9 +85,23 @@ class ThorStep(TrainStep):
         self.dampings = Tensor(np.asarray(dampings, np.float32))
         self.frequency = frequency
         self.factor_age = Parameter(Tensor(frequency, ms.int32), name="thor.factor_age", requires_grad=False)
+        self.quiet = (
+            0  # so many batches to come cannot refresh, and the device, which would have to finish, is not asked
+        )
 
     def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
-        return super().__call__(images, labels, self.is_refresh_due())
+        refresh = False
+        if self.quiet > 0:
+            self.quiet -= 1
+        else:
+            distance = self.batches_before_refresh()
+            refresh = distance == 0
+            self.quiet = self.quiet_after_refresh() if refresh else distance - 1
+        return super().__call__(images, labels, refresh)
+
+    def look_again(self) -> None:
+        """Ask the device at the next batch; for whoever changes the state of a step that has run."""
+        self.quiet = 0
 
     def compile(self, images: Tensor, labels: Tensor, *refresh: bool) -> None:
         """Compile the graph with a refresh of the factors or the one without; both if `refresh` is not given."""
@@ -95,9 +109,18 @@ class ThorStep(TrainStep):
             super().compile(images, labels, choice)
 
     def is_refresh_due(self) -> bool:
-        """Whether the next batch refreshes the factors."""
-        completes = self.accumulation_steps == 1 or (int(self.seen.asnumpy()) + 1) % self.accumulation_steps == 0
-        return completes and int(self.factor_age.asnumpy()) >= self.frequency
+        """Whether the next batch refreshes the factors; reads from the device."""
+        return self.batches_before_refresh() == 0
+
+    def batches_before_refresh(self) -> int:
+        """How many batches come before one that refreshes, at least: an update that is skipped lets factors stay young."""
+        seen = int(self.seen.asnumpy()) % self.accumulation_steps if self.accumulation_steps > 1 else 0
+        updates = max(self.frequency - int(self.factor_age.asnumpy()), 0)
+        return updates * self.accumulation_steps + self.accumulation_steps - 1 - seen
+
+    def quiet_after_refresh(self) -> int:
+        """How many batches after a refresh cannot be one again; with a dynamic scale it may have come to nothing."""
+        return 0 if self.dynamic else self.frequency * self.accumulation_steps - 1
 
     def construct(self, images: Tensor, labels: Tensor, refresh: bool) -> Tensor:  # type: ignore[override]
         if refresh:

@@ -58,6 +58,8 @@ class TrainStep(nn.Cell):
         dynamic_loss_scale: halve the scale and skip the update when a gradient is not finite, double it after
             2000 updates in a row.
         distributed: average gradients over the ranks.
+        registers: what tells of an overflow on a card that saturates, see `overflow.StatusRegisters`; with a dynamic
+            loss scale they stand in for the finite test of gradients. None: a card with infinity and NaN.
 
     All state is in `get_parameters()`, so that one checkpoint holds it.
     """
@@ -78,6 +80,7 @@ class TrainStep(nn.Cell):
         loss_scale: float = 1.0,
         dynamic_loss_scale: bool = False,
         distributed: bool = False,
+        registers: nn.Cell | None = None,
     ) -> None:
         super().__init__(auto_prefix=False)
         self.network, self.loss, self.optimizer = network, loss, optimizer
@@ -92,6 +95,10 @@ class TrainStep(nn.Cell):
         )
         if dynamic_loss_scale:
             self.good_updates = _state(0, ms.int32, "loss_scale_good_updates")
+        self.watched = dynamic_loss_scale and registers is not None
+        if dynamic_loss_scale and registers is not None:
+            self.registers, self.bad = registers, Tensor(-1, ms.int32)
+            self.sum = ops.AllReduce(ops.ReduceOp.SUM) if distributed else nn.Identity()
         if accumulation_steps > 1:
             self.totals = self.trained.clone("accumulated", "zeros")
             self.seen = _state(0, ms.int32, "accumulated_batches")
@@ -106,7 +113,12 @@ class TrainStep(nn.Cell):
         return loss * self.scale, loss
 
     def construct(self, images: Tensor, labels: Tensor) -> Tensor:
+        if self.watched:
+            images = self.registers.cleared(images)
         (_, loss), gradients = self.gradients_of(images, labels)
+        if self.watched:
+            # One batch of several is enough: the mark stays until the update that it spoils is skipped.
+            ops.assign(self.good_updates, ops.where(self.registers(gradients), self.bad, self.good_updates))
         self.use(gradients)
         return loss
 
@@ -128,7 +140,7 @@ class TrainStep(nn.Cell):
         if not self.dynamic:
             self.apply(gradients)
         else:
-            if self.all_finite(gradients):
+            if self.no_overflow() if self.watched else self.all_finite(gradients):
                 self.apply(gradients)
                 self.note_good_update()
             else:
@@ -143,6 +155,11 @@ class TrainStep(nn.Cell):
         if self.averages:
             self.map(ops.partial(_average, self.decay), self.shadow, self.weights)
         return True
+
+    def no_overflow(self) -> Tensor:
+        """On no rank, in no batch of this update."""
+        marked = ops.less(self.good_updates, Tensor(0, ms.int32))
+        return ops.equal(self.sum(marked.astype(ms.float32)), Tensor(0.0, ms.float32))
 
     def all_finite(self, gradients: tuple[Tensor, ...]) -> Tensor:
         return ops.stack(self.map(_finite, gradients)).all()

@@ -6,14 +6,16 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
+from mindzoo.utils import ranks
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy
 from mindzoo.utils.log import logger
-from mindzoo.utils.ranks import Sum
 from mindzoo.utils.records import EvalResult
 from mindzoo.utils.runtime import World
 
 MOST_TOP = 5
+# Of the sum of losses that ranks tell each other, and the largest such number.
+UNIT, LARGEST = 2.0**-20, 2**47
 
 
 class CountingStep(nn.Cell):
@@ -38,10 +40,10 @@ class HitCounter:
     def __init__(self, network: nn.Cell, num_classes: int, world: World, smoothing: float = 0.0) -> None:
         self.k = min(MOST_TOP, num_classes)
         self.step, self.compiled = CountingStep(network, num_classes, self.k, smoothing), False
-        self.sum = Sum() if world.connected else None
+        self.world = world
 
     def run(self, data: EvalData) -> EvalResult:
-        """Count hits over `data`.
+        """Count hits over `data`; ranks add up what they counted once, at the end.
 
         Raises:
             UserError: an image cannot be decoded.
@@ -53,13 +55,20 @@ class HitCounter:
             self.compiled = True
         loss, counts = 0.0, np.zeros(3, np.int64)
         for images, labels, mask in data:
-            sums = self._sum_over_ranks(self.step(images, labels, Tensor(mask)))
+            sums = self.step(images, labels, Tensor(mask)).asnumpy().astype(np.float64)
             loss += float(sums[0])
             counts += np.rint(sums[1:]).astype(np.int64)
+        loss, counts = self._over_ranks(loss, counts)
         top1, top5, total = (int(count) for count in counts)
         if total != len(data.folders):
             raise RuntimeError(f"counted {total} images of {len(data.folders)} in {data.folders.root}")
         return EvalResult(top1, top5, total, loss / total, self.k)
 
-    def _sum_over_ranks(self, sums: Tensor) -> np.ndarray:
-        return (self.sum(sums) if self.sum else sums).asnumpy().astype(np.float64)
+    def _over_ranks(self, loss: float, counts: np.ndarray) -> tuple[float, np.ndarray]:
+        """The sums over the ranks: the loss in units of UNIT, which is exact as counts are, in whatever order they add."""
+        # A loss that is not a number, or beyond what the digits hold, is that of all.
+        if not self.world.connected:
+            return loss, counts
+        units = min(round(max(loss, 0.0) / UNIT), LARGEST) if np.isfinite(loss) else LARGEST
+        sums = ranks.total_counts(self.world, np.append(counts, np.int64(units)))
+        return (float(sums[3]) * UNIT if sums[3] < LARGEST else float("nan")), sums[:3]

@@ -123,14 +123,23 @@ def build_loss(config: TrainConfig, num_classes: int, labels: np.ndarray) -> Smo
 
 
 def build_step(
-    config: TrainConfig, network: nn.Cell, loss: nn.Cell, rates: np.ndarray, device: str, world: World
+    config: TrainConfig,
+    network: nn.Cell,
+    loss: nn.Cell,
+    rates: np.ndarray,
+    level: str,
+    world: World,
+    registers: nn.Cell | None = None,
 ) -> TrainStep:
     """The compiled step's cell, in training mode; `network` gives what `loss` takes.
+
+    Args:
+        level: of mixed precision, O0 to O3.
+        registers: see `TrainStep`.
 
     Raises:
         UserError: the training ends before its first update.
     """
-    level = precision(config, device)
     if level != "O0":
         network = ms.amp.auto_mixed_precision(network, level, ms.float16)
     accumulation = config.accumulation_steps
@@ -151,6 +160,7 @@ def build_step(
         "loss_scale": config.loss_scale,
         "dynamic_loss_scale": config.is_dynamic_loss_scale,
         "distributed": world.connected,
+        "registers": registers,
     }
     if isinstance(config, ThorConfig) and kind is thor.ThorStep:
         step = thor_step(config, network, loss, optimizer, len(rates) // config.max_epoch, options)
@@ -185,15 +195,10 @@ def thor_step(
         raise UserError(f"optimizer thor: {error}; freeze less, or use momentum") from None
 
 
-def precision(config: TrainConfig, device: str) -> str:
-    """The level of mixed precision that `auto` means on this device."""
-    if config.amp_level != "auto":
-        return config.amp_level
-    return "O2" if device == "Ascend" else "O0"
-
-
-def ineffective(loaded: Loaded[TrainConfig], device: str, world: World = ALONE, *, evaluated: bool) -> list[str]:
-    """Lines on keys that were given and have no effect on this device, with one rank or without evaluation data."""
+def ineffective(
+    loaded: Loaded[TrainConfig], device: str, world: World = ALONE, *, level: str, evaluated: bool
+) -> list[str]:
+    """Lines on keys that were given and have no effect on this device, at this level of precision, alone, or unevaluated."""
     config, lines = loaded.config, []
     if config.sync_batch_norm and not world.connected:
         lines.append("sync_batch_norm has no effect: there is one rank")
@@ -201,8 +206,10 @@ def ineffective(loaded: Loaded[TrainConfig], device: str, world: World = ALONE, 
         lines.append(f"sink_mode has no effect: with the optimizer {config.optimizer} the steps run one by one")
     elif config.sink_mode and device != "Ascend":
         lines.append(f"sink_mode has no effect: {device} has no data sink, the steps run one by one")
-    if "loss_scale" in loaded.given and precision(config, device) == "O0":
+    if "loss_scale" in loaded.given and level == "O0":
         lines.append("loss_scale has no effect on the result: with float32 (amp_level O0) it cancels out")
+    if config.jit_level != "auto" and device != "Ascend":
+        lines.append(f"jit_level has no effect: it is for Ascend, and this is {device}")
     if config.class_weights != "none" and config.sampling == "balanced":
         lines.append("class_weights beside balanced sampling: rare classes count twice over")
     for name in sorted({"eval_interval", "eval_start_epoch", "patience", "min_delta"} & loaded.given):

@@ -6,6 +6,7 @@ Nothing is written before everything that the user gave has been checked.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data import bad_images, transforms
 from mindzoo.utils.data.loader import Data
 from mindzoo.utils.learning import optimizers
+from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import ProgressDisplay, logger
 from mindzoo.utils.spec import ModelSpec
-from mindzoo.utils.training import continuity, loop, run_folder, setup, starting_point
+from mindzoo.utils.training import continuity, loop, on_card, run_folder, setup, starting_point
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.callbacks.epoch_line import EpochLine
 from mindzoo.utils.training.callbacks.evaluation import Evaluation
@@ -43,24 +45,28 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
 
     # 1. Device, data and checkpoints that are named exist and fit together.
     device = runtime.start(config.device_target, seed=config.seed)
-    world = runtime.join(config.is_distributed, config.rank, config.group_size)
+    world = ranks.meet(config, device)
     data = setup.open_data(config, world)
     num_classes = setup.settle_classes(config.num_classes, data.classes)
     start = starting_point.agree(world, spec, loaded, data, num_classes)
     if start.is_complete(config, data.train.steps_per_epoch):
         return None
     config = dataclasses.replace(config, **start.options)
+    card, level = on_card.find(device), on_card.precision(spec, config, device)
+    on_card.set_jit_level(config, device, card)
+    registers = on_card.registers(config, device, card, second_order=setup.step_kind(config) is not TrainStep)
 
     # 2. Network and training step.
-    for note in setup.ineffective(loaded, device, world, evaluated=data.evaluation is not None):
-        logger.info("note: %s", note)
+    ineffective = setup.ineffective(loaded, device, world, level=level, evaluated=data.evaluation is not None)
+    say([*ineffective, *on_card.notes(config, level, device, card)])
     if data.evaluation is None:
         logger.info("there are no validation images: nothing is evaluated; --eval_data_dir names some")
     network = setup.make_network(spec, config, start, num_classes, world)
     rates = setup.learning_rates(spec, config, data.train.steps_per_epoch, world)
     cross_entropy = setup.build_loss(config, num_classes, data.train.folders.labels)
     forward, loss = spec.objective(config, network, cross_entropy, world.rank)
-    step = setup.build_step(config, forward, loss, rates, device, world)
+    on_card.fuse_gradients(spec, forward, device, world)
+    step = setup.build_step(config, forward, loss, rates, level, world, registers)
     if start.resumed:
         loading.restore(step, start.resumed)
     if not start.resumed or not continuity.is_at_home(start.resumed, data.train):
@@ -88,6 +94,12 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
             listed = callbacks(run, data, network, num_classes, uploader, continuity.best_elsewhere(start.resumed, run))
             loop.train(run, data.train, listed)
     return run
+
+
+def say(notes: Iterable[str]) -> None:
+    """Log what may be otherwise than the user thinks."""
+    for note in notes:
+        logger.info("note: %s", note)
 
 
 def show(config: TrainConfig) -> None:

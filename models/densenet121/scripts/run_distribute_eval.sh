@@ -6,7 +6,7 @@ source "$(dirname "$(readlink -f "$0")")/../../../scripts/launchers.sh"
 
 take "$@"
 want 4 4 "sh scripts/run_distribute_eval.sh [DEVICE_NUM] [RANK_TABLE_FILE] [DATASET] [CKPT_PATH]"
-table=$(file RANK_TABLE_FILE "${ARGUMENTS[1]}")
+table=$(table RANK_TABLE_FILE "${ARGUMENTS[1]}")
 data=$(folder DATASET "${ARGUMENTS[2]}")
 checkpoint=$(file CKPT_PATH "${ARGUMENTS[3]}")
 STARTED="After running the script, the network runs in the background. The log will be generated in eval_x/log.txt"

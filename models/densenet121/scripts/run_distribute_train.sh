@@ -6,7 +6,7 @@ source "$(dirname "$(readlink -f "$0")")/../../../scripts/launchers.sh"
 
 take "$@"
 want 3 4 "sh scripts/run_distribute_train.sh [DEVICE_NUM] [RANK_TABLE_FILE] [DATASET] [CKPT_FILE](optional)"
-table=$(file RANK_TABLE_FILE "${ARGUMENTS[1]}")
+table=$(table RANK_TABLE_FILE "${ARGUMENTS[1]}")
 data=$(folder DATASET "${ARGUMENTS[2]}")
 flags=(--data_dir "$data")
 if [ ${#ARGUMENTS[@]} -eq 4 ]; then

@@ -6,7 +6,7 @@ source "$(dirname "$(readlink -f "$0")")/../../../scripts/launchers.sh"
 
 take "$@"
 want 4 5 "bash run_distribute_train.sh [RANK_TABLE_FILE] [DATASET_PATH] [MLP] [EXTRA] [PRETRAINED_CKPT_PATH](optional)"
-table=$(file RANK_TABLE_FILE "${ARGUMENTS[0]}")
+table=$(table RANK_TABLE_FILE "${ARGUMENTS[0]}")
 data=$(folder DATASET_PATH "${ARGUMENTS[1]}")
 flags=(--data_dir "$data" --mlp "${ARGUMENTS[2]}" --extra "${ARGUMENTS[3]}")
 if [ ${#ARGUMENTS[@]} -eq 5 ]; then

@@ -11,7 +11,7 @@ data=$(folder DATA_PATH "${ARGUMENTS[0]}")
 ranks=${ARGUMENTS[1]}
 table=()
 if [ -n "${RANK_TABLE_FILE:-}" ]; then
-    table=(--rank_table "$(file RANK_TABLE_FILE "$RANK_TABLE_FILE")")
+    table=(--rank_table "$(table RANK_TABLE_FILE "$RANK_TABLE_FILE")")
 elif [ -f "rank_table_${ranks}pcs.json" ]; then
     table=(--rank_table "$(absolute "rank_table_${ranks}pcs.json")")
 fi

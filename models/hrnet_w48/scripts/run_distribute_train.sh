@@ -10,7 +10,7 @@ take "$@"
 usage='bash scripts/run_distribute_train.sh [RANK_TABLE_FILE] [DATASET_PATH] [TRAIN_OUTPUT_PATH] [CHECKPOINT_PATH](optional) [BEGIN_EPOCH](optional) [EVAL_DATASET_PATH](optional)'
 want 3 6 "$usage"
 DOT=.
-table=$(file RANK_TABLE_FILE "${ARGUMENTS[0]}")
+table=$(table RANK_TABLE_FILE "${ARGUMENTS[0]}")
 data=$(folder DATA_PATH "${ARGUMENTS[1]}")
 output=$(absolute "${ARGUMENTS[2]}")
 tell_apart "${ARGUMENTS[@]:3}"

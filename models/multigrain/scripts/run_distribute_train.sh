@@ -6,7 +6,7 @@ source "$(dirname "$(readlink -f "$0")")/../../../scripts/launchers.sh"
 
 take "$@"
 want 3 3 "bash run_distribute_train.sh [RANK_TABLE_FILE] [DATASET_PATH] [DEVICE_NUM]"
-table=$(file RANK_TABLE_FILE "${ARGUMENTS[0]}")
+table=$(table RANK_TABLE_FILE "${ARGUMENTS[0]}")
 data=$(folder DATASET_PATH "${ARGUMENTS[1]}")
 launch multigrain train --rank_table "$table" --ranks "${ARGUMENTS[2]}" --rank_folder 'train_parallel{rank}' --bind_core \
     -- --config_path "$ROOT/models/multigrain/config/resnet50_imagenet2012_Ascend_Thor_config.yaml" --data_dir "$data"
