@@ -159,6 +159,14 @@ def test_names_that_no_parameter_has_are_refused(tmp_path: Path, kind: str) -> N
         raw_file.read_raw(tmp_path / "x")
 
 
+@pytest.mark.parametrize("kind", ["ckpt", "safetensors", "zip"])
+def test_a_file_larger_than_the_memory_is_refused_before_it_is_read(tmp_path: Path, kind: str) -> None:
+    WRITERS[kind](tmp_path / "x")
+    os.truncate(tmp_path / "x", 1 << 42)  # without taking the place on the disk
+    with pytest.raises(UserError, match=r"has 4,398,046,511,104 bytes, .* are free in memory"):
+        raw_file.read_raw(tmp_path / "x")
+
+
 def split(folder: Path, **changed: str) -> Path:
     """The weights in two files, and the list of them; `changed` names that it gives another file for."""
     names = list(OF_TORCH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}\.(safetensors|bin)")
 INDEX_HINT = "wanted the .index.json that stands beside the parts of a large file"
 COPY_ANEW = "wanted a whole file: copy it anew, or use another one"
 MOST_PARTS = 1000
+MEMORY = Path("/proc/meminfo")
+TIMES_IN_MEMORY = 2  # the file, and the arrays made of it
 Content = TypeVar("Content")
 
 
@@ -96,7 +99,22 @@ def _beginning(path: Path) -> tuple[bytes, int]:
         raise UserError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
     if not head:
         raise UserError(f"the checkpoint {path} is empty: 0 bytes; copy it anew, or use another one")
+    free = _free_memory()
+    if TIMES_IN_MEMORY * size > free:
+        raise UserError(
+            f"{path} has {size:,} bytes, and to read it takes {TIMES_IN_MEMORY} times as many; {free:,} are free in memory: is it "
+            "another file?"
+        )
     return head, size
+
+
+def _free_memory() -> float:
+    """Bytes; infinity where the system does not say it."""
+    try:
+        found = re.search(r"MemAvailable:\s+(\d+) kB", MEMORY.read_text())
+    except OSError:
+        return math.inf
+    return int(found[1]) << 10 if found else math.inf
 
 
 def _read_parts(index: Path) -> RawFile:
