@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Named:
     weights: dict[str, np.ndarray]
     prefix: str = ""  # was taken off the names
     outside: tuple[str, ...] = ()  # names without it, which are left out
-    added: tuple[str, ...] = field(default=())  # weights that are zero, because the other network does not have them
+    added: tuple[str, ...] = ()  # weights that are zero, because the other network does not have them
 
 
 def recognised(raw: Arrays, specs: Collection[ModelSpec]) -> tuple[ModelSpec, Named] | None:
