@@ -113,6 +113,22 @@ def test_a_name_that_is_not_utf8_is_read_and_named(root: Path) -> None:
         list(data)
 
 
+def test_a_path_that_is_not_utf8_is_read(root: Path, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"d\xe9")
+    shutil.copytree(root, odd)
+    folders = scan(odd)
+    data = EvalData(folders, evaluation_operations(PLAIN), batch_size=len(folders), world=World())
+    assert len(next(iter(data))[0]) == len(folders)
+
+
+def test_what_is_too_thin_to_be_resized_is_left_out_with_the_rest(root: Path) -> None:
+    Image.new("L", (5000, 1)).save(root / "green" / "zz.png")
+    how = Preprocessing((224, 224), 1.0, "shorter", (0.0,) * 3, (1.0,) * 3)
+    assert bad_images.usable(root, SKIP, World()).left_out == {}
+    found = bad_images.usable(root, SKIP, World(), check=how.check_size)
+    assert found.left_out == {"green/zz.png": "is 5000 x 1 pixels, too long and thin to be resized to 224"}
+
+
 def test_a_path_of_any_length_is_read(root: Path, tmp_path: Path) -> None:
     """R9: MindSpore takes a folder's path of some 250 bytes."""
     deep = tmp_path / ("y" * 200) / ("ü" * 90)

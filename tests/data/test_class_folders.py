@@ -169,6 +169,11 @@ def test_a_skip_list_holds_any_name(root: Path, name: str) -> None:
     assert skip_list.read(root / "skip.txt").names == {name, "x/a/2.png"}
 
 
+def test_an_editor_may_mark_the_beginning_of_a_skip_list(root: Path) -> None:
+    (root / "skip.txt").write_bytes(b"\xef\xbb\xbfa/1.png\r\n")
+    assert skip_list.read(root / "skip.txt").names == {"a/1.png"}
+
+
 @pytest.mark.parametrize("line", ["/etc/passwd", "1.png"])
 def test_a_line_that_names_no_image_of_a_class(root: Path, line: str) -> None:
     (root / "skip.txt").write_text(f"\na/b.png\r\n{line}\n")

@@ -127,6 +127,21 @@ def test_the_mark_of_the_camera_is_found(mark: int) -> None:
     assert jpeg.walk(encoded(exif=exif)).orientation == mark
 
 
+@pytest.mark.parametrize(("kind", "count", "mark"), [(3, 1, 6), (4, 1, 6), (9, 1, 6), (3, 0, 1), (2, 1, 1)])
+def test_a_mark_may_be_any_whole_number(kind: int, count: int, mark: int) -> None:
+    block = b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHII", 0x0112, kind, count, 6) + bytes(4)
+    assert jpeg.walk(encoded(exif=b"Exif\0\0" + block)).orientation == mark
+
+
+def test_of_several_marks_the_first_one_counts() -> None:
+    first, second = Image.Exif(), Image.Exif()
+    first[0x0112], second[0x0112] = 3, 6
+    content, more = encoded(exif=first), encoded(exif=second)
+    at, end = segment(more, 0xE1)
+    here = segment(content, 0xE1)[1]
+    assert jpeg.walk(content[:here] + more[at:end] + content[here:]).orientation == 3
+
+
 @pytest.mark.parametrize("block", [b"", b"II", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff", b"xx" * 20])
 def test_a_damaged_mark_is_none(block: bytes) -> None:
     assert jpeg.walk(encoded(exif=b"Exif\0\0" + block)).orientation == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,12 @@ def test_the_others_are_classified_and_what_could_not_be_read_is_named_at_the_en
     assert [Path(row["image"]).name for row in rows] == ["1.png", "3.png"]
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == f"left out: {tmp_path / 'images' / '2.png'} {NO_IMAGE}"
+
+
+def test_a_table_holds_names_that_are_not_utf8(trained: Trained, tmp_path: Path) -> None:
+    found = [{"image": os.fsdecode(b"\xe9.png"), "classes": [{"name": "red", "probability": 0.5}]}]
+    classify_images._write_csv(tmp_path / "rows.csv", found)
+    assert (tmp_path / "rows.csv").read_bytes().splitlines()[1] == b"\xe9.png,1,red,0.5"
 
 
 def test_cells_that_a_spreadsheet_would_run_are_made_inert(trained: Trained, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import struct
 import tempfile
@@ -194,10 +195,31 @@ def test_the_sizes_are_those_that_can_be_read(found: tuple[Path, dict[str, Any]]
 def test_the_skip_list_holds_the_images_that_cannot_be_read(found: tuple[Path, dict[str, Any]]) -> None:
     root, facts = found
     skip = skip_list.read(root.parent / "bad.txt")
-    bad = [name for kind in ("cut_off", "empty", "unsupported", "too_large") for name in entries(facts, kind)]
-    assert skip.names == {*bad} - {"train/dog/phone.heic"}
+    bad = [
+        name for kind in ("not_a_file", "cut_off", "empty", "unsupported", "too_large") for name in entries(facts, kind)
+    ]
+    assert skip.names == {*bad} - {"train/dog/phone.heic", "train/not mounted"}
     assert skip.holds(root / "train", "dog/cut.jpg")
     assert not skip.holds(root / "valid", "dog/cut.jpg")
+
+
+@pytest.mark.parametrize(
+    ("key", "place"),
+    [
+        ("write_skip_list", "train/red/000.png"),
+        ("write_skip_list", "bad.png"),
+        ("plot", "train/red/plot.png"),
+        ("output", "val/found.json"),
+    ],
+)
+def test_nothing_is_written_among_the_images(
+    colors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, place: str
+) -> None:
+    root = Path(shutil.copytree(colors, tmp_path / "data"))
+    before = {path: path.read_bytes() for path in root.rglob("*.*")}
+    assert cli.main(["check-data", str(root), f"--{key}", str(root / place)]) == 2
+    assert f"{key} is {root / place}, which is among the images or called like one" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in root.rglob("*.*")} == before
 
 
 def test_a_good_folder_is_called_good(colors: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -24,13 +24,13 @@ from mindzoo.utils.training import continuity, loop, setup, starting_point
 
 def test_what_differs_is_said(stopped: Trained, capsys: pytest.CaptureFixture[str]) -> None:
     found = checkpoint_file.read_checkpoint(stopped.checkpoint, SPEC)
-    config = TrainConfig(data_dir=str(stopped.data), image_size=(32, 32), batch_size=6, workers=1)
+    config = TrainConfig(data_dir=str(stopped.data), image_size=(32, 32), crop_pct=1, batch_size=6, workers=1)
     data = setup.open_data(config, World()).train
     log.start()
     continuity.say_what_differs(found, config, data)
     assert capsys.readouterr().out == ""
     meta = {**found.meta, "workers": 7, "mindspore": "2.0.0", "ranks": 8, "images": 35}
-    meta["config"] = {**meta["config"], "seed": 5, "lr": 9.0}
+    meta["config"] = {**meta["config"], "seed": 5, "lr": 9.0, "orientation": "exif"}
     continuity.say_what_differs(dataclasses.replace(found, meta=meta), config, data)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("resume: ")[1].split(";")[0] for line in lines] == [
@@ -39,6 +39,7 @@ def test_what_differs_is_said(stopped: Trained, capsys: pytest.CaptureFixture[st
         "ranks was 8 and is 1",
         "images was 35 and is 36",
         "seed was 5 and is 1",
+        "orientation was exif and is stored",
     ]
 
 

@@ -41,6 +41,8 @@ def read_text(path: Path, what: str, hint: str, *, most: int = MOST_BYTES, error
     Raises:
         UserError: it is missing, cannot be read, is empty, too large, or no text.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe would be waited for
+        raise UserError(f"the {what} {path} is no file, but a pipe or a device; {hint}")
     try:
         with open(path, "rb") as file:
             raw = file.read(most + 1)

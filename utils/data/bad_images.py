@@ -16,7 +16,7 @@ from mindzoo.utils import ranks
 from mindzoo.utils.config.image_keys import BadImageKeys
 from mindzoo.utils.data import look, skip_list
 from mindzoo.utils.data.class_folders import ClassFolders, scan
-from mindzoo.utils.data.look import first_fault, look_at, look_at_all
+from mindzoo.utils.data.look import Check, any_size, first_fault, look_at, look_at_all
 from mindzoo.utils.errors import UserError, shorten, visible
 from mindzoo.utils.log import logger
 from mindzoo.utils.runtime import World
@@ -30,7 +30,9 @@ FAULT = re.compile(r"^mindzoo\.utils\.images\.fault\.Fault: (.+)$", re.MULTILINE
 DECODER = "ecode"  # in what MindSpore says of both its decoders
 
 
-def usable(root: Path, keys: BadImageKeys, world: World, classes: Sequence[str] | None = None) -> ClassFolders:
+def usable(
+    root: Path, keys: BadImageKeys, world: World, classes: Sequence[str] | None = None, check: Check = any_size
+) -> ClassFolders:
     """The images below `root` that a run reads, as `skip_list` and `on_bad_image` say.
 
     With "stop" the size of every file is looked at, and the first image of each class, so that a class of broken files
@@ -39,6 +41,7 @@ def usable(root: Path, keys: BadImageKeys, world: World, classes: Sequence[str] 
 
     Args:
         classes: see `class_folders.scan`.
+        check: raises `Fault` for the size of a picture that the run cannot resize.
 
     Raises:
         UserError: see `class_folders.scan`; an image cannot be read, or no image of a class.
@@ -51,11 +54,11 @@ def usable(root: Path, keys: BadImageKeys, world: World, classes: Sequence[str] 
             if reason := look.fault_of_size(size):
                 raise UserError(f"{folders.root / name} {reason}; {REMEDY}")
         _, first = np.unique(folders.labels, return_index=True)
-        if found := first_fault(folders.root / folders.files[place] for place in first):
+        if found := first_fault((folders.root / folders.files[place] for place in first), check):
             raise UserError(f"{found[0]} {found[1]}; {REMEDY}")
         return folders
     started = time.perf_counter()
-    faults = _faults(folders, world)
+    faults = _faults(folders, world, check)
     seconds = time.perf_counter() - started
     logger.info("looked at %d images in %.1f s: %d cannot be read", len(folders), seconds, len(faults))
     return folders.without(faults)
@@ -140,16 +143,16 @@ def _blamed(text: str, sets: Sequence[ClassFolders]) -> tuple[Path, str] | None:
     return next(((path, found.fault) for path, found in looks if found.fault), None)
 
 
-def _faults(folders: ClassFolders, world: World) -> dict[str, str]:
+def _faults(folders: ClassFolders, world: World, check: Check) -> dict[str, str]:
     """Why each image that cannot be read cannot."""
     own = range(world.rank, len(folders), world.size) if world.connected else range(len(folders))
-    looks = look_at_all([folders.root / folders.files[place] for place in own], _threads())
+    looks = look_at_all([folders.root / folders.files[place] for place in own], _threads(), check=check)
     faults = {place: found.fault for place, found in zip(own, looks, strict=True) if found.fault}
     flags = np.zeros(len(folders), np.float32)
     flags[[*faults]] = 1
     bad = np.flatnonzero(ranks.total(world, flags))
     return {
-        folders.files[place]: faults.get(place) or look_at(folders.root / folders.files[place]).fault for place in bad
+        folders.files[place]: faults.get(place) or look_at(folders.root / folders.files[place], check=check).fault for place in bad
     }  # fmt: skip
 
 

@@ -205,7 +205,8 @@ def compare_sibling(train: ClassFolders) -> None:
 
 def _skipped(folders: ClassFolders, skip: SkipList) -> ClassFolders:
     named = {name: f"is in {skip.path}" for name in folders.files if skip.holds(folders.root, name)}
-    logger.info("%s: %d of its %d names are images of %s", skip.path, len(named), len(skip.names), folders.root)
+    count = len(named) + sum(skip.holds(folders.root, name) for name in folders.left_out)
+    logger.info("%s: %d of its %d names are images of %s", skip.path, count, len(skip.names), folders.root)
     return folders.without(named)
 
 

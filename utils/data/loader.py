@@ -177,11 +177,15 @@ def _pipeline(
 
 @functools.cache
 def short_path(folder: Path) -> str:
-    """The folder, behind a link that lasts as long as this process where its path is too long for MindSpore."""
-    if len(os.fsencode(folder)) < LONGEST_FOLDER:
-        return str(folder)
+    """The folder, behind a link that lasts as long as this process where MindSpore cannot take its path.
+
+    That is one that is too long, or no UTF-8.
+    """
+    path = str(folder)
+    if len(os.fsencode(path)) < LONGEST_FOLDER and path == path.encode("utf-8", "replace").decode():
+        return path
     place = tempfile.TemporaryDirectory(prefix="mindzoo-")
     atexit.register(place.cleanup)
-    link = Path(place.name) / folder.name[:20]
+    link = Path(place.name) / "data"
     link.symlink_to(folder.resolve(), target_is_directory=True)
     return str(link)

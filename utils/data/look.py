@@ -32,7 +32,15 @@ class Look:
     digest: bytes = b""  # of the content
 
 
-def look_at(path: Path, *, digest: bool = False) -> Look:
+# Raises `Fault` for the width and height of a picture that a run cannot use.
+Check = Callable[[int, int], None]
+
+
+def any_size(width: int, height: int) -> None:
+    """The check of those who resize nothing."""
+
+
+def look_at(path: Path, *, digest: bool = False, check: Check = any_size) -> Look:
     """Read a file, and decode it as far as something could be wrong with it. Raises nothing; threads may share it.
 
     Args:
@@ -42,6 +50,7 @@ def look_at(path: Path, *, digest: bool = False) -> Look:
     try:
         content = read_file(path)
         found = prepared(np.frombuffer(content, np.uint8))
+        check(found.width, found.height)
         if not found.decoded and found.kind != "JPEG":  # a JPEG that was looked through decodes
             decode(found)
     except Fault as fault:
@@ -102,12 +111,14 @@ def pixels_of(path: Path, orientation: str) -> np.ndarray:
     return decode(prepared(np.frombuffer(read_file(path), np.uint8), orientation))
 
 
-def look_at_all(paths: Sequence[Path], threads: int, *, digest: bool = False) -> Iterator[Look]:
+def look_at_all(
+    paths: Sequence[Path], threads: int, *, digest: bool = False, check: Check = any_size
+) -> Iterator[Look]:
     """`look_at` of each, in their order; not more than a few are read ahead."""
     with ThreadPoolExecutor(threads) as pool:
         block = 64 * threads
         for start in range(0, len(paths), block):
-            yield from pool.map(lambda path: look_at(path, digest=digest), paths[start : start + block])
+            yield from pool.map(lambda path: look_at(path, digest=digest, check=check), paths[start : start + block])
 
 
 class Marks:
@@ -133,10 +144,7 @@ class Marks:
 class Prepare:
     """The first operation of the data pipeline: the bytes of a file (uint8) -> bytes that the next one decodes."""
 
-    def __init__(
-        self, orientation: str, marks: Marks | None = None, check: Callable[[int, int], None] = lambda *_: None
-    ) -> None:
-        """`check` raises `Fault` for a width and height that cannot be resized."""
+    def __init__(self, orientation: str, marks: Marks | None = None, check: Check = any_size) -> None:
         self.orientation, self.marks, self.check = orientation, marks or Marks(), check
 
     def __call__(self, content: np.ndarray) -> np.ndarray:
@@ -150,6 +158,6 @@ class Prepare:
         return self
 
 
-def first_fault(paths: Iterable[Path], look: Callable[[Path], Look] = look_at) -> tuple[Path, str] | None:
+def first_fault(paths: Iterable[Path], check: Check = any_size) -> tuple[Path, str] | None:
     """The first of the files that cannot be read, and why."""
-    return next(((path, fault) for path in paths if (fault := look(path).fault)), None)
+    return next(((path, fault) for path in paths if (fault := look_at(path, check=check).fault)), None)

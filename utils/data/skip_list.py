@@ -44,7 +44,7 @@ def read(path: Path) -> SkipList:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise UserError(f"skip_list is {path}, which is too large for a list of names: is it another file?")
-        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
     except OSError as error:
         raise UserError(f"cannot read skip_list {path}: {error.strerror}") from None
     names = set()

@@ -13,7 +13,7 @@ from mindspore.dataset import vision
 
 from mindzoo.utils.config.image_keys import PreprocessingKeys
 from mindzoo.utils.config.keys import TrainConfig
-from mindzoo.utils.data.look import Marks, Prepare, decode, read_file
+from mindzoo.utils.data.look import Check, Marks, Prepare, decode, read_file
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.images.fault import Fault, check_resized
 from mindzoo.utils.images.readable import prepared
@@ -58,6 +58,15 @@ class Preprocessing:
         check_resized(width, height, self.resized, whole=self.resize_mode == "shorter")
 
 
+def training_check(config: TrainConfig) -> Check:
+    """Raises `Fault` for a picture of which no crop can be enlarged to the network's input."""
+
+    def check(width: int, height: int) -> None:
+        check_resized(width, height, config.image_size, whole=False)
+
+    return check
+
+
 def training_operations(config: TrainConfig, marks: Marks | None = None) -> list[Any]:
     """Random crop, flip, AutoAugment, colour jitter, normalisation: file bytes (uint8) -> (3, H, W) float32.
 
@@ -65,11 +74,8 @@ def training_operations(config: TrainConfig, marks: Marks | None = None) -> list
         marks: counts the pictures that carry a camera's mark.
     """
 
-    def check(width: int, height: int) -> None:
-        check_resized(width, height, config.image_size, whole=False)
-
     operations: list[Any] = [
-        Prepare(config.orientation, marks, check),
+        Prepare(config.orientation, marks, training_check(config)),
         vision.RandomCropDecodeResize(config.image_size, scale=config.crop_scale, ratio=config.crop_ratio),
     ]
     if config.flip_prob:

@@ -7,7 +7,9 @@ import struct
 import numpy as np
 
 UPRIGHT = 1
-ORIENTATION, SHORT = 0x0112, 3  # the tag, and the type of its value
+ORIENTATION = 0x0112
+# Types of whole numbers. The standard wants the second; other programs read the others too.
+WHOLE = {1: "B", 3: "H", 4: "I", 8: "h", 9: "i"}
 ENTRY = 12  # bytes
 
 
@@ -21,9 +23,10 @@ def orientation_of(block: bytes) -> int:
         return UPRIGHT
     count = struct.unpack_from(f"{order}H", block, at)[0]
     for entry in range(at + 2, min(at + 2 + ENTRY * count, len(block) - ENTRY + 1), ENTRY):
-        tag, kind, _, value = struct.unpack_from(f"{order}HHIH", block, entry)
+        tag, kind, values = struct.unpack_from(f"{order}HHI", block, entry)
         if tag == ORIENTATION:
-            return int(value) if kind == SHORT and 1 <= value <= 8 else UPRIGHT
+            value = struct.unpack_from(f"{order}{WHOLE[kind]}", block, entry + 8)[0] if kind in WHOLE and values else 0
+            return int(value) if 1 <= value <= 8 else UPRIGHT
     return UPRIGHT
 
 

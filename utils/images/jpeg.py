@@ -76,6 +76,7 @@ class _Walk:
     quantization: set[int] = field(default_factory=set)
     huffman: set[int] = field(default_factory=set)  # 16 * class + number
     scans: int = 0
+    has_exif: bool = False
     complete: bool = False  # behind the only scan of a sequential frame nothing but the end is left
 
     def run(self, *, to_scan: bool = False) -> Jpeg:
@@ -125,7 +126,8 @@ class _Walk:
         return marker == DRI and len(body) == 2
 
     def _application(self, marker: int, body: bytes) -> None:
-        if marker == APP1 and body.startswith(b"Exif\0\0") and not self.scans:
+        if marker == APP1 and body.startswith(b"Exif\0\0") and not (self.scans or self.has_exif):
+            self.has_exif = True  # of several the first one counts
             self.found.orientation = exif.orientation_of(body[6:])
         elif marker == APP14 and body.startswith(b"Adobe") and len(body) >= 12:
             self.found.adobe = True

@@ -105,7 +105,11 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    with said_of(path), whole_file(path) as unfinished, open(unfinished, "w", encoding="utf-8", newline="") as file:
+    with (
+        said_of(path),
+        whole_file(path) as unfinished,
+        open(unfinished, "w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(["image", "rank", "class", "probability"])
         for row in rows:

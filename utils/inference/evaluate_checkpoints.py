@@ -32,7 +32,7 @@ from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training import run_folder, starting_point
 from mindzoo.utils.training.hit_counter import HitCounter
 
-Images = Callable[[tuple[str, ...] | None], folders.ClassFolders]
+Images = Callable[[tuple[str, ...] | None, transforms.Preprocessing], folders.ClassFolders]
 
 
 def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResult]:
@@ -90,7 +90,9 @@ class _Session:
     def __init__(self, spec: ModelSpec, loaded: Loaded[EvalConfig], data_root: Path, world: World) -> None:
         self.spec, self.loaded, self.data_root, self.world = spec, loaded, data_root, world
         config = loaded.config
-        self.images = cache(lambda classes: bad_images.usable(data_root, config, world, classes))
+        self.images = cache(
+            lambda classes, how: bad_images.usable(data_root, config, world, classes, how.check_size)
+        )  # fmt: skip
         self.opened: Path | None = None
         self.marks = Marks()
         self.left_out: list[UserError] = []
@@ -152,7 +154,7 @@ def open_source(
     """A checkpoint and the images to evaluate it on, labelled as in its training.
 
     Args:
-        images: lists those below `data_root` for class names, or for those of the folders.
+        images: lists those below `data_root` for class names, or for those of the folders, and a way to resize them.
 
     Raises:
         UserError: see `network_source.source`, `class_names.named` and `class_folders.scan`; another number of outputs
@@ -169,7 +171,7 @@ def open_source(
             "%s has no class names, so their order is a guess: the class folders are taken %s; --classes FILE names them",
             path, how,
         )  # fmt: skip
-    data = images(tuple(classes) or None)
+    data = images(tuple(classes) or None, made_from.preprocessing)
     if len(data.classes) > outputs:
         raise UserError(f"{data_root} has {len(data.classes)} class folders, and {path} has {outputs} classes")
     if len(data.classes) < outputs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mindzoo.utils.data import skip_list
+from mindzoo.utils.data.listing import is_image_name
 from mindzoo.utils.data.loader import worker_count
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems
@@ -12,7 +13,7 @@ from mindzoo.utils.files import check_file, check_output, write_json
 from mindzoo.utils.inspection import classes, pictures, plot, report
 from mindzoo.utils.inspection.findings import Findings
 from mindzoo.utils.inspection.keys import CheckDataConfig
-from mindzoo.utils.inspection.survey import survey
+from mindzoo.utils.inspection.survey import absolute, survey
 from mindzoo.utils.log import ProgressDisplay, logger
 
 # Files that cannot be read; a training and an evaluation can do without them.
@@ -27,7 +28,7 @@ def check(config: CheckDataConfig, progress: ProgressDisplay) -> Findings:
         FoundProblems: something is wrong with the data.
     """
     root = _root(config)
-    _check_outputs(config)
+    _check_outputs(config, root)
     findings = Findings()
     splits = survey(root, findings)
     speed = pictures.look_through(splits, worker_count(config.workers), findings, progress)
@@ -39,7 +40,9 @@ def check(config: CheckDataConfig, progress: ProgressDisplay) -> Findings:
         plot.draw(Path(config.plot), splits)
     if config.write_skip_list:
         images = {f"{split.name}/{name}/{image}" for split in splits for name, image in split.images()}
-        bad = [entry.name for kind in SKIPPED for entry in findings.of(kind) if entry.name in images]
+        # What is no file has a place in a class folder too, and is none of its images.
+        odd = {entry.name for entry in findings.of("not_a_file") if entry.name.count("/") == 2}
+        bad = [entry.name for kind in SKIPPED for entry in findings.of(kind) if entry.name in images | odd]
         skip_list.write(Path(config.write_skip_list), bad)
         logger.info("%s: %d images, which --skip_list leaves out", config.write_skip_list, len(bad))
     logger.info("%s; looked at %d images, %.1f images/s", report.summary(findings), sum(map(len, splits)), speed)
@@ -55,8 +58,14 @@ def _root(config: CheckDataConfig) -> Path:
     return root
 
 
-def _check_outputs(config: CheckDataConfig) -> None:
-    """Refuse files that cannot be written before an hour of looking."""
+def _check_outputs(config: CheckDataConfig, root: Path) -> None:
+    """Refuse files that cannot be written, or would be among the images, before an hour of looking."""
+    for key in ("output", "plot", "write_skip_list"):
+        target = Path(getattr(config, key))
+        inside = absolute(target).parent.resolve()
+        is_among = inside.is_relative_to(root.resolve()) and inside != root.resolve()
+        if getattr(config, key) and (is_among or (key == "write_skip_list" and is_image_name(target.name))):
+            raise UserError(f"{key} is {target}, which is among the images or called like one; give another place")
     check_output("output", config.output, (".json",))
     check_output("plot", config.plot, (".png",))
     if config.plot:

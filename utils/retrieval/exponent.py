@@ -58,7 +58,7 @@ def fit(spec: ModelSpec, loaded: Loaded[FitExponentConfig]) -> dict[str, Any]:
         network_source.single_file(config),
         root,
         loaded,
-        lambda names: bad_images.usable(root, config, World(), names),
+        lambda names, how: bad_images.usable(root, config, World(), names, how.check_size),
     )
     bad_images.say_left_out(data, "this evaluation")
     runtime.start(config.device_target)

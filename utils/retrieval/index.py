@@ -22,7 +22,7 @@ from mindzoo.utils.retrieval import ann, search, whitening
 from mindzoo.utils.retrieval import vectors as files
 from mindzoo.utils.retrieval.facts import check_facts, read_facts
 from mindzoo.utils.retrieval.keys import KINDS, IndexConfig
-from mindzoo.utils.retrieval.rows import read_rows
+from mindzoo.utils.retrieval.rows import check_count, read_rows
 from mindzoo.utils.retrieval.whitening import VectorWhitening
 
 ROWS = 8192
@@ -117,6 +117,7 @@ def open_index(folder: Path) -> Index:
             raise UserError(f"{folder} holds {held} numbers, and index.json says {wanted}; {AGAIN}")
     else:
         content = ann.read_index(facts["kind"], folder / "index.faiss", facts["checksum"], shape)
+    check_count(folder / "images.jsonl", facts["vectors"]["count"])
     applied = whitening.read_whitening(folder / "whitening.npz") if facts["whitening"] else None
     dimensions = (applied.facts["dimension"], applied.dimension) if applied else (facts["dimension"],) * 2
     if dimensions != (facts["vectors"]["dimension"], facts["dimension"]):

@@ -25,6 +25,7 @@ def read_rows(
     Raises:
         UserError: the file cannot be read, or a line is something else.
     """
+    check_is_file(path)
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             for number, line in enumerate(_lines(file)):
@@ -32,6 +33,32 @@ def read_rows(
                     yield _row(path, number, line, names)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
+
+
+def check_count(path: Path, wanted: int) -> None:
+    """Refuse a file with another number of lines than there are rows: every name behind would be that of another row.
+
+    Raises:
+        UserError: says both numbers, or that the file cannot be read.
+    """
+    check_is_file(path)
+    try:
+        with open(path, "rb") as file:
+            found = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    if found != wanted:
+        raise UserError(f"{path} is damaged: it has {found:,} lines for {wanted:,} vectors; embed the images again")
+
+
+def check_is_file(path: Path) -> None:
+    """Refuse a pipe or a device, which would be waited for.
+
+    Raises:
+        UserError: it is one.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise UserError(f"{path} is no file, but a pipe or a device; embed the images again")
 
 
 def leads_out(name: str) -> bool:

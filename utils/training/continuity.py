@@ -16,6 +16,8 @@ from mindzoo.utils.training.state import RunState
 
 # Keys that decide which images come when.
 ORDER_KEYS = ("batch_size", "repeats", "sampling", "seed")
+# Keys that decide what an image is to the network; a checkpoint keeps them.
+PREPROCESSING_KEYS = ("orientation", "image_size", "crop_pct", "resize_mode", "mean", "std")
 
 
 def surroundings(config: TrainConfig, data: TrainData) -> dict[str, Any]:
@@ -30,8 +32,10 @@ def surroundings(config: TrainConfig, data: TrainData) -> dict[str, Any]:
 
 def say_what_differs(found: Checkpoint, config: TrainConfig, data: TrainData) -> None:
     """Log what a run that goes on has another of, so that it will not end as it would have without the break."""
-    before = {**{name: found.meta.get("config", {}).get(name) for name in ORDER_KEYS}, **found.meta}
-    now = {name: getattr(config, name) for name in ORDER_KEYS}
+    recorded = found.meta.get("config", {})
+    before = {**{name: recorded.get(name) for name in (*ORDER_KEYS, *PREPROCESSING_KEYS)}, **found.meta}
+    before.update({name: tuple(value) for name, value in before.items() if isinstance(value, list)})
+    now = {name: getattr(config, name) for name in (*ORDER_KEYS, *PREPROCESSING_KEYS)}
     for name, value in {**surroundings(config, data), **now}.items():
         if before.get(name) not in (None, value):
             logger.info(

@@ -38,15 +38,17 @@ def open_data(config: TrainConfig, world: World) -> Data:
     Raises:
         UserError: see `mindzoo.utils.data.class_folders`.
     """
-    train_folders = bad_images.usable(folders.find_split(config.data_dir, "train", "data_dir"), config, world)
+    train_root = folders.find_split(config.data_dir, "train", "data_dir")
+    train_folders = bad_images.usable(train_root, config, world, check=transforms.training_check(config))
     folders.compare_sibling(train_folders)
     beside = listing.split_folders(Path(config.data_dir)).get("val", "")
     eval_dir = config.eval_data_dir or str(beside)
     evaluation = None
     if eval_dir:
         root = folders.find_split(eval_dir, "val", "eval_data_dir")
-        eval_folders = bad_images.usable(root, config, world, train_folders.classes)
-        how = transforms.evaluation_operations(transforms.Preprocessing.from_config(config))
+        preprocessing = transforms.Preprocessing.from_config(config)
+        eval_folders = bad_images.usable(root, config, world, train_folders.classes, preprocessing.check_size)
+        how = transforms.evaluation_operations(preprocessing)
         evaluation = EvalData(
             eval_folders, how, batch_size=min(config.batch_size, len(eval_folders)), world=world, workers=config.workers
         )
