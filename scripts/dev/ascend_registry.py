@@ -138,7 +138,7 @@ def _questions(lib: Path, folder: Path) -> tuple[Callable[[str], bool], Callable
 def _write_stand_in(folder: Path, libraries: list[Path]) -> None:
     """A library in `folder` that has every symbol which `libraries` miss in this process."""
     with open("/proc/self/maps", encoding="utf-8") as maps:
-        paths = {Path(line.split()[-1]) for line in maps if ".so" in line}
+        paths = {Path(line.split(maxsplit=5)[5].rstrip("\n")) for line in maps if ".so" in line}
     # MindSpore's libraries and the system's; those of other packages have nothing that these want.
     loaded = [path for path in paths if "site-packages" not in path.parts or "mindspore" in path.parts]
     present = set().union(*(_symbols(path, "--defined-only") for path in loaded))

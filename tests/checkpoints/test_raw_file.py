@@ -57,7 +57,7 @@ def test_what_carries_no_checksum_says_so_in_a_line(
     monkeypatch.setattr(logger, "propagate", True)
     WRITERS[kind](tmp_path / "x")
     checkpoint_file.recognise(tmp_path / "x", SPECS.values())
-    said = [record.getMessage() for record in caplog.records if "checksum" in record.getMessage()]
+    said = [record.getMessage() for record in caplog.records if "carries no checksum" in record.getMessage()]
     unchecked = {
         "ckpt without a checksum": "MindSpore's format",
         "safetensors": "the format of safetensors",

@@ -65,6 +65,7 @@ def test_the_training_graph_of_a_network_has_operators_of_the_table_only() -> No
 
 
 @can_ask
+@pytest.mark.slow
 def test_what_mindspore_registers_is_what_the_table_says() -> None:
     """The inverse of linear algebra has one operator per generation, and unfolding is for the AICPU or not for a 910A."""
     names = [*ROWS, "Im2Col", "Im2ColExt", "NoSuchOperator"]
