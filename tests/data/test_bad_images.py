@@ -202,6 +202,7 @@ def test_a_run_says_how_many_pictures_carry_a_mark(
 def test_looks_are_equal_whoever_looks(root: Path) -> None:
     paths = [cut_jpeg(root / "green" / "zz.jpg"), root / "green" / "000.png", root / "none.png"]
     looks = list(look.look_at_all(paths, 2, digest=True))
+    assert look.look_at(root / ("x" * 5000)).fault == "cannot be opened: File name too long"
     assert [bool(found.fault) for found in looks] == [True, False, True]
     assert looks[1] == look.look_at(paths[1], digest=True)
     assert (looks[1].kind, looks[1].width, len(looks[1].digest)) == ("PNG", 40, 32)

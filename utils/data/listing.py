@@ -117,7 +117,8 @@ def not_a_file(path: Path) -> str:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        link = " (a link that leads nowhere)" if path.is_symlink() else ""
+        is_link = os.path.islink(path)  # noqa: PTH114 - that of pathlib raises for a name too long
+        link = " (a link that leads nowhere)" if is_link else ""
         return f"cannot be opened: {error.strerror}{link}"
     if stat.S_ISDIR(mode):
         return "is a folder"
