@@ -9,13 +9,18 @@ marker can be decoded, and no other reaches the decoder.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+
+import numpy as np
 
 from mindzoo.utils.images import exif
 from mindzoo.utils.images.fault import Fault, check_size
 
 END = b"\xff\xd9"
+# Bytes in which the first scan begins: of most files, and of those with a thumbnail and a colour profile.
+HEADS = (1 << 12, 1 << 17)
 # Encoders write about ten scans. A small file of many large ones would take long.
 MOST_SCANS, MOST_SCANNED = 100, 2_000_000_000  # the second one is of pixels, in all scans
 LONGEST_SIDE = 65_500  # libjpeg's
@@ -50,20 +55,24 @@ def walk(content: bytes) -> Jpeg:
     return _Walk(content).run()
 
 
-def walk_head(head: bytes, end: bytes) -> Jpeg | None:
-    """What a file says that has one scan and ends with the end marker, from its first bytes and its last two.
+def look_through(content: np.ndarray) -> Jpeg:
+    """The same of the bytes (N,) uint8 of a file, of which no more is read than is needed.
 
-    Nothing behind the beginning of an only scan is an error for libjpeg. That is most files of a data set, and looking
-    into all of their data would cost more than the look itself. None: the file is to be walked through.
+    Nothing behind the beginning of an only scan is an error for libjpeg. So of a file with one scan, as most of a data
+    set are, the head and the last two bytes are enough: to look into all of its data would cost more than the rest.
+
+    Raises:
+        Fault: see `walk`.
     """
-    if end != END:
-        return None
-    found = _Walk(head)
-    try:
-        found.run(to_scan=True)
-    except Fault:  # perhaps since the head ends here
-        return None
-    return found.found if found.complete else None
+    for size in HEADS if content[-2:].tobytes() == END else ():
+        head = _Walk(content[:size].tobytes())
+        with suppress(Fault):  # perhaps since the head ends here
+            head.run(to_scan=True)
+        if head.complete:
+            return head.found
+        if head.scans or size >= len(content):
+            break
+    return walk(content.tobytes())
 
 
 @dataclass

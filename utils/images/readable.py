@@ -21,8 +21,6 @@ from mindzoo.utils.images.fault import Fault, check_size, too_large
 
 # Of 16 bits per channel the upper byte is taken, as the decoder of PNG does.
 SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
-# Bytes in which the scan of a JPEG file begins: of most files, and of those with a thumbnail and a colour profile.
-HEADS = (kinds.HEAD, 1 << 17)
 WITHOUT_SCALE = {"F": "32-bit float", "I": "32-bit integer"}
 # Pillow warns of what is refused here, or has no effect on the pixels: odd metadata, transparency, many pixels.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -71,9 +69,7 @@ def prepared(content: np.ndarray, orientation: str = "stored") -> Prepared:
 
 
 def _jpeg(content: np.ndarray, orientation: str) -> Prepared:
-    end = content[-2:].tobytes()
-    heads = (jpeg.walk_head(content[:size].tobytes(), end) for size in HEADS)
-    walked = next(filter(None, heads), None) or jpeg.walk(content.tobytes())
+    walked = jpeg.look_through(content)
     inverted = walked.components == 4 and not walked.adobe  # MindSpore takes all CMYK for Adobe's, which is inverted
     if inverted or (orientation == "exif" and walked.orientation != exif.UPRIGHT):
         return _by_pillow(content.tobytes(), kinds.JPEG, orientation, walked.orientation)
