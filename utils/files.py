@@ -139,6 +139,11 @@ def resolved(path: Path) -> Path:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
 
 
+def is_special(path: Path) -> bool:
+    """Whether a pipe, a socket or a device is there: to read from it may wait for ever."""
+    return path.exists() and not (path.is_file() or path.is_dir())
+
+
 def is_inside(path: Path, root: Path) -> bool:
     """Whether `path` is `root`, which is resolved, or below it once all links are followed."""
     try:

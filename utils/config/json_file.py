@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mindzoo.utils.errors import UserError, visible
+from mindzoo.utils.files import is_special
 
 MOST_BYTES = 10_000_000
 DEEPEST = 50  # lists and objects in each other
@@ -41,7 +42,7 @@ def read_text(path: Path, what: str, hint: str, *, most: int = MOST_BYTES, error
     Raises:
         UserError: it is missing, cannot be read, is empty, too large, or no text.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe would be waited for
+    if is_special(path):
         raise UserError(f"the {what} {path} is no file, but a pipe or a device; {hint}")
     try:
         with open(path, "rb") as file:

@@ -16,14 +16,15 @@ from mindzoo.utils import ranks
 from mindzoo.utils.config.image_keys import BadImageKeys
 from mindzoo.utils.data import look, skip_list
 from mindzoo.utils.data.class_folders import ClassFolders, scan
+from mindzoo.utils.data.listing import folder_name
 from mindzoo.utils.data.look import Check, any_size, first_fault, look_at, look_at_all
+from mindzoo.utils.data.workers import worker_count
 from mindzoo.utils.errors import UserError, shorten, visible
 from mindzoo.utils.log import logger
 from mindzoo.utils.runtime import World
 
 REMEDY = "replace or remove it, or leave out such images: --on_bad_image skip"
 LISTED = "skipped_images.txt"
-MOST_THREADS = 8
 BLOCK = 1000  # files whose sizes one thread looks at
 # What Python says of a `Fault`.
 FAULT = re.compile(r"^mindzoo\.utils\.images\.fault\.Fault: (.+)$", re.MULTILINE)
@@ -71,7 +72,7 @@ def _sizes(folders: ClassFolders) -> Iterator[tuple[str, int]]:
         return [_size(f"{folders.root}/{name}") for name in names]
 
     blocks = [folders.files[start : start + BLOCK] for start in range(0, len(folders), BLOCK)]
-    with ThreadPoolExecutor(_threads()) as pool:
+    with ThreadPoolExecutor(worker_count(0)) as pool:
         for names, found in zip(blocks, pool.map(sizes, blocks), strict=True):
             yield from zip(names, found, strict=True)
 
@@ -97,7 +98,7 @@ def say_left_out(folders: ClassFolders, what: str) -> None:
 
 def write_list(folder: Path, sets: Sequence[ClassFolders]) -> None:
     """Write the names of all images that are left out into `folder`, as a skip list; nothing where there are none."""
-    names = [f"{skip_list.name_of(found.root)}/{name}" for found in sets for name in found.left_out]
+    names = [f"{folder_name(found.root)}/{name}" for found in sets for name in found.left_out]
     if names:
         skip_list.write(folder / LISTED, names)
 
@@ -139,14 +140,14 @@ def _blamed(text: str, sets: Sequence[ClassFolders]) -> tuple[Path, str] | None:
         return None
     logger.info("looking for the image that cannot be decoded ...")
     every = [found.root / name for found in sets for name in found.files]
-    looks = zip(every, look_at_all(every, _threads()), strict=True)
+    looks = zip(every, look_at_all(every, worker_count(0)), strict=True)
     return next(((path, found.fault) for path, found in looks if found.fault), None)
 
 
 def _faults(folders: ClassFolders, world: World, check: Check) -> dict[str, str]:
     """Why each image that cannot be read cannot."""
     own = range(world.rank, len(folders), world.size) if world.connected else range(len(folders))
-    looks = look_at_all([folders.root / folders.files[place] for place in own], _threads(), check=check)
+    looks = look_at_all([folders.root / folders.files[place] for place in own], worker_count(0), check=check)
     faults = {place: found.fault for place, found in zip(own, looks, strict=True) if found.fault}
     flags = np.zeros(len(folders), np.float32)
     flags[[*faults]] = 1
@@ -154,7 +155,3 @@ def _faults(folders: ClassFolders, world: World, check: Check) -> dict[str, str]
     return {
         folders.files[place]: faults.get(place) or look_at(folders.root / folders.files[place], check=check).fault for place in bad
     }  # fmt: skip
-
-
-def _threads() -> int:
-    return min(MOST_THREADS, os.cpu_count() or 1)

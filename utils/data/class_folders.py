@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mindzoo.utils.data import listing
-from mindzoo.utils.data.listing import SUFFIXES, Listed
+from mindzoo.utils.data.listing import SUFFIXES, Listed, composed, is_utf8
 from mindzoo.utils.data.skip_list import SkipList
 from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.log import logger
@@ -44,7 +43,8 @@ class ClassFolders:
     @property
     def class_index(self) -> dict[str, int]:
         """Label by name of each class folder that is there."""
-        found = {name.split("/", 1)[0]: int(label) for name, label in zip(self.files, self.labels, strict=True)}
+        labels, first = np.unique(self.labels, return_index=True)
+        found = {self.files[place].split("/", 1)[0]: int(label) for label, place in zip(labels, first, strict=True)}
         return {name: found[name] for name in listing.by_bytes([*found])}
 
     def without(self, left_out: Mapping[str, str]) -> ClassFolders:
@@ -214,11 +214,9 @@ def _check_names(root: Path, names: Sequence[str]) -> None:
     """Class folders become class names, in checkpoints and JSON."""
     seen: dict[str, str] = {}
     for name in names:
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            raise UserError(f"the class folder {root / name} has a name that is not UTF-8; rename it") from None
-        twin = seen.setdefault(_normal(name), name)
+        if not is_utf8(name):
+            raise UserError(f"the class folder {root / name} has a name that is not UTF-8; rename it")
+        twin = seen.setdefault(composed(name), name)
         if twin != name:
             raise UserError(
                 f"{root} has the class folders {twin!a} and {name!a}, which are one name written in two ways (Unicode "
@@ -229,8 +227,8 @@ def _check_names(root: Path, names: Sequence[str]) -> None:
 def _labels(root: Path, names: Sequence[str], classes: Sequence[str]) -> dict[str, int]:
     """Label by name of each folder."""
     exact = {name: label for label, name in enumerate(classes)}
-    normal = {_normal(name): label for label, name in enumerate(classes)}
-    label_of = {name: exact.get(name, normal.get(_normal(name), -1)) for name in names}
+    normal = {composed(name): label for label, name in enumerate(classes)}
+    label_of = {name: exact.get(name, normal.get(composed(name), -1)) for name in names}
     if unknown := [name for name in names if label_of[name] < 0]:
         twin = {name.casefold(): name for name in classes}.get(unknown[0].casefold())
         raise UserError(
@@ -241,10 +239,6 @@ def _labels(root: Path, names: Sequence[str], classes: Sequence[str]) -> dict[st
     if missing := [name for label, name in enumerate(classes) if label not in there]:
         logger.info("%s lacks %d of the %d classes: %s", root, len(missing), len(classes), shorten(missing))
     return label_of
-
-
-def _normal(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
 
 
 def _check_class(folder: Path, listed: Listed) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,30 @@ class Listed:
 def is_hidden(name: str) -> bool:
     """Whether an entry is none of the user's data: hidden, or left by a system."""
     return name.startswith(".") or name.lower() in SYSTEM
+
+
+def composed(name: str) -> str:
+    """The same text for names that are one in Unicode: normalisation NFC. macOS writes others than Linux."""
+    return unicodedata.normalize("NFC", name)
+
+
+def is_utf8(name: str) -> bool:
+    """Whether the bytes of a name or a path are UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def absolute(path: Path) -> Path:
+    """The whole path, of "." too; links stay what they are called."""
+    return Path(os.path.normpath(path.absolute()))
+
+
+def folder_name(root: Path) -> str:
+    """What a folder is called, also one that is given as "." or ".."."""
+    return absolute(root).name
 
 
 def is_image_name(name: str) -> bool:

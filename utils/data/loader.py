@@ -21,13 +21,12 @@ import numpy as np
 
 from mindzoo.utils.data import bad_images
 from mindzoo.utils.data.class_folders import ClassFolders
+from mindzoo.utils.data.listing import is_utf8
 from mindzoo.utils.data.look import Marks
+from mindzoo.utils.data.workers import worker_count
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.runtime import World
 
-MOST_WORKERS = 32
-# How many cores a rank has, which the launcher shares out among those of a server.
-CORES_VARIABLE = "MINDZOO_CORES"
 LONGEST_FOLDER = 200  # bytes of a path; MindSpore takes some more
 
 
@@ -148,17 +147,6 @@ class Data:
         return [data.folders for data in (self.train, self.evaluation) if data]
 
 
-def worker_count(wanted: int) -> int:
-    """`wanted` threads, or where it is 0 one for each core of this rank; MindSpore refuses more than there are cores."""
-    if wanted:
-        return min(wanted, os.cpu_count() or 1)
-    shared_out = os.environ.get(CORES_VARIABLE, "")
-    if shared_out.isdecimal():
-        return min(max(int(shared_out), 1), MOST_WORKERS)
-    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(own, MOST_WORKERS)
-
-
 def _pipeline(
     folders: ClassFolders, indices: np.ndarray, operations: list[Any], batch_size: int, workers: int
 ) -> ds.Dataset:
@@ -182,7 +170,7 @@ def short_path(folder: Path) -> str:
     That is one that is too long, or no UTF-8.
     """
     path = str(folder)
-    if len(os.fsencode(path)) < LONGEST_FOLDER and path == path.encode("utf-8", "replace").decode():
+    if len(os.fsencode(path)) < LONGEST_FOLDER and is_utf8(path):
         return path
     place = tempfile.TemporaryDirectory(prefix="mindzoo-")
     atexit.register(place.cleanup)

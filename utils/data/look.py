@@ -14,6 +14,7 @@ import numpy as np
 from mindspore.dataset import vision
 
 from mindzoo.utils.data.listing import not_a_file
+from mindzoo.utils.images import exif, kinds
 from mindzoo.utils.images.fault import Fault
 from mindzoo.utils.images.readable import Prepared, prepared
 
@@ -28,7 +29,7 @@ class Look:
     kind: str = ""  # by its content, see `kinds.READ`
     width: int = 0  # as stored
     height: int = 0
-    orientation: int = 1  # the camera's mark
+    orientation: int = exif.UPRIGHT  # the camera's mark
     digest: bytes = b""  # of the content
 
 
@@ -51,7 +52,7 @@ def look_at(path: Path, *, digest: bool = False, check: Check = any_size) -> Loo
         content = read_file(path)
         found = prepared(np.frombuffer(content, np.uint8))
         check(found.width, found.height)
-        if not found.decoded and found.kind != "JPEG":  # a JPEG that was looked through decodes
+        if not found.decoded and found.kind != kinds.JPEG:  # a JPEG that was looked through decodes
             decode(found)
     except Fault as fault:
         return Look(str(fault), digest=hashed(content) if digest and content else b"")
@@ -102,13 +103,22 @@ def decode(found: Prepared) -> np.ndarray:
         raise Fault(f"is damaged: its {found.kind} data cannot be decoded") from None
 
 
+def read_prepared(path: Path, orientation: str) -> Prepared:
+    """A file in the form that is decoded; see `prepared`.
+
+    Raises:
+        Fault: it cannot be read.
+    """
+    return prepared(np.frombuffer(read_file(path), np.uint8), orientation)
+
+
 def pixels_of(path: Path, orientation: str) -> np.ndarray:
     """The picture (H, W, 3) uint8 RGB as the network gets it, before it is resized.
 
     Raises:
         Fault: it cannot be read.
     """
-    return decode(prepared(np.frombuffer(read_file(path), np.uint8), orientation))
+    return decode(read_prepared(path, orientation))
 
 
 def look_at_all(
@@ -131,7 +141,7 @@ class Marks:
     def count(self, orientation: int) -> None:
         with self._lock:
             self.read += 1
-            self.marked += orientation != 1
+            self.marked += orientation != exif.UPRIGHT
 
     def line(self, orientation: str) -> str:
         """What is said of the marks; "" where there are none."""

@@ -7,11 +7,11 @@ line cannot hold is written as a JSON text, in double quotes.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mindzoo.utils.data.listing import folder_name
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import write_text
 
@@ -27,12 +27,7 @@ class SkipList:
 
     def holds(self, root: Path, name: str) -> bool:
         """Whether the image `name`, "class/file.jpg" below `root`, is to be left out."""
-        return name in self.names or f"{name_of(root)}/{name}" in self.names
-
-
-def name_of(root: Path) -> str:
-    """The name of a data folder, also of one that is given as a dot."""
-    return os.path.basename(os.path.abspath(root))  # noqa: PTH100 - what a link is called, not what it leads to
+        return name in self.names or f"{folder_name(root)}/{name}" in self.names
 
 
 def read(path: Path) -> SkipList:

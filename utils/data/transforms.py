@@ -13,10 +13,9 @@ from mindspore.dataset import vision
 
 from mindzoo.utils.config.image_keys import PreprocessingKeys
 from mindzoo.utils.config.keys import TrainConfig
-from mindzoo.utils.data.look import Check, Marks, Prepare, decode, read_file
+from mindzoo.utils.data.look import Check, Marks, Prepare, decode, read_prepared
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.images.fault import Fault, check_resized
-from mindzoo.utils.images.readable import prepared
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def load_image(path: Path, how: Preprocessing, marks: Marks | None = None) -> np
         UserError: it cannot be read; names the file.
     """
     try:
-        found = prepared(np.frombuffer(read_file(path), np.uint8), how.orientation)
+        found = read_prepared(path, how.orientation)
         how.check_size(found.width, found.height)
         image = decode(found)
     except Fault as fault:

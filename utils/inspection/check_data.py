@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from mindzoo.utils.data import skip_list
-from mindzoo.utils.data.listing import is_image_name
-from mindzoo.utils.data.loader import worker_count
+from mindzoo.utils.data.listing import absolute, is_image_name
+from mindzoo.utils.data.workers import worker_count
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_file, check_output, write_json
 from mindzoo.utils.inspection import classes, pictures, plot, report
 from mindzoo.utils.inspection.findings import Findings
 from mindzoo.utils.inspection.keys import CheckDataConfig
-from mindzoo.utils.inspection.survey import absolute, survey
+from mindzoo.utils.inspection.survey import survey
 from mindzoo.utils.log import ProgressDisplay, logger
 
 # Files that cannot be read; a training and an evaluation can do without them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mindzoo.utils.data.listing import composed
 from mindzoo.utils.inspection import names
 from mindzoo.utils.inspection.findings import Findings
 from mindzoo.utils.inspection.survey import Split
@@ -37,11 +38,11 @@ def _look_at_sizes(split: Split, findings: Findings) -> None:
 
 def _compare_with(train: Split, other: Split, findings: Findings) -> None:
     """In both directions; names that differ in Unicode normalisation only are one class to a training."""
-    exact = {names.composed(name): name for name in train.classes}
+    exact = {composed(name): name for name in train.classes}
     near = {names.form(name): name for name in train.classes}
     seen = set()
     for name in other.classes:
-        twin = exact.get(names.composed(name))
+        twin = exact.get(composed(name))
         seen.add(twin)
         if twin is None:
             hint = near.get(names.form(name)) or names.twin_in(near, name)

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
+from mindzoo.utils.data.listing import composed, is_utf8
 from mindzoo.utils.errors import visible
 
 # In which names are written that are not UTF-8, the most frequent first; and which UTF-8 is mistaken for.
 OF_TWO_BYTES = ("gb18030", "big5", "shift_jis", "euc_kr")
 OF_ONE_BYTE = ("cp1252", "cp437", "latin-1")
 LONG = 255  # characters of a path, which is what some programs and file systems take at most
-
-
-def composed(name: str) -> str:
-    """The same text for names that a training takes for one class: Unicode normalisation NFC."""
-    return unicodedata.normalize("NFC", name)
 
 
 def form(name: str) -> str:
@@ -76,15 +71,6 @@ def _readings(name: str) -> list[str]:
             with suppress(UnicodeDecodeError):
                 found.append(form(content.decode(encoding)))
     return found
-
-
-def is_utf8(name: str) -> bool:
-    """Whether the bytes of a name are UTF-8."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def in_words(name: str) -> str:

@@ -11,16 +11,15 @@ from itertools import islice
 
 import numpy as np
 
+from mindzoo.utils.data.listing import composed
 from mindzoo.utils.data.look import Look, look_at_all
-from mindzoo.utils.images import kinds
-from mindzoo.utils.inspection import names
+from mindzoo.utils.images import exif, kinds
 from mindzoo.utils.inspection.findings import Findings
 from mindzoo.utils.inspection.survey import Split
 from mindzoo.utils.log import ProgressDisplay
 
 SECONDS_BETWEEN_LINES = 10.0
 BLOCK = 4096  # files whose paths are in memory at a time
-UPRIGHT = 1
 # The kind of finding by how `Look.fault` begins; what begins otherwise is damaged.
 FAULTS = {
     "is empty|holds zeros": "empty",
@@ -98,7 +97,7 @@ class _Pictures:
         self.splits[place[0]].good[place[1]] += 1
         self.places.append(place)
         self.digests += look.digest[:16]
-        if look.orientation != UPRIGHT:
+        if look.orientation != exif.UPRIGHT:
             self.findings.add("orientation", self.name(place), f"mark {look.orientation}")
         if os.path.splitext(place[2])[1].lower() not in SUFFIXES[look.kind]:
             self.findings.add("other_suffix", self.name(place), f"is {look.kind}")
@@ -111,7 +110,7 @@ class _Pictures:
             folders = defaultdict(list)
             for place in (self.places[number] for number in group):
                 splits.setdefault(place[0], place)
-                classes.setdefault(names.composed(place[1]), place)
+                classes.setdefault(composed(place[1]), place)
                 folders[place[:2]].append(place)
             self._add("two_splits", [*splits.values()])
             self._add("two_classes", [*classes.values()])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mindzoo.utils.data import listing
-from mindzoo.utils.data.listing import Listed
+from mindzoo.utils.data.listing import Listed, absolute, folder_name, is_utf8
 from mindzoo.utils.data.look import look_at
 from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.images import kinds
@@ -39,16 +38,6 @@ class Split:
 
     def __len__(self) -> int:
         return sum(map(len, self.classes.values()))
-
-
-def folder_name(root: Path) -> str:
-    """The last part of a path, also of "." and of "..": links stay what they are called."""
-    return absolute(root).name
-
-
-def absolute(path: Path) -> Path:
-    """The whole path, of "." too; links stay what they are called."""
-    return Path(os.path.normpath(path.absolute()))
 
 
 def survey(root: Path, findings: Findings) -> list[Split]:
@@ -83,7 +72,7 @@ def _split(kind: str, root: Path, findings: Findings) -> Split:
         findings.add("alike_classes", f"{split.name}/{one}", names.told_apart(one, other))
     for name in found:
         prefix = f"{split.name}/{name}"
-        if not names.is_utf8(name):
+        if not is_utf8(name):
             findings.add("not_utf8_class", prefix, names.in_words(name))
         _check_name(name, prefix, above, findings)
         try:
@@ -123,7 +112,7 @@ def _check_class(folder: Path, prefix: str, listed: Listed, findings: Findings) 
         findings.add("alike_files", f"{prefix}/{one}", names.told_apart(one, other))
     above = len(str(absolute(folder)))
     for name in (*listed.images, *listed.not_files):
-        if not names.is_utf8(name):
+        if not is_utf8(name):
             findings.add("not_utf8", f"{prefix}/{name}", names.in_words(name))
         _check_name(name, f"{prefix}/{name}", above, findings)
 

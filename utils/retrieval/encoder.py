@@ -17,9 +17,9 @@ from mindzoo.utils.checkpoints import checkpoint_file, network_plan, soundness
 from mindzoo.utils.checkpoints.checkpoint_facts import checkpoint_facts
 from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.config.values import checked_values
-from mindzoo.utils.data.loader import worker_count
 from mindzoo.utils.data.look import Marks
 from mindzoo.utils.data.transforms import Preprocessing, load_image
+from mindzoo.utils.data.workers import worker_count
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec

@@ -9,6 +9,7 @@ from typing import IO
 
 from mindzoo.utils.config.json_file import parse_json
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import is_special
 
 NAMES = ("path", "folder")
 LONGEST = 100_000  # characters of a line
@@ -57,7 +58,7 @@ def check_is_file(path: Path) -> None:
     Raises:
         UserError: it is one.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
+    if is_special(path):
         raise UserError(f"{path} is no file, but a pipe or a device; embed the images again")
 
 

@@ -9,7 +9,8 @@ import mindspore as ms
 
 from mindzoo.utils.checkpoints.checkpoint_file import BEST, Checkpoint
 from mindzoo.utils.config.keys import TrainConfig
-from mindzoo.utils.data.loader import Data, TrainData, worker_count
+from mindzoo.utils.data.loader import Data, TrainData
+from mindzoo.utils.data.workers import worker_count
 from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.log import logger
 from mindzoo.utils.training.state import RunState
