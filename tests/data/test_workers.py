@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mindzoo.tests.support.paths import ROOT
-from mindzoo.utils.data.loader import worker_count
+from mindzoo.utils.data.workers import worker_count
 
 
 @pytest.mark.parametrize(("wanted", "cores", "found"), [(0, 4, 4), (0, 64, 32), (3, 4, 3), (9, 4, 4), (40, 64, 40)])

@@ -12,7 +12,6 @@ import runpy
 import struct
 import sys
 import tempfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from mindspore.dataset import vision  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from mindzoo.tests.support import image_kinds  # noqa: E402
+from mindzoo.tests.support.image_kinds import png_chunk  # noqa: E402
 from mindzoo.tests.support.paths import ROOT  # noqa: E402
 from mindzoo.utils.data import bad_images, class_folders, listing, look, transforms  # noqa: E402
 from mindzoo.utils.data.loader import EvalData, TrainData  # noqa: E402
@@ -68,16 +68,6 @@ def damaged_huffman() -> bytes:
     return bytes(content)
 
 
-def without_adobe() -> bytes:
-    content = saved("JPEG", "CMYK")
-    at = content.index(b"\xff\xee")
-    return content[:at] + content[at + 2 + int.from_bytes(content[at + 2 : at + 4], "big") :]
-
-
-def png_chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
 def png_with(extra: bytes) -> bytes:
     """A PNG file with one more chunk behind its header."""
     content = saved("PNG")
@@ -118,7 +108,7 @@ FILES: dict[str, tuple[bytes, str, str]] = {
     "2.jpg": (saved("JPEG", progressive=True), "JPEG, progressive", "渐进式 JPEG"),
     "3.jpg": (saved("JPEG", "L"), "JPEG, grey", "灰度 JPEG"),
     "4.jpg": (saved("JPEG", "CMYK"), "JPEG, CMYK with Adobe's mark", "带 Adobe 标记的 CMYK JPEG"),
-    "5.jpg": (without_adobe(), "JPEG, CMYK without Adobe's mark", "不带 Adobe 标记的 CMYK JPEG"),
+    "5.jpg": (image_kinds.without_adobe(saved("JPEG", "CMYK")), "JPEG, CMYK without Adobe's mark", "不带 Adobe 标记的 CMYK JPEG"),
     "6.jpg": (two("MPO"), "JPEG with a second picture (MPO)", "含第二张图的 JPEG（MPO）"),
     "7.png": (JPEG, "JPEG that is called .png", "名为 .png 的 JPEG"),
     "8.jfif": (JPEG, "JPEG that is called .jfif or .jpe", "名为 .jfif 或 .jpe 的 JPEG"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from mindzoo.tests.support.image_kinds import png_chunk
 from mindzoo.utils.data.look import decode
 from mindzoo.utils.images import exif, kinds, png
 from mindzoo.utils.images.bitmap import as_bitmap
@@ -88,10 +88,6 @@ def test_bitmaps_of_any_header_are_measured(header: int) -> None:
     assert (found.width, found.height) == (WIDTH, HEIGHT)
     assert fault(content[:-1]) == "is cut off"
     assert "cut off in its head" in fault(content[:29])
-
-
-def png_chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def test_what_a_picture_does_not_need_does_not_reach_the_decoder(capfd: pytest.CaptureFixture[str]) -> None:

@@ -41,25 +41,25 @@ def write_without_scale(folder: Path) -> list[Path]:
     return [folder / "float.tif", folder / "int32.tif"]
 
 
+def png_chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
 def png(samples: np.ndarray, color: int) -> bytes:
     """A PNG file of 16 bits per channel, which Pillow does not write in colour; `samples`: (H, W, channels) uint16."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     height, width = samples.shape[:2]
     rows = b"".join(b"\0" + row.tobytes() for row in samples.astype(">u2"))
     header = struct.pack(">IIBBBBB", width, height, 16, color, 0, 0, 0)
     return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b"")
     )  # fmt: skip
 
 
-def without_adobe(path: Path) -> None:
-    """Take Adobe's segment out of a JPEG file."""
-    content = path.read_bytes()
+def without_adobe(content: bytes) -> bytes:
+    """A JPEG file without Adobe's segment."""
     at = content.index(b"\xff\xee")
-    path.write_bytes(content[:at] + content[at + 2 + int.from_bytes(content[at + 2 : at + 4], "big") :])
+    return content[:at] + content[at + 2 + int.from_bytes(content[at + 2 : at + 4], "big") :]
 
 
 def _picture() -> Image.Image:
@@ -75,9 +75,8 @@ def _write_jpeg(folder: Path, picture: Image.Image) -> None:
     picture.save(folder / "progressive.jpg", progressive=True)
     picture.save(folder / "full_colour.jpg", subsampling=0, xmp=XMP)
     picture.convert("L").save(folder / "gray.jpg")
-    for name in ("cmyk.jpg", "cmyk_without_marker.jpg"):
-        picture.convert("CMYK").save(folder / name)
-    without_adobe(folder / "cmyk_without_marker.jpg")
+    picture.convert("CMYK").save(folder / "cmyk.jpg")
+    (folder / "cmyk_without_marker.jpg").write_bytes(without_adobe((folder / "cmyk.jpg").read_bytes()))
 
 
 def _write_png(folder: Path, picture: Image.Image) -> None:
