@@ -19,6 +19,7 @@ from mindzoo.utils.errors import UserError
 
 NAME_KEPT = 40  # characters of a name that the temporary one beside it has too: of four bytes each it is not too long
 BLOCK = 4096  # bytes
+_HANDED = re.compile(r"/dev/fd/\d+|/dev/stdin|/proc/self/fd/\d+")
 _NOT_UNICODE = re.compile("[\ud800-\udfff]")
 
 
@@ -140,7 +141,12 @@ def resolved(path: Path) -> Path:
 
 
 def is_special(path: Path) -> bool:
-    """Whether a pipe, a socket or a device is there: to read from it may wait for ever."""
+    """Whether a pipe, a socket or a device is there: to read from it may wait for ever.
+
+    A pipe that the shell handed to this process, as `<(command)`, is none: it ends when the command does.
+    """
+    if _HANDED.fullmatch(str(path)) and path.is_fifo():
+        return False
     return path.exists() and not (path.is_file() or path.is_dir())
 
 

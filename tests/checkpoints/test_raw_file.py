@@ -18,7 +18,6 @@ from mindzoo.models import SPECS
 from mindzoo.tests.support import torch_files, weight_files
 from mindzoo.utils.checkpoints import checkpoint_file, raw_file
 from mindzoo.utils.errors import LONGEST_LINE, UserError
-from mindzoo.utils.log import logger
 
 WEIGHTS = weight_files.tiny_weights()
 OF_TORCH = weight_files.of_torch(WEIGHTS)
@@ -51,13 +50,10 @@ def test_the_content_says_what_a_file_is(tmp_path: Path, kind: str, name: str) -
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_what_carries_no_checksum_says_so_in_a_line(
-    tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(logger, "propagate", True)
+def test_what_carries_no_checksum_says_so_in_a_line(tmp_path: Path, kind: str, logged: list[str]) -> None:
     WRITERS[kind](tmp_path / "x")
     checkpoint_file.recognise(tmp_path / "x", SPECS.values())
-    said = [record.getMessage() for record in caplog.records if "carries no checksum" in record.getMessage()]
+    said = [line for line in logged if "carries no checksum" in line]
     unchecked = {
         "ckpt without a checksum": "MindSpore's format",
         "safetensors": "the format of safetensors",
