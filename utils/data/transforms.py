@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,7 @@ class Preprocessing:
         """For JSON: in a checkpoint, beside an exported file."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
 
-    @property
+    @functools.cached_property
     def resized(self) -> tuple[int, int]:
         """Height and width before the centre crop."""
         height, width = (round(side / self.crop_pct) for side in self.image_size)

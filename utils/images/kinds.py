@@ -4,7 +4,7 @@ from __future__ import annotations
 
 JPEG, PNG, BMP, TIFF, WEBP, GIF = "JPEG", "PNG", "BMP", "TIFF", "WebP", "GIF"
 READ = (JPEG, PNG, BMP, TIFF, WEBP, GIF)
-HEAD = 4096  # bytes that are enough to tell
+BEGINNING, HEAD = 12, 4096  # bytes that are enough to tell one of READ, and anything else
 BEGINNINGS = (
     (b"\xff\xd8\xff", JPEG),
     (b"\x89PNG\r\n\x1a\n", PNG),

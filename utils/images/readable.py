@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -26,8 +26,7 @@ WITHOUT_SCALE = {"F": "32-bit float", "I": "32-bit integer"}
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A file that can be decoded."""
 
     content: np.ndarray  # (bytes,) uint8: JPEG, PNG or BMP
@@ -48,7 +47,7 @@ def prepared(content: np.ndarray, orientation: str = "stored") -> Prepared:
     Raises:
         Fault: it cannot be read.
     """
-    kind = kinds.kind_of(content[: kinds.HEAD].tobytes())
+    kind = kinds.kind_of(content[: kinds.BEGINNING].tobytes())
     if kind == kinds.JPEG:
         return _jpeg(content, orientation)
     raw = content.tobytes()
