@@ -13,6 +13,7 @@ import pytest
 from mindspore import Parameter, Tensor, nn
 
 from mindzoo.models.densenet121 import SPEC
+from mindzoo.tests.support import weight_files
 from mindzoo.tests.support.trainings import Trained
 from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan
 from mindzoo.utils.errors import UserError
@@ -234,6 +235,15 @@ def test_a_file_without_its_last_parameters_is_refused(tmp_path: Path) -> None:
     text = json.dumps(META)
     ms.save_checkpoint([count, *fewer], str(tmp_path / "a.ckpt"), append_dict={"mindzoo": text}, crc_check=True)
     assert f"incomplete, with {len(fewer)} of {len(rows)}" in refused(tmp_path / "a.ckpt")
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_an_own_checkpoint_without_its_checksum_is_refused(tmp_path: Path, counted: bool) -> None:
+    weights = weight_files.tiny_weights()
+    count = {checkpoint_file.COUNT: np.int32(len(weights))} if counted else {}
+    content = weight_files.ckpt({**count, **weights}, {"mindzoo": json.dumps(weight_files.META)}, checksum=False)
+    (tmp_path / "a.ckpt").write_bytes(content)
+    assert "the checksum at its end is missing" in refused(tmp_path / "a.ckpt")
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:

@@ -167,10 +167,10 @@ def _read_file(path: Path) -> tuple[RawFile, dict[str, Any]]:
     raw = raw_file.read_raw(path)
     meta = metadata.parse(path, raw.texts[META]) if META in raw.texts else {}
     count = raw.arrays.pop(COUNT, None)
+    if (meta or count is not None) and not raw.verified:
+        raise UserError(f"{path} is damaged: the checksum at its end is missing; use another checkpoint")
     if count is None:
         return raw, meta
-    if not raw.verified:
-        raise UserError(f"{path} is damaged: the checksum at its end is missing; use another checkpoint")
     if count.size != 1 or len(raw.arrays) != int(count.item()) or not meta:
         wanted = count.item() if count.size == 1 else "?"
         raise UserError(f"{path} is incomplete, with {len(raw.arrays)} of {wanted} parameters; use another checkpoint")
