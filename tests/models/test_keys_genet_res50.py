@@ -112,6 +112,7 @@ def test_epochs_before_without_weights(colors: Path, tmp_path: Path, capsys: pyt
     assert "begin_epoch is 2, without weights to start from" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @shows("save_checkpoint", "save_checkpoint_path")
 def test_no_checkpoints_and_another_folder(colors: Path, tmp_path: Path) -> None:
     flags = ["--save_checkpoint_path", str(tmp_path / "here"), "--save_checkpoint", "False", "--max_steps", "1"]

@@ -116,6 +116,7 @@ def test_defaults_are_those_of_the_list() -> None:
     assert {name: settings[name] for name in DEFAULTS} == DEFAULTS
 
 
+@pytest.mark.slow
 @shows("train_path", "dataset", "num_classes", "batchsize", "total_epoch", "save_checkpoint_epochs")
 @shows("keep_checkpoint_max", "eval_data_path", "eval_interval", "input_size")
 def test_a_run_of_seven_epochs(colors: Path, tmp_path: Path, plain: Run) -> None:
@@ -134,6 +135,7 @@ def test_a_run_of_seven_epochs(colors: Path, tmp_path: Path, plain: Run) -> None
     assert [line[:14] for line in run.text.splitlines() if line.startswith("epoch: [")][-1] == "epoch: [ 7/ 7]"
 
 
+@pytest.mark.slow
 @shows("checkpoint_path", "begin_epoch", "end_epoch", "lr")
 def test_a_run_goes_on_from_weights(colors: Path, tmp_path: Path, plain: Run) -> None:
     """With a learning rate of 0 the weights at the end are those at the beginning."""
@@ -150,6 +152,7 @@ def test_a_run_goes_on_from_weights(colors: Path, tmp_path: Path, plain: Run) ->
             np.testing.assert_array_equal(value, start[name], err_msg=name)
 
 
+@pytest.mark.slow
 @shows("save_ckpt", "data_path")
 def test_no_checkpoints(colors: Path, tmp_path: Path) -> None:
     flags = ["--data_path", str(colors / "val"), "--save_ckpt", "False", "--batchsize", "13"]

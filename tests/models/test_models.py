@@ -88,7 +88,10 @@ def assert_embedding_is_what_the_classifier_sees(name: str, network: nn.Cell, lo
     np.testing.assert_allclose(classifier(embedding).asnumpy(), logits.asnumpy(), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+# Of the five training graphs GENet's takes longest to compile.
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "genet_res50")) for name in NETWORKS]
+)
 def test_a_few_steps_lower_the_loss(name: str) -> None:
     ms.set_seed(1)
     network = get_spec(name).build(3, **options(name))

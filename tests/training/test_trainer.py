@@ -114,6 +114,7 @@ def test_a_training_that_would_never_update_is_refused(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_weights(colors: Path, tmp_path: Path) -> None:
     """That the same seed gives the same ones is shown where runs are resumed."""
     first, second = (
@@ -148,8 +149,11 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     "flags",
     [
         ["--amp_level", "O2"],
-        ["--amp_level", "O3", "--is_dynamic_loss_scale", "1"],
-        ["--amp_level", "O2", "--ema_decay", "0.5", "--accumulation_steps", "2", "--clip_norm", "1"],
+        pytest.param(["--amp_level", "O3", "--is_dynamic_loss_scale", "1"], marks=pytest.mark.slow),
+        pytest.param(
+            ["--amp_level", "O2", "--ema_decay", "0.5", "--accumulation_steps", "2", "--clip_norm", "1"],
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=lambda flags: " ".join(flags),
 )
