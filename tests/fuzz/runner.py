@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import select
 import subprocess
 import sys
@@ -21,8 +22,10 @@ from mindzoo.tests.fuzz.target import ALLOWED, Judged, Verdict
 
 FOLDER = Path(__file__).resolve().parent
 PREFIX = "target_"
-# Seconds: to load and read the good files; for one damaged file; to end after the last answer.
+# Seconds: to load and read the good files; of a core for one damaged file; to end after the last answer.
 LONGEST_START, LONGEST, DYING = 120.0, 10.0, 5.0
+# A file may take so many times longer by the clock, where the cores have other work or the process only waits.
+PATIENCE = 6
 
 
 def targets() -> dict[str, Path]:
@@ -40,8 +43,11 @@ class Worker:
     def judge(self, seed: int, number: int) -> Judged:
         """Have one file read."""
         process = self.started()
+        until, spent = time.monotonic() + PATIENCE * self.longest, _core_seconds(process.pid)
         _write(process.stdin, f"{seed} {number}\n")
-        line = _line(process.stdout, self.longest)
+        while (line := _line(process.stdout, self.longest / 10)) is None and time.monotonic() < until:
+            if _core_seconds(process.pid) - spent > self.longest:
+                break
         if line:
             verdict, detail = json.loads(line)
             return Judged(Verdict(verdict), detail)
@@ -77,6 +83,12 @@ class Worker:
         process.kill()
         with process:  # which closes the pipes
             return process.wait()
+
+
+def _core_seconds(pid: int) -> float:
+    """What a process has had of the cores."""
+    facts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(facts[11]) + int(facts[12])) / os.sysconf("SC_CLK_TCK")  # user and system time, proc(5)
 
 
 def _write(file: IO[bytes] | None, text: str) -> None:

@@ -38,6 +38,7 @@ TARGET = Target(lambda: [b"good"], read, memory=64 << 20)
         ("return bytes(1 << 30)", Verdict.TRACEBACK),
         ("os.kill(os.getpid(), 11)", Verdict.DEATH),
         ("time.sleep(60)", Verdict.HANG),
+        ("while True: pass", Verdict.HANG),
     ],
 )
 def test_the_runner_sees(tmp_path: Path, what: str, wanted: Verdict) -> None:
