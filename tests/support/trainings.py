@@ -25,17 +25,12 @@ def write_images(folder: Path, color: tuple[int, int, int], count: int, seed: in
 
 def tiny(network: str = "densenet121") -> list[str]:
     """Flags that make a network small enough to compile in a second or two, for 32-pixel images."""
-    flags = {
-        "densenet121": ["--block_config", "1,1", "--growth_rate", "4", "--init_features", "8"],
-        # With the zoo's gather one gamma has no gradient: the batch norm after it takes its scale out again.
-        "genet_res50": ["--layers", "1,1,1,1", "--base_width", "8", "--gather", "paper"],
-        "glore_res50": ["--layers", "1,1,1,1", "--base_width", "8"],
-        # A map of one pixel would leave the exponent of its pooling without a gradient.
-        "multigrain": ["--layers", "1,1,1,1", "--base_width", "4", "--learn_p", "1", "--image_size", "64"],
-        "hrnet_w48": ["--width", "4", "--modules", "1", "--blocks", "1", "--head_width", "2"],
-    }
+    from mindzoo.models import get_spec
+    from mindzoo.utils.config.reading import show
+
+    flags = [word for name, value in get_spec(network).small.items() for word in (f"--{name}", show(value))]
     common = ["--image_size", "32", "--crop_pct", "1", "--device_target", "CPU", "--is_distributed", "0"]
-    return common + flags[network]
+    return common + flags
 
 
 def training(data: Path, output: Path, *more: str) -> list[str]:

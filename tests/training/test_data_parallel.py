@@ -95,6 +95,15 @@ def test_two_ranks_give_the_weights_of_one_with_the_double_batch(colors: Path, t
     assert max(np.abs(value - 1).max() for name, value in one.items() if name.endswith(".gamma")) > 1e-3
 
 
+def test_blocks_of_two_ranks_have_the_bits_of_single_steps(colors: Path, tmp_path: Path) -> None:
+    """They vote at the end of each block: of four steps, and of two at the end of an epoch."""
+    flags = ["--batch_size", "3", "--max_epoch", "1"]
+    for name, more in (("steps", []), ("blocks", ["--sink_size", "4"])):
+        train(colors, tmp_path / name, *flags, *more, ranks=2)
+    steps, blocks = (weights(tmp_path / name, "0-1_6.ckpt") for name in ("steps", "blocks"))
+    assert all(np.array_equal(blocks[name], wanted) for name, wanted in steps.items())
+
+
 def test_ranks_leave_out_the_same_images(colors: Path, tmp_path: Path) -> None:
     """Each looks at its share only."""
     data = Path(shutil.copytree(colors, tmp_path / "data"))

@@ -173,23 +173,6 @@ def test_mixed_precision(colors: Path, tmp_path: Path, flags: list[str]) -> None
     assert again["loss"] == pytest.approx(result["loss"], rel=0.02)
 
 
-def test_sink_mode_gives_the_losses_of_the_own_loop(
-    colors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rows = []
-    for name, flags in (("own", ["--sink_mode", "0"]), ("sink", ["--sink_mode", "1"])):
-        folder = run_train(colors / "train", tmp_path / name, "--max_epoch", "2", "--ckpt_interval", "4", *flags)
-        rows.append([(row["step"], row["loss"], row["mean_loss"]) for row in metrics(folder, "epoch")])
-        assert sorted(path.name for path in folder.glob("0-*.ckpt")) == ["0-1_4.ckpt", "0-2_2.ckpt", "0-2_6.ckpt"]
-    assert rows[0] == rows[1]
-    assert "sink_mode has no effect: CPU has no data sink" in capsys.readouterr().out
-
-
-def test_sink_mode_stops_at_max_steps(colors: Path, tmp_path: Path) -> None:
-    folder = run_train(colors / "train", tmp_path / "out", "--max_steps", "8", "--sink_mode", "1")
-    assert [path.name for path in folder.glob("0-*.ckpt")] == ["0-2_2.ckpt"]
-
-
 def test_a_single_class_cannot_have_smoothed_labels() -> None:
     """But it can be trained, for instance with a loss on copies."""
     labels = np.zeros(4, np.int32)
@@ -217,12 +200,19 @@ def test_thor_makes_second_order_steps(capsys: pytest.CaptureFixture[str], accum
     assert type(setup.build_step(config, forward, loss, rates, "O0", World())) is TrainStep
 
 
-def test_thor_is_not_fed_by_a_data_sink() -> None:
-    config: TrainConfig = MultiGrainTrainConfig(sink_mode=True)
-    loaded = Loaded(config, frozenset({"sink_mode"}))
+def test_a_sink_that_is_asked_for_in_vain_is_said() -> None:
+    def said(config: TrainConfig, device: str) -> list[str]:
+        given = frozenset({"sink_mode", "sink_size"} if config.sink_size else {"sink_mode"})
+        return setup.ineffective(Loaded(config, given), device, level="O2", evaluated=True)
+
     for device in ("CPU", "Ascend"):
-        (line,) = setup.ineffective(loaded, device, level="O2", evaluated=True)
-        assert line == "sink_mode has no effect: with the optimizer thor the steps run one by one"
+        lines = said(MultiGrainTrainConfig(sink_size=3), device)
+        assert lines == [
+            f"{name} has no effect: with the optimizer thor the steps run one by one"
+            for name in ("sink_mode", "sink_size")
+        ]
+    assert said(TrainConfig(), "CPU") == ["sink_mode has no effect: CPU has no data sink, the steps run one by one"]
+    assert said(TrainConfig(sink_size=3), "CPU") == said(TrainConfig(), "Ascend") == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

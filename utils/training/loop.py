@@ -1,11 +1,10 @@
-"""The training loop: our own, one call of the compiled step per batch, or MindSpore's, which feeds an Ascend device."""
+"""The training loop: one call of the compiled step per batch, or blocks of steps that a feed lets the device do."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
 
 import mindspore as ms
 import numpy as np
@@ -17,26 +16,31 @@ from mindzoo.utils.exits import Interrupted
 from mindzoo.utils.log import logger
 from mindzoo.utils.ranks import Stop
 from mindzoo.utils.training.callbacks import Callback
+from mindzoo.utils.training.feed import Feed, Sink
 from mindzoo.utils.training.state import RunState
 
 
-def train(run: RunState, data: TrainData, listed: Sequence[Callback]) -> None:
+def train(run: RunState, data: TrainData, listed: Sequence[Callback], sink: Sink | None = None) -> None:
     """Train until `run.last_step`, or until a signal: several ranks stop at the same step.
+
+    Args:
+        sink: how blocks of steps are fed; None: the steps run one by one.
 
     Raises:
         Interrupted: after a checkpoint was saved.
     """
-    sink = run.config.sink_mode and run.train_step.can_sink
     with runtime.stop_on_signals() as request, bad_images.named(data.folders):
         stop = Stop(run.world, request)
-        compile_step(run, data)
         if run.epoch_step == run.steps_per_epoch:
             for callback in listed:
                 callback.on_resume(run)
-        with rescuing(run, listed):
+        with feeding(run, data, sink) as feed, rescuing(run, listed):
             while run.step < run.last_step and not run.out_of_patience and not stop:
                 run.begin_epoch()
-                (sunk_epoch if sink else stepped_epoch)(run, data, listed, stop)
+                if feed:
+                    sunk_epoch(run, feed, listed, stop)
+                else:
+                    stepped_epoch(run, data, listed, stop)
                 run.read_loss()
                 if run.epoch_step == run.steps_per_epoch:
                     for callback in listed:
@@ -53,6 +57,28 @@ def train(run: RunState, data: TrainData, listed: Sequence[Callback]) -> None:
 
 
 @contextmanager
+def feeding(run: RunState, data: TrainData, sink: Sink | None) -> Iterator[Feed | None]:
+    """Compile what the steps run; inside the block there is a feed for them, None where they run one by one.
+
+    Whatever else is compiled before the first step would take from MindSpore how many steps a call is to do.
+    """
+    if run.step >= run.last_step:
+        yield None
+    elif sink is None:
+        compile_step(run, data)
+        yield None
+    else:
+        feed = sink.open(run, data)
+        try:
+            with compiling(run, data):
+                feed.compile()
+            logger.info("blocks of %d steps, %d at a call", feed.blocks.size, feed.blocks.per_call)
+            yield feed
+        finally:
+            feed.close()
+
+
+@contextmanager
 def rescuing(run: RunState, listed: Sequence[Callback]) -> Iterator[None]:
     """Let the callbacks keep what was done before an error in the block: data that vanish, a bad image, a bad loss."""
     try:
@@ -64,23 +90,32 @@ def rescuing(run: RunState, listed: Sequence[Callback]) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def compiling(run: RunState, data: TrainData) -> Iterator[None]:
+    """Say that the graph is compiled in the block: silence for a minute looks like a hang."""
+    shape = (data.batch_size, 3, *run.config.image_size)
+    logger.info("compiling the training graph for batches of %s, once per run ...", shape)
+    started = time.perf_counter()
+    yield
+    logger.info("compiled in %.1f s", time.perf_counter() - started)
+
+
 def compile_step(run: RunState, data: TrainData) -> None:
-    """Compile the graph before the first step, and say so: silence for a minute looks like a hang."""
+    """Compile the graph of a single step before the first one."""
     height, width = run.config.image_size
     images = ms.Tensor(np.zeros((data.batch_size, 3, height, width), np.float32))
     labels = ms.Tensor(np.zeros(data.batch_size, np.int32))
-    logger.info("compiling the training graph for batches of %s, once per run ...", tuple(images.shape))
-    started = time.perf_counter()
-    run.train_step.compile(images, labels)
-    logger.info("compiled in %.1f s", time.perf_counter() - started)
+    with compiling(run, data):
+        run.train_step.compile(images, labels)
 
 
 def stepped_epoch(run: RunState, data: TrainData, listed: Sequence[Callback], stop: Stop) -> None:
     """Our own loop: one call of the compiled step per batch."""
     batches = data.epoch(run.epoch, run.epoch_step).create_tuple_iterator(num_epochs=1)
-    waiting_since = time.perf_counter()
+    waited, waiting_since = 0.0, time.perf_counter()
     for images, labels in batches:
-        run.epoch_clock.waited += time.perf_counter() - waiting_since
+        waited += time.perf_counter() - waiting_since
+        run.epoch_clock.waited = waited
         run.between_steps = False
         run.advance(run.train_step(images, labels))
         for callback in listed:
@@ -90,26 +125,23 @@ def stepped_epoch(run: RunState, data: TrainData, listed: Sequence[Callback], st
         waiting_since = time.perf_counter()
 
 
-def sunk_epoch(run: RunState, data: TrainData, listed: Sequence[Callback], stop: Stop) -> None:
-    """The same through MindSpore's Model, which feeds an Ascend device from a queue (elsewhere it does not sink)."""
-    batches = data.epoch(run.epoch, run.epoch_step)
-    run.between_steps = False
-    ms.Model(run.train_step).train(1, batches, callbacks=[_Relay(run, listed, stop)], dataset_sink_mode=True)
-
-
-class _Relay(ms.train.Callback):
-    """Counts what Model.train does into the run, and calls our callbacks."""
-
-    def __init__(self, run: RunState, listed: Sequence[Callback], stop: Stop) -> None:
-        super().__init__()
-        self.run, self.listed, self.stop = run, listed, stop
-        self.first = run.epoch_step
-
-    def on_train_step_end(self, run_context: Any) -> None:
-        arguments = run_context.original_args()
-        done = self.first + arguments.cur_step_num
-        self.run.advance(arguments.net_outputs, done - self.run.epoch_step)
-        for callback in self.listed:
-            callback.on_step(self.run)
-        if self.stop.after_step(at_once=True) or self.run.step >= self.run.last_step:
-            run_context.request_stop()
+def sunk_epoch(run: RunState, feed: Feed, listed: Sequence[Callback], stop: Stop) -> None:
+    """A call of the callbacks after every block of steps: the device did these with no word of the host's."""
+    run.epoch_clock.waited = None
+    while run.epoch_step < run.steps_per_epoch and run.step < run.last_step and not stop:
+        run.between_steps = False
+        steps = feed.blocks.next(run.step)
+        try:
+            feed.run(steps)
+        except Exception:
+            if feed.batches.error:  # all steps before it are whole
+                with suppress(RuntimeError):  # of a device that answers no more
+                    run.advance_block(feed.losses())
+            raise
+        losses = feed.losses()
+        if len(losses) != steps:
+            raise RuntimeError(f"the device did {len(losses)} of {steps} steps; use --sink_mode false")
+        run.advance_block(losses)
+        for callback in listed:
+            callback.on_step(run)
+        stop.after_step(at_once=True)

@@ -16,8 +16,10 @@ from mindzoo.utils.cluster.card import Card
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.learning.overflow import StatusRegisters
+from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
+from mindzoo.utils.training.feed import HostFeed, QueueFeed, Sink
 
 ASCEND = "Ascend"
 # Megabytes of gradients in one all-reduce, so that the first ones travel while the backward pass goes on.
@@ -70,6 +72,20 @@ def set_jit_level(config: TrainConfig, device: str, card: Card) -> None:
             f"jit_level is O2, and this is {card}; wanted O0 or O1: MindSpore compiles whole graphs for the 910A only"
         )
     ms.set_context(jit_config={"jit_level": config.jit_level})
+
+
+def sink(config: TrainConfig, device: str, card: Card, step: type[TrainStep]) -> Sink | None:
+    """How blocks of steps of this kind are fed; None: the steps run one by one.
+
+    A 910A runs whole graphs, and a loop over one where all of it is one graph. Later cards go through it operator by
+    operator; a loop would be the host's, and is ours then.
+    """
+    if not (config.sink_mode and step.can_sink) or (device != ASCEND and not config.sink_size):
+        return None
+    if device != ASCEND:
+        return Sink(HostFeed)
+    branches = config.accumulation_steps > 1 or config.is_dynamic_loss_scale
+    return Sink(QueueFeed, loops=card.generation == "910A" and config.jit_level in ("auto", "O2") and not branches)
 
 
 def notes(config: TrainConfig, level: str, device: str, card: Card) -> Iterator[str]:

@@ -6,7 +6,6 @@ import datetime
 import math
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -20,6 +19,7 @@ from mindzoo import __version__
 from mindzoo.utils import log, ranks
 from mindzoo.utils.config import reading
 from mindzoo.utils.config.json_file import parse_json
+from mindzoo.utils.environment import commit
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import json_line, json_text, write_text
 from mindzoo.utils.runtime import World
@@ -137,7 +137,7 @@ def environment(device: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": device,
-        "commit": _commit(Path(__file__).resolve().parents[2]),
+        "commit": commit(),
         "command": [sys.executable, *sys.argv],
         "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
     }
@@ -168,14 +168,3 @@ def _numbered_inside(parent: Path) -> Path:
         number += 1
     (parent / f"run_{number}").mkdir()
     return parent / f"run_{number}"
-
-
-def _commit(root: Path) -> str | None:
-    """The commit of the clone that this code is in; None where it was installed."""
-    if not (root / ".git").exists():
-        return None
-    try:
-        command = ["git", "-C", str(root), "rev-parse", "HEAD"]
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None

@@ -13,8 +13,7 @@ from mindspore import nn
 from mindzoo.utils.checkpoints import loading
 from mindzoo.utils.config.keys import ThorConfig, TrainConfig
 from mindzoo.utils.config.reading import Loaded
-from mindzoo.utils.data import bad_images, listing, transforms
-from mindzoo.utils.data import class_folders as folders
+from mindzoo.utils.data import bad_images, data_set, listing, transforms
 from mindzoo.utils.data.loader import Data, EvalData, TrainData
 from mindzoo.utils.data.look import Marks
 from mindzoo.utils.errors import UserError
@@ -36,16 +35,16 @@ def open_data(config: TrainConfig, world: World) -> Data:
     """Scan and check the folders; training, `val/` beside it and evaluation must have the same classes.
 
     Raises:
-        UserError: see `mindzoo.utils.data.class_folders`.
+        UserError: see `mindzoo.utils.data.data_set`.
     """
-    train_root = folders.find_split(config.data_dir, "train", "data_dir")
+    train_root = data_set.find_split(config.data_dir, "train", "data_dir")
     train_folders = bad_images.usable(train_root, config, world, check=transforms.training_check(config))
-    folders.compare_sibling(train_folders)
+    data_set.compare_sibling(train_folders)
     beside = listing.split_folders(Path(config.data_dir)).get("val", "")
     eval_dir = config.eval_data_dir or str(beside)
     evaluation = None
     if eval_dir:
-        root = folders.find_split(eval_dir, "val", "eval_data_dir")
+        root = data_set.find_split(eval_dir, "val", "eval_data_dir")
         preprocessing = transforms.Preprocessing.from_config(config)
         eval_folders = bad_images.usable(root, config, world, train_folders.classes, preprocessing.check_size)
         how = transforms.evaluation_operations(preprocessing)
@@ -204,10 +203,11 @@ def ineffective(
     config, lines = loaded.config, []
     if config.sync_batch_norm and not world.connected:
         lines.append("sync_batch_norm has no effect: there is one rank")
-    if config.sink_mode and not step_kind(config).can_sink:
-        lines.append(f"sink_mode has no effect: with the optimizer {config.optimizer} the steps run one by one")
-    elif config.sink_mode and device != "Ascend":
-        lines.append(f"sink_mode has no effect: {device} has no data sink, the steps run one by one")
+    for name in sorted({"sink_mode", "sink_size"} & loaded.given):
+        if not step_kind(config).can_sink:
+            lines.append(f"{name} has no effect: with the optimizer {config.optimizer} the steps run one by one")
+        elif name == "sink_mode" and config.sink_mode and device != "Ascend" and not config.sink_size:
+            lines.append(f"sink_mode has no effect: {device} has no data sink, the steps run one by one")
     if "loss_scale" in loaded.given and level == "O0":
         lines.append("loss_scale has no effect on the result: with float32 (amp_level O0) it cancels out")
     if config.jit_level != "auto" and device != "Ascend":

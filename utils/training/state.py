@@ -40,7 +40,7 @@ class Clock:
     """Seconds and steps since it was started."""
 
     started: float = field(default_factory=time.perf_counter)
-    waited: float = 0.0  # for data
+    waited: float | None = 0.0  # for data; None: the device waits by itself, and nobody knows
     steps: int = 0
 
     @property
@@ -100,13 +100,28 @@ class RunState:
         """The learning rate of the last step."""
         return float(self.rates[max(self.step - 1, 0)])
 
-    def advance(self, loss: Tensor, steps: int = 1) -> None:
-        """Count `steps` steps, the last of which has the loss `loss`.
+    def advance(self, loss: Tensor) -> None:
+        """Count a step with this loss.
 
-        Reads the loss of the call before, so that the device always has one step to work on.
+        Reads the loss of the step before, so that the device always has one step to work on.
         """
         self.read_loss()
         self._last = loss
+        self._count(1)
+
+    def advance_block(self, losses: np.ndarray) -> None:
+        """Count steps that are done, with these losses (N,) float32.
+
+        Raises:
+            UserError: one of them is not finite.
+        """
+        for done, loss in enumerate(losses.tolist(), start=1):
+            self._take(loss, self.step + done)
+        if len(losses):
+            self._count(len(losses))
+        self.between_steps = True
+
+    def _count(self, steps: int) -> None:
         self.evaluation = None
         self.step_before = self.step
         self.epoch_step += steps
@@ -121,14 +136,18 @@ class RunState:
         """
         if self._last is None:
             return
-        self.loss = float(self._last.asnumpy().mean())
+        loss = float(self._last.asnumpy().mean())
         self._last = None
-        if math.isfinite(self.loss):
-            self.loss_sum += self.loss
+        self._take(loss, self.step)
+
+    def _take(self, loss: float, step: int) -> None:
+        self.loss = loss
+        if math.isfinite(loss):
+            self.loss_sum += loss
             self.loss_count += 1
         elif not self.train_step.dynamic:
             raise UserError(
-                f"the loss is {self.loss} at step {self.step} (epoch {self.epoch + 1}); the last good checkpoint is "
+                f"the loss is {loss} at step {step} (epoch {self.epoch + 1}); the last good checkpoint is "
                 f"{self.saved or 'none'}; try a smaller lr, clip_norm, or is_dynamic_loss_scale with float16"
             )
 

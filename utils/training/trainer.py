@@ -92,7 +92,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
         # 4. The loop.
         with storage.uploading(config, folder.path, [folder.log_name]) as uploader:
             listed = callbacks(run, data, network, num_classes, uploader, continuity.best_elsewhere(start.resumed, run))
-            loop.train(run, data.train, listed)
+            loop.train(run, data.train, listed, on_card.sink(config, device, card, type(step)))
     return run
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from mindzoo.utils.training.callbacks import Callback
-from mindzoo.utils.training.state import RunState
+from mindzoo.utils.training.state import Clock, RunState
 
 # Seconds between two updates on a terminal; more often is flicker.
 REFRESH = 0.2
@@ -36,8 +36,13 @@ class ProgressLine(Callback):
         return (
             f"epoch {run.epoch + 1}/{run.config.last_epoch} step {run.epoch_step}/{run.steps_per_epoch} "
             f"loss {run.loss:.4f} lr {run.lr:.3g} {run.images_per_second(clock):.1f} img/s "
-            f"data {clock.waited:.1f}s ({clock.waited / clock.seconds:.0%}) ETA {duration(left)}"
+            f"{waiting(clock)}ETA {duration(left)}"
         )
+
+
+def waiting(clock: Clock) -> str:
+    """The time that was spent on waiting for data, where that is known."""
+    return "" if clock.waited is None else f"data {clock.waited:.1f}s ({clock.waited / clock.seconds:.0%}) "
 
 
 def duration(seconds: float) -> str:
