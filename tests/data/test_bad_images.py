@@ -16,9 +16,10 @@ from mindzoo.tests.support.trainings import Trained, newest_run, tiny, training
 from mindzoo.utils import commands
 from mindzoo.utils.config.image_keys import BadImageKeys
 from mindzoo.utils.config.keys import TrainConfig
-from mindzoo.utils.data import bad_images, loader, look, skip_list
+from mindzoo.utils.data import bad_images, look, skip_list
 from mindzoo.utils.data.class_folders import scan
 from mindzoo.utils.data.loader import EvalData, TrainData
+from mindzoo.utils.data.short_path import short_path
 from mindzoo.utils.data.transforms import Preprocessing, evaluation_operations, load_image, training_operations
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.runtime import World
@@ -136,7 +137,7 @@ def test_a_path_of_any_length_is_read(root: Path, tmp_path: Path) -> None:
     folders = scan(deep)
     data = EvalData(folders, evaluation_operations(PLAIN), batch_size=len(folders), world=World())
     assert len(next(iter(data))[0]) == len(folders)
-    assert len(loader.short_path(deep)) < len(str(deep))
+    assert len(short_path(deep)) < len(str(deep))
 
 
 def test_a_training_and_an_evaluation_leave_out_what_cannot_be_read(

@@ -10,7 +10,8 @@ import pytest
 
 from mindzoo.utils import log
 from mindzoo.utils.data import skip_list
-from mindzoo.utils.data.class_folders import compare_sibling, find_split, scan
+from mindzoo.utils.data.class_folders import scan
+from mindzoo.utils.data.data_set import compare_sibling, find_split
 from mindzoo.utils.data.listing import SUFFIXES, split_folders
 from mindzoo.utils.errors import UserError
 

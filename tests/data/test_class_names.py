@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mindzoo.utils.data.class_folders import guess_order
 from mindzoo.utils.data.class_names import read_class_names
+from mindzoo.utils.data.data_set import guess_order
 from mindzoo.utils.errors import UserError
 
 

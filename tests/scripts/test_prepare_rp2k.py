@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from mindzoo.tests.support.paths import ROOT
-from mindzoo.utils.data.class_folders import find_split, scan
+from mindzoo.utils.data.class_folders import scan
+from mindzoo.utils.data.data_set import find_split
 
 SIZES = {"apple": 7, "bread": 3, "other": 30}
 

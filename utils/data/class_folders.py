@@ -2,67 +2,72 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mindzoo.utils.data import listing
-from mindzoo.utils.data.listing import SUFFIXES, Listed, composed, is_utf8
+from mindzoo.utils.data.image_file import read_file
+from mindzoo.utils.data.image_set import ImageSet, label_of_each
+from mindzoo.utils.data.listing import SUFFIXES, Listed, composed, folder_name, is_utf8
+from mindzoo.utils.data.short_path import short_path
 from mindzoo.utils.data.skip_list import SkipList
+from mindzoo.utils.data.workers import worker_count
 from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.log import logger
 
+if TYPE_CHECKING:
+    import mindspore.dataset as ds
+
 BRING_BACK = "put the images back, or go on with those that are there, with --resume auto"
+BLOCK = 1000  # files whose sizes one thread looks at
 
 
 @dataclass(frozen=True)
-class ClassFolders:
-    """The images below `root`: `files[i]` is of class `labels[i]`, sorted by class folder, then by file name."""
+class ClassFolders(ImageSet):
+    """The images in the class folders below `root`."""
 
-    root: Path
-    classes: tuple[str, ...]  # all classes of the data set, by label; a validation folder may lack some
-    files: tuple[str, ...]  # "class/name.png"
-    labels: np.ndarray  # int32, as long as files
     listed: dict[str, Listed] = field(default_factory=dict)  # what each class folder held when it was listed last
     changed_at: dict[str, int] = field(default_factory=dict)  # nanoseconds at which it was changed last
-    left_out: Mapping[str, str] = field(default_factory=dict)  # images that are not used, and why
     _places: list[np.ndarray] = field(init=False, default_factory=list, repr=False, compare=False)  # one, or none yet
-
-    def __len__(self) -> int:
-        return len(self.files)
 
     @property
     def suffixes(self) -> list[str]:
         """The suffixes that occur, exactly as spelled."""
         return sorted({os.path.splitext(name)[1] for name in self.files})
 
-    @property
-    def class_index(self) -> dict[str, int]:
-        """Label by name of each class folder that is there."""
-        labels, first = np.unique(self.labels, return_index=True)
-        found = {self.files[place].split("/", 1)[0]: int(label) for label, place in zip(labels, first, strict=True)}
-        return {name: found[name] for name in listing.by_bytes([*found])}
+    def content(self, place: int) -> bytes:
+        """The bytes of the file; see `read_file`."""
+        return read_file(self.root / self.files[place])
 
-    def without(self, left_out: Mapping[str, str]) -> ClassFolders:
-        """The folders without some of the images, which are given with the reasons.
+    def sizes(self) -> Iterator[int]:
+        """The bytes of each file; 1 where it cannot be looked at: that is said when it is read."""
 
-        Raises:
-            UserError: a class would have no images.
-        """
-        stay = np.array([name not in left_out for name in self.files], bool)
-        files = tuple(name for name in self.files if name not in left_out)
-        gone = set(self.class_index) - {name.split("/", 1)[0] for name in files}
-        if gone:
-            name = min(gone)
-            reason = next(f"{image} {why}" for image, why in left_out.items() if image.startswith(f"{name}/"))
-            raise UserError(f"class folder {self.root / name} holds no image that can be used: {reason}")
-        return dataclasses.replace(
-            self, files=files, labels=self.labels[stay], left_out={**self.left_out, **left_out}
-        )  # fmt: skip
+        def sizes(names: Sequence[str]) -> list[int]:
+            return [_size(f"{self.root}/{name}") for name in names]
+
+        blocks = [self.files[start : start + BLOCK] for start in range(0, len(self), BLOCK)]
+        with ThreadPoolExecutor(worker_count(0)) as pool:
+            for found in pool.map(sizes, blocks):
+                yield from found
+
+    def pipeline(self, indices: np.ndarray, operations: Sequence[Callable[..., Any]], threads: int) -> ds.Dataset:
+        """MindSpore's own reader of class folders, which finds every file anew."""
+        import mindspore.dataset as ds
+
+        data = ds.ImageFolderDataset(
+            short_path(self.root),
+            num_parallel_workers=threads,
+            extensions=self.suffixes,
+            class_indexing=self.class_index,
+            sampler=ds.SubsetSampler(self.places()[indices].tolist()),
+        )
+        return data.map(list(operations), "image", num_parallel_workers=threads)
 
     def places(self) -> np.ndarray:
         """The number (int64) that MindSpore gives to each file.
@@ -105,46 +110,6 @@ class ClassFolders:
             self._places.clear()
 
 
-def find_split(path: str, split: str, key: str) -> Path:
-    """The folder of class folders that `path` means: itself, or of a root with train, val and test one of these.
-
-    Args:
-        split: "train" or "val"; a root without val has test in its place.
-        key: the configuration key that held `path`, for the error.
-
-    Raises:
-        UserError: empty, or not a folder that can be listed.
-    """
-    if not path:
-        raise UserError(f"{key} is not given; wanted a folder with one folder of images per class: --{key} FOLDER")
-    folder = Path(path)
-    if not folder.is_dir():
-        raise UserError(f"{key} is {path}, which is {'not a folder' if folder.exists() else 'missing'}")
-    try:
-        found = listing.split_folders(folder)
-    except OSError as error:
-        raise UserError(f"cannot list {key} {path}: {error.strerror}") from None
-    if found and split not in found:
-        logger.info("%s has no folder %s: %s is used", folder, split, found["test"].name)
-        return found["test"]
-    return found.get(split, folder)
-
-
-def guess_order(root: Path, outputs: int) -> tuple[list[str], str]:
-    """The class folders of `root` in the order that the outputs of a network are taken for, and that in words.
-
-    Numbers are the outputs themselves where all of them can be, as those that a prediction without names shows.
-    """
-    names = listing.class_names(root)
-    number_of = {name: int(name) for name in names if name.isascii() and name.isdigit()}
-    name_of = {number: name for name, number in number_of.items()}
-    if not names or len(name_of) < len(names):
-        return names, "in the order of their names"
-    if max(name_of) < outputs:
-        return [name_of.get(number, str(number)) for number in range(outputs)], "by the numbers that they are called"
-    return sorted(names, key=number_of.__getitem__), "in the order of their numbers"
-
-
 def scan(
     root: Path, classes: Sequence[str] | None = None, skip: SkipList | None = None, *, stop: bool = True
 ) -> ClassFolders:
@@ -172,12 +137,12 @@ def scan(
     if classes is None and len(names) == 1:
         logger.warning("%s has one class folder, %s: there is nothing to tell it from", root, *names)
     classes = tuple(names if classes is None else classes)
-    label_of = _labels(root, names, classes)
+    label_of = label_of_each(root, names, classes)
     odd = {f"{name}/{n}": listing.not_a_file(root / name / n) for name in names for n in listed[name].not_files}
     for name in names:
         _check_class(root / name, listed[name])
     for name, reason in odd.items() if stop else ():
-        if not (skip and skip.holds(root, name)):
+        if not (skip and skip.holds(folder_name(root), name)):
             raise UserError(
                 f"{root / name} {reason}; remove it, or leave out such files: --on_bad_image skip"
             )  # fmt: skip
@@ -186,28 +151,10 @@ def scan(
     others = [f"{name}/{other}" for name in names for other in listed[name].left_out]
     if others:
         logger.info("left out %d files whose names do not end as an image's: %s", len(others), shorten(others))
-    found = ClassFolders(root, classes, tuple(files), np.asarray(labels, np.int32), listed, changed_at, odd)
-    return _skipped(found, skip) if skip else found
-
-
-def compare_sibling(train: ClassFolders) -> None:
-    """Check the folder `val/` beside the training folder, where there is one.
-
-    Raises:
-        UserError: it has a class that training lacks, or no class folders at all.
-    """
-    own = train.root.resolve()
-    for name in listing.SPLITS["val"]:
-        sibling = own.parent / name
-        if sibling.is_dir() and sibling != own:
-            scan(sibling, train.classes, stop=False)
-
-
-def _skipped(folders: ClassFolders, skip: SkipList) -> ClassFolders:
-    named = {name: f"is in {skip.path}" for name in folders.files if skip.holds(folders.root, name)}
-    count = len(named) + sum(skip.holds(folders.root, name) for name in folders.left_out)
-    logger.info("%s: %d of its %d names are images of %s", skip.path, count, len(skip.names), folders.root)
-    return folders.without(named)
+    found = ClassFolders(
+        root, classes, tuple(files), np.asarray(labels, np.int32), listed, changed_at, left_out=odd
+    )  # fmt: skip
+    return found.without_listed(skip)
 
 
 def _check_names(root: Path, names: Sequence[str]) -> None:
@@ -222,23 +169,6 @@ def _check_names(root: Path, names: Sequence[str]) -> None:
                 f"{root} has the class folders {twin!a} and {name!a}, which are one name written in two ways (Unicode "
                 "normalisation); put their images into one"
             )
-
-
-def _labels(root: Path, names: Sequence[str], classes: Sequence[str]) -> dict[str, int]:
-    """Label by name of each folder."""
-    exact = {name: label for label, name in enumerate(classes)}
-    normal = {composed(name): label for label, name in enumerate(classes)}
-    label_of = {name: exact.get(name, normal.get(composed(name), -1)) for name in names}
-    if unknown := [name for name in names if label_of[name] < 0]:
-        twin = {name.casefold(): name for name in classes}.get(unknown[0].casefold())
-        raise UserError(
-            f"{root} has {len(unknown)} class folders that training lacks: {shorten(unknown)}; the {len(classes)} classes "
-            f"of training are {shorten(classes)}{f'; {twin} differs in case only' if twin else ''}"
-        )
-    there = set(label_of.values())
-    if missing := [name for label, name in enumerate(classes) if label not in there]:
-        logger.info("%s lacks %d of the %d classes: %s", root, len(missing), len(classes), shorten(missing))
-    return label_of
 
 
 def _check_class(folder: Path, listed: Listed) -> None:
@@ -256,5 +186,16 @@ def _check_class(folder: Path, listed: Listed) -> None:
 
 def _no_class_folders(root: Path) -> str:
     images = len(listing.list_class(root).images)
+    if any(root.glob("*.mindrecord")):
+        return (
+            f"{root} holds MindRecord files without {listing.PACK_INDEX}, so it is no whole pack; make or copy it again"
+        )
     found = f"{images} images and no class folders" if images else "no class folders"
     return f"{root} holds {found}; wanted one folder per class with its images inside: sort them by class first"
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - to make a Path of it takes longer than the look
+    except OSError:
+        return 1

@@ -30,6 +30,7 @@ SYSTEM = frozenset(
 # The folders of a data set's root by what they are for, in the order in which they are looked for.
 SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 TOO_LONG = 4096  # bytes of a path, in Linux
+PACK_INDEX = "mindzoo_pack.json"  # written last: a folder with it is a whole pack
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,11 @@ def class_names(root: Path) -> list[str]:
         return by_bytes([entry.name for entry in entries if _kind(entry) == "folder" and not is_hidden(entry.name)])
 
 
+def is_pack(folder: Path) -> bool:
+    """Whether a folder is a data set that `mindzoo pack` wrote."""
+    return (folder / PACK_INDEX).is_file()
+
+
 def split_folders(root: Path) -> dict[str, Path]:
     """The folders train, val and test of a root that holds these and no others, in one of their spellings; else {}.
 
@@ -121,8 +127,9 @@ def split_folders(root: Path) -> dict[str, Path]:
         for split, spellings in SPLITS.items()
         if any(name in names for name in spellings)
     }
-    is_root = len(found) == len(names) > 1 and "train" in found and bool(class_names(found["train"]))
-    return found if is_root else {}
+    if len(found) != len(names) or len(names) < 2 or "train" not in found:
+        return {}
+    return found if is_pack(found["train"]) or class_names(found["train"]) else {}
 
 
 def images_below(root: Path) -> Iterator[str]:

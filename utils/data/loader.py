@@ -6,13 +6,8 @@ and a run can go on in the middle of an epoch.
 
 from __future__ import annotations
 
-import atexit
-import functools
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import mindspore as ms
@@ -20,14 +15,11 @@ import mindspore.dataset as ds
 import numpy as np
 
 from mindzoo.utils.data import bad_images
-from mindzoo.utils.data.class_folders import ClassFolders
-from mindzoo.utils.data.listing import is_utf8
+from mindzoo.utils.data.image_set import ImageSet
 from mindzoo.utils.data.look import Marks
 from mindzoo.utils.data.workers import worker_count
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.runtime import World
-
-LONGEST_FOLDER = 200  # bytes of a path; MindSpore takes some more
 
 
 class TrainData:
@@ -45,7 +37,7 @@ class TrainData:
 
     def __init__(
         self,
-        folders: ClassFolders,
+        folders: ImageSet,
         operations: list[Any],
         *,
         batch_size: int,
@@ -114,7 +106,7 @@ class EvalData:
     """
 
     def __init__(
-        self, folders: ClassFolders, operations: list[Any], *, batch_size: int, world: World, workers: int = 0
+        self, folders: ImageSet, operations: list[Any], *, batch_size: int, world: World, workers: int = 0
     ) -> None:
         self.folders, self.operations, self.batch_size, self.workers = folders, operations, batch_size, workers
         own = np.arange(world.rank, len(folders), world.size)
@@ -142,38 +134,13 @@ class Data:
     marks: Marks = field(default_factory=Marks)  # of the training images
 
     @property
-    def folders(self) -> list[ClassFolders]:
+    def folders(self) -> list[ImageSet]:
         """All that are read."""
         return [data.folders for data in (self.train, self.evaluation) if data]
 
 
 def _pipeline(
-    folders: ClassFolders, indices: np.ndarray, operations: list[Any], batch_size: int, workers: int
+    folders: ImageSet, indices: np.ndarray, operations: list[Any], batch_size: int, workers: int
 ) -> ds.Dataset:
     folders.check_unchanged()
-    threads = worker_count(workers)
-    data = ds.ImageFolderDataset(
-        short_path(folders.root),
-        num_parallel_workers=threads,
-        extensions=folders.suffixes,
-        class_indexing=folders.class_index,
-        sampler=ds.SubsetSampler(folders.places()[indices].tolist()),
-    )
-    data = data.map(operations, "image", num_parallel_workers=threads)
-    return data.batch(batch_size, drop_remainder=True)
-
-
-@functools.cache
-def short_path(folder: Path) -> str:
-    """The folder, behind a link that lasts as long as this process where MindSpore cannot take its path.
-
-    That is one that is too long, or no UTF-8.
-    """
-    path = str(folder)
-    if len(os.fsencode(path)) < LONGEST_FOLDER and is_utf8(path):
-        return path
-    place = tempfile.TemporaryDirectory(prefix="mindzoo-")
-    atexit.register(place.cleanup)
-    link = Path(place.name) / "data"
-    link.symlink_to(folder.resolve(), target_is_directory=True)
-    return str(link)
+    return folders.pipeline(indices, operations, worker_count(workers)).batch(batch_size, drop_remainder=True)

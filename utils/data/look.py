@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from mindspore.dataset import vision
 
-from mindzoo.utils.data.listing import not_a_file
+from mindzoo.utils.data.image_file import read_file
 from mindzoo.utils.images import exif, kinds
 from mindzoo.utils.images.fault import Fault
 from mindzoo.utils.images.readable import Prepared, prepared
-
-MOST_BYTES = 1 << 30  # of a file
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,8 @@ class Look:
 
 # Raises `Fault` for the width and height of a picture that a run cannot use.
 Check = Callable[[int, int], None]
+# Gives the content of a file, or raises `Fault`.
+Read = Callable[[], bytes]
 
 
 def any_size(width: int, height: int) -> None:
@@ -47,9 +48,14 @@ def look_at(path: Path, *, digest: bool = False, check: Check = any_size) -> Loo
     Args:
         digest: compute it, which costs about as much as the look.
     """
+    return look_into(partial(read_file, path), digest=digest, check=check)
+
+
+def look_into(read: Read, *, digest: bool = False, check: Check = any_size) -> Look:
+    """The same of what `read` gives."""
     content = b""
     try:
-        content = read_file(path)
+        content = read()
         found = prepared(np.frombuffer(content, np.uint8))
         check(found.width, found.height)
         if not found.decoded and found.kind != kinds.JPEG:  # a JPEG that was looked through decodes
@@ -64,31 +70,6 @@ def look_at(path: Path, *, digest: bool = False, check: Check = any_size) -> Loo
 def hashed(content: bytes) -> bytes:
     """The digest of a file's content, SHA-256."""
     return hashlib.sha256(content).digest()
-
-
-def read_file(path: Path) -> bytes:
-    """The content of an image file.
-
-    Raises:
-        Fault: it cannot be opened, is no regular file, or too large.
-    """
-    if reason := not_a_file(path):
-        raise Fault(reason)
-    try:
-        with open(path, "rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            if reason := fault_of_size(size):
-                raise Fault(reason)
-            return file.read(size) or b""
-    except OSError as error:
-        raise Fault(f"cannot be opened: {error.strerror}") from None
-
-
-def fault_of_size(size: int) -> str:
-    """What is wrong with a file of so many bytes, or ""."""
-    if not size:
-        return "is empty: 0 bytes"
-    return f"has {MOST_BYTES >> 20} MB or more; is it an image?" if size >= MOST_BYTES else ""
 
 
 def decode(found: Prepared) -> np.ndarray:
@@ -121,14 +102,21 @@ def pixels_of(path: Path, orientation: str) -> np.ndarray:
     return decode(read_prepared(path, orientation))
 
 
-def look_at_all(
-    paths: Sequence[Path], threads: int, *, digest: bool = False, check: Check = any_size
+def look_into_all(
+    reads: Iterable[Read], threads: int, *, digest: bool = False, check: Check = any_size
 ) -> Iterator[Look]:
-    """`look_at` of each, in their order; not more than a few are read ahead."""
+    """`look_into` of each, in their order; not more than a few are read ahead."""
+    remaining = iter(reads)
     with ThreadPoolExecutor(threads) as pool:
-        block = 64 * threads
-        for start in range(0, len(paths), block):
-            yield from pool.map(lambda path: look_at(path, digest=digest, check=check), paths[start : start + block])
+        while block := list(itertools.islice(remaining, 64 * threads)):
+            yield from pool.map(lambda read: look_into(read, digest=digest, check=check), block)
+
+
+def look_at_all(
+    paths: Iterable[Path], threads: int, *, digest: bool = False, check: Check = any_size
+) -> Iterator[Look]:
+    """`look_at` of each, in their order."""
+    return look_into_all((partial(read_file, path) for path in paths), threads, digest=digest, check=check)
 
 
 class Marks:
@@ -166,8 +154,3 @@ class Prepare:
     def __deepcopy__(self, memo: dict[int, object]) -> Prepare:
         """Itself: MindSpore copies a pipeline before it runs, and the count is one."""
         return self
-
-
-def first_fault(paths: Iterable[Path], check: Check = any_size) -> tuple[Path, str] | None:
-    """The first of the files that cannot be read, and why."""
-    return next(((path, fault) for path in paths if (fault := look_at(path, check=check).fault)), None)

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mindzoo.utils.data.listing import folder_name
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import write_text
 
@@ -25,9 +24,9 @@ class SkipList:
     path: Path
     names: frozenset[str]
 
-    def holds(self, root: Path, name: str) -> bool:
-        """Whether the image `name`, "class/file.jpg" below `root`, is to be left out."""
-        return name in self.names or f"{folder_name(root)}/{name}" in self.names
+    def holds(self, folder: str, name: str) -> bool:
+        """Whether the image `name`, "class/file.jpg" in a data folder that is called so, is to be left out."""
+        return name in self.names or f"{folder}/{name}" in self.names
 
 
 def read(path: Path) -> SkipList:

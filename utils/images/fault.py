@@ -12,6 +12,16 @@ class Fault(Exception):  # noqa: N818 - it is what is wrong with a file
     """Why a file cannot be read, as the end of a sentence that begins with its name."""
 
 
+def named(name: str, fault: Fault) -> Fault:
+    """The fault with the name of the file, for a reader that would not know it; `unnamed` takes it off again."""
+    return Fault(f"{name}\t{fault}")
+
+
+def unnamed(text: str) -> str:
+    """The text of a fault without the name."""
+    return text.rpartition("\t")[2]
+
+
 def check_size(width: int, height: int) -> None:
     """Refuse a picture that would take too much memory, before anything is decoded.
 

@@ -48,6 +48,10 @@ def survey(root: Path, findings: Findings) -> list[Split]:
     """
     try:
         parts = listing.split_folders(root)
+        if any(map(listing.is_pack, (root, *parts.values()))):
+            raise UserError(
+                f"{root} is a pack, whose images were looked at before; mindzoo pack --verify {root} reads it"
+            )
         if parts:
             _look_beside(root, folder_name(root), findings)
         splits = [_split(kind, path, findings) for kind, path in (parts or {"": root}).items()]

@@ -1,0 +1,218 @@
+"""`mindzoo pack`: what is written, what goes on after an interruption, and what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mindzoo import cli
+from mindzoo.tests.support.trainings import write_images
+from mindzoo.utils.data import data_set, pack_files, skip_list
+from mindzoo.utils.packing import shard_writer
+from mindzoo.utils.packing.shard_writer import Row
+from mindzoo.utils.training import run_lock
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Four megabytes in two classes, which make three shards of a megabyte or two; one image is no image."""
+    for name, seed in (("cat", 1), ("dog", 2)):
+        folder = tmp_path / "photos" / name
+        folder.mkdir(parents=True)
+        for number in range(6):
+            pixels = np.random.default_rng((seed, number)).integers(0, 256, (400, 300, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.bmp")
+    return tmp_path / "photos"
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Of every file below a folder."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def pack(root: Path, out: Path, *more: str) -> int:
+    return cli.main(["pack", str(root), str(out), "--shard_mb", "1", "--workers", "2", *more])
+
+
+def test_a_pack_is_whole_readable_and_the_same_each_time(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pack(root, tmp_path / "one") == 0
+    said = capsys.readouterr().out
+    assert "12 images of 2 classes in 4 shards" in said
+    assert "wrote" in said
+    assert not (tmp_path / "one.part").exists()
+    for path in (tmp_path / "one").iterdir():
+        assert path.stat().st_mode & 0o777 == 0o644 & ~_umask()
+    assert pack(root, tmp_path / "two") == 0
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+    assert cli.main(["pack", "--verify", str(tmp_path / "one")]) == 0
+    assert "is as it was written: 12 images" in capsys.readouterr().out
+
+
+def _umask() -> int:
+    found = os.umask(0)
+    os.umask(found)
+    return found
+
+
+def test_a_run_that_was_stopped_keeps_the_shards_that_are_whole(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Stopped in the third shard; then one of those that were done is damaged."""
+    assert pack(root, tmp_path / "wanted") == 0
+    write = shard_writer.write_shard
+
+    def stopped(folder: Path, number: int, *more: object) -> list[tuple[str, int, int]]:
+        if number == 2:
+            raise KeyboardInterrupt
+        return write(folder, number, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(shard_writer, "write_shard", stopped)
+    assert pack(root, tmp_path / "out") == 130
+    assert not (tmp_path / "out").exists()
+    part = tmp_path / "out.part"
+    assert sorted(path.name for path in part.glob("*.json")) == ["00000.json", "00001.json"]
+    with open(part / "00001.mindrecord", "r+b") as file:
+        file.seek(shard_writer.HEADER + 5000)
+        file.write(b"other")
+    (part / "00009.json").write_text("of an earlier run with smaller shards")
+    kept = (part / "00000.mindrecord").stat().st_ino
+    monkeypatch.setattr(shard_writer, "write_shard", write)
+    capsys.readouterr()
+    assert pack(root, tmp_path / "out") == 0
+    assert "in 4 shards, 1 of them made before" in capsys.readouterr().out
+    assert (tmp_path / "out" / "00000.mindrecord").stat().st_ino == kept
+    assert digests(tmp_path / "out") == digests(tmp_path / "wanted")
+
+
+def test_images_that_changed_since_are_packed_anew(root: Path, tmp_path: Path) -> None:
+    assert pack(root, tmp_path / "out") == 0
+    os.replace(tmp_path / "out", tmp_path / "out.part")
+    Image.new("RGB", (300, 400)).save(root / "cat" / "1.bmp")  # as many bytes
+    assert pack(root, tmp_path / "out") == 0
+    packed = data_set.open_set(tmp_path / "out")
+    assert packed.content(1) == (root / "cat" / "1.bmp").read_bytes()
+    assert cli.main(["pack", "--verify", str(tmp_path / "out")]) == 0
+
+
+def test_an_image_that_cannot_be_read_stops_or_is_left_out(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "dog" / "2.bmp").write_bytes((root / "dog" / "2.bmp").read_bytes()[:5000])
+    (root / "dog" / "gone.png").symlink_to("nowhere")
+    assert pack(root, tmp_path / "out") == 2
+    assert f"{root}/dog/gone.png cannot be opened" in capsys.readouterr().err
+    (root / "dog" / "gone.png").unlink()
+    assert pack(root, tmp_path / "out") == 2
+    assert f"{root}/dog/2.bmp is cut off" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    (root / "dog" / "gone.png").symlink_to("nowhere")
+    assert pack(root, tmp_path / "out", "--on_bad_image", "skip") == 0
+    assert "uses 11 of 13 images: left out are" in capsys.readouterr().out
+    listed = tmp_path / "out" / "skipped_images.txt"
+    assert sorted(listed.read_text().split()) == ["photos/dog/2.bmp", "photos/dog/gone.png"]
+    index = pack_files.read_index(tmp_path / "out")
+    assert (index.images, sorted(index.left_out)) == (11, ["dog/2.bmp", "dog/gone.png"])
+    folders = data_set.open_set(root, skip=skip_list.read(listed), stop=False)
+    assert folders.files == data_set.open_set(tmp_path / "out").files
+    assert pack(root, tmp_path / "again", "--skip_list", str(listed)) == 0
+    assert data_set.open_set(tmp_path / "again").files == folders.files
+
+
+def test_a_shard_may_lose_all_of_its_images_but_a_class_may_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        write_images(tmp_path / "data" / name, (0, 0, 0), 2)
+    (tmp_path / "data" / "a" / "010.png").write_bytes(b"x" * (2 << 20))
+    assert pack(tmp_path / "data", tmp_path / "out", "--on_bad_image", "skip") == 0
+    (tmp_path / "data" / "a" / "000.png").write_bytes(b"x" * (2 << 20))
+    assert pack(tmp_path / "data", tmp_path / "two", "--on_bad_image", "skip") == 0
+    assert [shard.number for shard in pack_files.read_index(tmp_path / "two").shards] == [1, 2]
+    assert len(data_set.open_set(tmp_path / "two")) == 3
+    (tmp_path / "data" / "a" / "001.png").write_bytes(b"x")
+    capsys.readouterr()
+    assert pack(tmp_path / "data", tmp_path / "three", "--on_bad_image", "skip") == 2
+    assert "class folder" in capsys.readouterr().err
+    assert not (tmp_path / "three").exists()
+
+
+def test_a_damaged_file_is_named(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pack(root, tmp_path / "out") == 0
+    with open(tmp_path / "out" / "00002.mindrecord", "r+b") as file:
+        file.seek(-3, os.SEEK_END)
+        file.write(b"!")
+    capsys.readouterr()
+    assert cli.main(["pack", "--verify", str(tmp_path / "out")]) == 1
+    assert f"{tmp_path}/out/00002.mindrecord is not what was written" in capsys.readouterr().out
+
+
+def test_what_cannot_be_packed_is_refused_in_a_line(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pack(root, tmp_path / "out") == 0
+    capsys.readouterr()
+    for words, wanted in (
+        ([str(root)], "1 folders are given; wanted DIR and OUT"),
+        ([str(tmp_path / "none"), str(tmp_path / "x")], "which is missing"),
+        ([str(root), str(tmp_path / "out")], "which exists"),
+        ([str(root), str(root / "out")], "among the images"),
+        ([str(tmp_path / "out"), str(tmp_path / "x")], "which is a pack already"),
+        (["--verify", str(root)], "is no pack"),
+        ([str(root), "--verify", str(tmp_path / "x")], "do one after the other"),
+    ):
+        assert cli.main(["pack", *words]) == 2
+        error = capsys.readouterr().err
+        assert wanted in error
+        assert error.count("\n") == 1
+    assert cli.main(["check-data", str(tmp_path / "out")]) == 2
+    assert "is a pack" in capsys.readouterr().err
+    (tmp_path / "hollow" / "a").mkdir(parents=True)
+    assert pack(tmp_path / "hollow", tmp_path / "x") == 2
+    assert "holds no images" in capsys.readouterr().err
+    assert not [*tmp_path.glob("x*")]
+
+
+def test_two_runs_do_not_write_into_one_pack(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out.part").mkdir()
+    with run_lock.holding(tmp_path / "out.part"):
+        assert pack(root, tmp_path / "out") == 2
+    assert "is in use by" in capsys.readouterr().err
+    assert pack(root, tmp_path / "out") == 0
+    assert not (tmp_path / "out" / run_lock.NAME).exists()
+
+
+def test_splits_are_packed_together_or_not_at_all(
+    colors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Path(shutil.copytree(colors, tmp_path / "colors"))
+    (root / "val" / "red" / "zz.png").write_bytes(b"x")
+    assert pack(root, tmp_path / "out") == 2
+    assert not (tmp_path / "out").exists()
+    assert "val/red/zz.png" in capsys.readouterr().err
+    (tmp_path / "out.part" / "old").mkdir()
+    (root / "val" / "red" / "zz.png").unlink()
+    assert pack(root, tmp_path / "out") == 0
+    assert "1 of them made before" in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["train", "val"]
+
+
+def test_a_shard_of_as_many_pages_as_there_may_be(tmp_path: Path) -> None:
+    """Images of half a page and a byte: one in each."""
+    page = shard_writer.page_size(1, shard_writer.MOST_PAGES << 16)
+    assert page == 1 << 16
+    rows = [Row(f"a/{number}.png", 0, bytes([number % 256]) * (page // 2)) for number in range(512)]
+    assert len(shard_writer.write_shard(tmp_path, 0, rows, page)) == 512
+    assert json.loads((tmp_path / "00000.mindrecord").read_bytes()[8:].split(b"\0", 1)[0])["page"][-1]["page_id"] > 500

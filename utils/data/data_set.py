@@ -1,0 +1,87 @@
+"""The data set that a configuration names: its split, its classes, and the kind that it is of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mindzoo.utils.data import class_folders, listing, packed
+from mindzoo.utils.data.image_set import ImageSet
+from mindzoo.utils.data.skip_list import SkipList
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.log import logger
+
+
+def open_set(
+    root: Path, classes: Sequence[str] | None = None, skip: SkipList | None = None, *, stop: bool = True
+) -> ImageSet:
+    """The images of `root`, a pack or a folder of class folders; the arguments are those of `class_folders.scan`.
+
+    Raises:
+        UserError: see `class_folders.scan` and `packed.open_pack`.
+    """
+    if listing.is_pack(root):
+        return packed.open_pack(root, classes, skip)
+    return class_folders.scan(root, classes, skip, stop=stop)
+
+
+def find_split(path: str, split: str, key: str) -> Path:
+    """The folder of class folders that `path` means: itself, or of a root with train, val and test one of these.
+
+    Args:
+        split: "train" or "val"; a root without val has test in its place.
+        key: the configuration key that held `path`, for the error.
+
+    Raises:
+        UserError: empty, or not a folder that can be listed.
+    """
+    if not path:
+        raise UserError(f"{key} is not given; wanted a folder with one folder of images per class: --{key} FOLDER")
+    folder = Path(path)
+    if not folder.is_dir():
+        raise UserError(f"{key} is {path}, which is {'not a folder' if folder.exists() else 'missing'}")
+    try:
+        found = listing.split_folders(folder)
+    except OSError as error:
+        raise UserError(f"cannot list {key} {path}: {error.strerror}") from None
+    if found and split not in found:
+        logger.info("%s has no folder %s: %s is used", folder, split, found["test"].name)
+        return found["test"]
+    return found.get(split, folder)
+
+
+def class_names(root: Path) -> list[str]:
+    """The classes that `root` has images of, in the order of their names' bytes.
+
+    Raises:
+        UserError: it is a pack that cannot be read.
+    """
+    return packed.class_names(root) if listing.is_pack(root) else listing.class_names(root)
+
+
+def guess_order(root: Path, outputs: int) -> tuple[list[str], str]:
+    """The classes of `root` in the order that the outputs of a network are taken for, and that in words.
+
+    Numbers are the outputs themselves where all of them can be, as those that a prediction without names shows.
+    """
+    names = class_names(root)
+    number_of = {name: int(name) for name in names if name.isascii() and name.isdigit()}
+    name_of = {number: name for name, number in number_of.items()}
+    if not names or len(name_of) < len(names):
+        return names, "in the order of their names"
+    if max(name_of) < outputs:
+        return [name_of.get(number, str(number)) for number in range(outputs)], "by the numbers that they are called"
+    return sorted(names, key=number_of.__getitem__), "in the order of their numbers"
+
+
+def compare_sibling(train: ImageSet) -> None:
+    """Check the set `val/` beside that of training, where there is one.
+
+    Raises:
+        UserError: it has a class that training lacks, or no class folders at all.
+    """
+    own = train.root.resolve()
+    for name in listing.SPLITS["val"]:
+        sibling = own.parent / name
+        if sibling.is_dir() and sibling != own:
+            open_set(sibling, train.classes, stop=False)

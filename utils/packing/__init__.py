@@ -1,0 +1,1 @@
+"""Class folders become packs: a few large files in place of many small ones."""

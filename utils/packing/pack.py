@@ -1,0 +1,131 @@
+"""`mindzoo pack`: write the images of class folders as a pack, or compare a pack with the digests in its index."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mindzoo.utils.checkpoints.checkpoint_file import sha256
+from mindzoo.utils.data import class_folders, data_set, listing, pack_files, skip_list
+from mindzoo.utils.data.class_folders import ClassFolders
+from mindzoo.utils.data.pack_files import AGAIN, RECORDS_INDEX, SHARD, TABLE, PackIndex
+from mindzoo.utils.data.workers import worker_count
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.exits import FoundProblems
+from mindzoo.utils.files import check_folder, is_inside, said_of
+from mindzoo.utils.log import ProgressDisplay, logger
+from mindzoo.utils.packing.keys import PackConfig
+from mindzoo.utils.packing.packer import Packer
+from mindzoo.utils.training import run_lock
+
+PART = ".part"
+
+
+def run(config: PackConfig, progress: ProgressDisplay) -> None:
+    """Pack or verify.
+
+    Raises:
+        UserError: a folder cannot be packed, or a file cannot be written.
+        FoundProblems: a pack is damaged.
+    """
+    if config.verify:
+        verify(Path(config.verify), worker_count(config.workers))
+    else:
+        pack(config, progress)
+
+
+def pack(config: PackConfig, progress: ProgressDisplay) -> Path:
+    """Write the pack, or go on where an earlier run was stopped; its folder is there once it is whole.
+
+    Raises:
+        UserError: anything that is wrong with the images or the place to write to.
+    """
+    root, out = Path(config.folders[0]), listing.absolute(Path(config.folders[1]))
+    splits = _splits("DIR", root)
+    if any(map(listing.is_pack, splits.values())):
+        raise UserError(f"DIR is {root}, which is a pack already; wanted class folders")
+    _check_place(root, out)
+    skip = skip_list.read(Path(config.skip_list)) if config.skip_list else None
+    stop = config.on_bad_image == "stop"
+    sets = {name: class_folders.scan(folder, skip=skip, stop=stop) for name, folder in splits.items()}
+    part = out.with_name(out.name + PART)
+    with said_of(part):
+        part.mkdir(parents=True, exist_ok=True)
+    with run_lock.holding(part):
+        indexes = [_packed(config, images, part / name, progress) for name, images in sets.items()]
+        with said_of(part):
+            for entry in part.iterdir() if len(splits) > 1 else ():  # of an earlier run with other folders
+                if entry.name not in (*splits, run_lock.NAME):
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    with said_of(out):
+        os.replace(part, out)
+    logger.info("wrote %s: %d images, each of which was read back", out, sum(index.images for index in indexes))
+    return out
+
+
+def _packed(config: PackConfig, images: ClassFolders, folder: Path, progress: ProgressDisplay) -> PackIndex:
+    """Pack the images of one folder of class folders."""
+    size, threads = config.shard_mb << 20, worker_count(config.workers)
+    stop = config.on_bad_image == "stop"
+    return Packer(images, folder, target=size, stop=stop, threads=threads, progress=progress).run()
+
+
+def verify(out: Path, threads: int) -> None:
+    """Read every file of a pack, and compare it with the digest in the index; say which are otherwise.
+
+    Raises:
+        UserError: no pack, or its index cannot be read.
+        FoundProblems: some files are not what was written.
+    """
+    roots = [root for root in _splits("verify", out).values() if listing.is_pack(root)]
+    if not roots:
+        raise UserError(
+            f"{out} is no pack: {listing.PACK_INDEX} is not there; wanted the folder OUT of mindzoo pack DIR OUT"
+        )
+    damaged = images = 0
+    for root in roots:
+        data_set.open_set(root)  # sizes and tables
+        images += pack_files.read_index(root).images
+        wanted = [*_digests(root)]
+        with ThreadPoolExecutor(threads) as pool:
+            for (path, digest), found in zip(wanted, pool.map(sha256, [path for path, _ in wanted]), strict=True):
+                if found != digest:
+                    damaged += 1
+                    logger.info("%s is not what was written", path)
+    if damaged:
+        raise FoundProblems(f"{damaged} files are damaged; {AGAIN}")
+    logger.info("%s is as it was written: %d images", out, images)
+
+
+def _digests(root: Path) -> Iterator[tuple[Path, str]]:
+    """Every file of a pack but its index, and its SHA-256."""
+    for shard in pack_files.read_index(root).shards:
+        yield shard.path(root, SHARD), shard.sha256
+        yield shard.path(root, RECORDS_INDEX), shard.index_sha256
+        yield shard.path(root, TABLE), shard.table_sha256
+
+
+def _splits(what: str, root: Path) -> dict[str, Path]:
+    """The folders of a root by the name that each has in a pack; "" for the only one.
+
+    Args:
+        what: the root is called in errors.
+    """
+    if not root.is_dir():
+        raise UserError(f"{what} is {root}, which is {'no folder' if root.exists() else 'missing'}")
+    try:
+        parts = listing.split_folders(root)
+    except OSError as error:
+        raise UserError(f"cannot list {error.filename or root}: {error.strerror}") from None
+    return {folder.name: folder for folder in parts.values()} or {"": root}
+
+
+def _check_place(root: Path, out: Path) -> None:
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise UserError(f"OUT is {out}, which exists; remove it or give another folder; --verify {out} looks at a pack")
+    if is_inside(out, root.resolve()):
+        raise UserError(f"OUT is {out}, which is among the images of {root}; give another place")
+    check_folder("OUT", out)
