@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import mindspore as ms
 import numpy as np
@@ -19,6 +19,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from mindzoo.utils import runtime
 from mindzoo.utils.config.keys import RanksKeys
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.log import logger
 from mindzoo.utils.runtime import StopRequest, World
 
 T = TypeVar("T")
@@ -59,6 +60,16 @@ def meet(config: RanksKeys, device: str) -> World:
     return world
 
 
+def whole_set(world: World, what: str) -> World:
+    """The ranks that share the images of `what`: those that no launcher connects cannot put together what each has, so
+    each takes all of them.
+    """
+    if world.size > 1 and not world.launched:
+        logger.info("rank and group_size have no effect on %s without a launcher: it covers every image", what)
+        return World()
+    return world
+
+
 def check_hosts(world: World, name: str, server: int) -> None:
     """Refuse servers of one name: MindSpore would number their ranks, and so their devices, as those of one server.
 
@@ -89,9 +100,21 @@ def first(world: World, make: Callable[[], T]) -> T:
     """What `make` returns on rank 0, on all ranks; it is called there only. It must survive JSON."""
     if not world.connected:
         return make()
-    text = np.frombuffer(json.dumps(make()).encode() if world.rank == 0 else b"", np.uint8)
-    count = int(_from_first(world, np.array([len(text)], np.float32), 1, 1)[0])
-    return json.loads(_from_first(world, text, count, TEXT).astype(np.uint8).tobytes())
+    return cast("T", _told(world, 0, make() if world.rank == 0 else None))
+
+
+def gathered(world: World, value: T) -> list[T]:
+    """What every rank has, in the order of the ranks, on all of them. It must survive JSON."""
+    if not world.connected:
+        return [value]
+    return [_told(world, teller, value) for teller in range(world.size)]
+
+
+def _told(world: World, teller: int, value: T) -> T:
+    """What rank `teller` says."""
+    text = np.frombuffer(json.dumps(value).encode() if world.rank == teller else b"", np.uint8)
+    count = int(total_counts(world, np.array([len(text)], np.int64))[0])
+    return cast("T", json.loads(_summed(text, count, TEXT if count < WEIGHTS else WEIGHTS).astype(np.uint8).tobytes()))
 
 
 def copy_from_first(world: World, parameters: Iterable[Parameter]) -> None:

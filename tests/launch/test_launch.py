@@ -151,11 +151,14 @@ def test_relative_paths_are_taken_from_the_callers_folder() -> None:
         "obs://b",
         "--output_dir",
         "o",
+        "--skip_list",
+        "bad.txt",
     ]
     loaded = reading.read_config(spec.train_config, [*flags, "--config_path", "my.yaml"])
     cwd = Path.cwd()
     assert launcher.absolute_paths(loaded, {}) == [
         "--config_path", f"{cwd}/my.yaml", "--data_dir", f"{cwd}/d", "--output_dir", f"{cwd}/o",
+        "--skip_list", f"{cwd}/bad.txt",
     ]  # fmt: skip
 
 
@@ -340,11 +343,14 @@ def test_a_process_ends_with_the_one_that_started_it() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("trian", "--ranks", "2"), "launch densenet121 trian: wanted mindzoo launch densenet121 train or"),
+        (
+            ("trian", "--ranks", "2"),
+            "launch densenet121 trian: wanted mindzoo launch densenet121 train, eval, predict or embed",
+        ),
         (("train", "--rank", "2"), "unknown flag --rank (did you mean --ranks?)"),
         (
             ("train", "--data_dir", "x"),
-            "unknown flag --data_dir; mindzoo launch densenet121 --help lists them all; the flags of train or eval itself",
+            "unknown flag --data_dir; mindzoo launch densenet121 --help lists them all; the flags of the command itself",
         ),
         (("train", "--ranks", "2", "--", "--max_epohc", "3"), "unknown flag --max_epohc (did you mean --max_epoch?)"),
         (("train", "--device_target", "Ascend", "--"), "device_target is Ascend, and MindSpore finds none here"),

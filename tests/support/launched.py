@@ -87,9 +87,9 @@ class LaunchedJob:
         return self.process.returncode, printed
 
 
-def start(cwd: Path, *words: object) -> LaunchedJob:
-    """Start `mindzoo launch densenet121 train …`."""
-    command = [*LAUNCH, "train", *map(str, words)]
+def start(cwd: Path, *words: object, name: str = "train") -> LaunchedJob:
+    """Start `mindzoo launch densenet121 train …`, or another command."""
+    command = [*LAUNCH, name, *map(str, words)]
     process = subprocess.Popen(
         command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
     )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import mindspore as ms
 import numpy as np
 
-from mindzoo.utils import runtime
+from mindzoo.utils import ranks, runtime
 from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.listing import images_below
@@ -23,13 +24,15 @@ from mindzoo.utils.files import check_output, said_of, whole_file, write_json
 from mindzoo.utils.inference import class_names
 from mindzoo.utils.inference.keys import PredictConfig
 from mindzoo.utils.log import logger
+from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
 
 
 def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, Any]]:
     """Log a line per image and return the rows: {"image": …, "classes": [{"name", "probability"}, …]}.
 
-    Images that cannot be read are named at the end.
+    Images that cannot be read are named at the end. Each of several ranks takes its share of the images, and the first one
+    writes the file of all of them.
 
     Raises:
         UserError: no image given, none that can be read, or an output file that cannot be written.
@@ -38,28 +41,29 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
     config = loaded.config
     paths = list(image_files(config.images))
     check_output("output", config.output, (".json", ".csv"))
+    world = ranks.whole_set(ranks.meet(config, runtime.start(config.device_target)), "a prediction")
     read = network_source.read_source(spec, network_source.single_file(config), loaded)
     made_from = class_names.named(read, config.classes)
     class_names.say_numbers(made_from)
-    runtime.start(config.device_target)
     network, names = network_source.build_network(spec, made_from, config.weights), made_from.class_names()
-    rows: list[dict[str, Any]] = []
+    found = _Found()
     marks = Marks()
-    unread: list[UserError] = []
-    for path in paths:
+    for place in range(world.rank, len(paths), world.size):
+        path = paths[place]
         try:
             image = load_image(path, made_from.preprocessing, marks)
         except UserError as error:
-            unread.append(error)
+            found.unread[place] = str(error)
             continue
         probabilities = softmax(network(ms.Tensor(image[None])).asnumpy()[0])
         best = np.argsort(-probabilities, kind="stable")[: config.top_k]
-        found = [{"name": names[i], "probability": float(probabilities[i])} for i in best]
-        rows.append({"image": str(path), "classes": found})
-        logger.info("%s: %s", path, ", ".join(f"{row['name']} {_share(row['probability'])}" for row in found))
+        classes = [{"name": names[i], "probability": float(probabilities[i])} for i in best]
+        found.rows[place] = {"image": str(path), "classes": classes}
+        logger.info("%s: %s", path, ", ".join(f"{row['name']} {_share(row['probability'])}" for row in classes))
+    rows, unread = found.of_all_ranks(world)
     if not rows:
-        raise unread[0]
-    if config.output:
+        raise UserError(unread[0])
+    if config.output and world.rank == 0:
         target = Path(config.output)
         write_json(target, rows) if target.suffix == ".json" else _write_csv(target, rows)
         logger.info("wrote %s", config.output)
@@ -70,6 +74,24 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
     if unread:
         raise FoundProblems(f"{len(unread)} of {len(paths)} images could not be read")
     return rows
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a rank has found of its images, by their places among all of them."""
+
+    rows: dict[int, dict[str, Any]] = field(default_factory=dict)
+    unread: dict[int, str] = field(default_factory=dict)  # and why
+
+    def of_all_ranks(self, world: World) -> tuple[list[dict[str, Any]], list[str]]:
+        """Rows and reasons of all ranks, in the order of the images."""
+        told: list[list[Any]] = ranks.gathered(world, [[*self.rows.items()], [*self.unread.items()]])
+        rows, unread = ([pair for part in told for pair in part[kind]] for kind in (0, 1))
+        return [row for _, row in sorted(rows, key=_place)], [reason for _, reason in sorted(unread, key=_place)]
+
+
+def _place(pair: Sequence[Any]) -> int:
+    return int(pair[0])
 
 
 def _share(probability: float) -> str:

@@ -32,7 +32,7 @@ class RankPlan:
 class JobPlan:
     """A job on this server. All paths are absolute."""
 
-    entry: str  # train.py or eval.py of the network
+    entry: str  # train.py or eval.py of the network, or the script of mindzoo itself
     flags: list[str]  # for it
     size: int  # ranks on all servers
     ranks: list[RankPlan]  # of this server
@@ -47,6 +47,7 @@ class JobPlan:
     follow: bool = True  # show the log of this server's first rank
     done_line: str = ""  # what to say at the end
     failed_line: str = ""
+    work_in: str = ""  # where all ranks work, absolute; "": each in its own folder
     environment: dict[str, str] = field(default_factory=dict)  # added to that of the ranks
 
     @property

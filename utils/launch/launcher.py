@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,22 +27,41 @@ from mindzoo.utils.log import logger
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 # Keys of a training or an evaluation that are paths: the ranks work in folders of their own.
 PATHS = (
-    "config_path", "data_dir", "eval_data_dir", "pretrained", "checkpoint", "resume", "output_dir",
+    "config_path", "data_dir", "eval_data_dir", "pretrained", "checkpoint", "resume", "output_dir", "skip_list", "classes",
     "data_url", "eval_data_url", "checkpoint_url", "train_url",
 )  # fmt: skip
 CLUSTER_SECONDS = (120, 600)  # on one server, and on several, which are started one after the other
 VISIBLE = {"CPU": "", "GPU": "CUDA_VISIBLE_DEVICES"}
 
 
-def launch(entry: Path, command: str, options: LaunchConfig, loaded: Loaded[Any], flags: Sequence[str]) -> None:
-    """Start `entry` with `flags` on every rank; does not return unless the job runs in the background.
+@dataclass(frozen=True)
+class Launched:
+    """The command that every rank runs."""
+
+    entry: Path  # the script
+    name: str  # "train"
+    words: Sequence[str] = ()  # for the script, before the flags
+    # Ranks that write into folders of their own work there, and relative paths are made absolute. Ranks that make one file
+    # together work in the current folder, so that names mean, and are written, what they are with one rank.
+    together: bool = False
+
+
+def launch(command: Launched, options: LaunchConfig, loaded: Loaded[Any], flags: Sequence[str]) -> None:
+    """Start the command with `flags` on every rank; does not return unless the job runs in the background.
 
     Args:
-        command: "train" or "eval".
         loaded: the configuration that `flags` mean.
 
     Raises:
         UserError: anything the user can mend; nothing was started or written then.
+    """
+    hand_over(plan_job(command, options, loaded, flags), background=options.background)
+
+
+def plan_job(command: Launched, options: LaunchConfig, loaded: Loaded[Any], flags: Sequence[str]) -> JobPlan:
+    """What the supervisor is to carry out; the folders that it needs are made, and it is said where they are.
+
+    Args, Raises: as `launch`.
     """
     if not sys.platform.startswith("linux"):
         raise UserError(f"several ranks can be launched on Linux only, and this is {sys.platform}")
@@ -53,12 +73,13 @@ def launch(entry: Path, command: str, options: LaunchConfig, loaded: Loaded[Any]
             placed.master_addr, options.master_port, nodes=placed.nodes, node_rank=placed.node_rank
         )
     go_on = getattr(loaded.config, "resume", "") == "auto" and not Path(loaded.config.output_dir).is_absolute()
-    root, ranks, moved = make_folders(command, options, placed, go_on=go_on)
+    root, ranks, moved = make_folders(command.name, options, placed, go_on=go_on)
     log_dir = make_log_dir(root, ranks, placed)
     device = ["--device_target", options.device_target] if options.device_target else []
+    paths = [] if command.together else absolute_paths(loaded, moved)
     plan = JobPlan(
-        entry=str(entry),
-        flags=[*device, *flags, *absolute_paths(loaded, moved), "--is_distributed", str(int(placed.size > 1))],
+        entry=str(command.entry),
+        flags=[*command.words, *device, *flags, *paths, "--is_distributed", str(int(placed.size > 1))],
         size=placed.size,
         ranks=ranks,
         log_dir=str(log_dir),
@@ -72,11 +93,12 @@ def launch(entry: Path, command: str, options: LaunchConfig, loaded: Loaded[Any]
         follow=not options.background,
         done_line=options.done_line,
         failed_line=options.failed_line,
+        work_in=str(Path.cwd()) if command.together else "",
         environment=visible,
     )
     plan.write()
     announce(plan, options, placed)
-    hand_over(plan, background=options.background)
+    return plan
 
 
 def make_folders(

@@ -44,8 +44,8 @@ def main(path: str) -> int:
     if not plan.alone and not processes.is_of_job(os.getppid(), job):
         return 128 + signal.SIGTERM  # msrun was gone before this process could follow it
     if scheduler:
-        # The framework leaves files in the current folder.
-        os.chdir(plan.log_dir)
+        # The framework leaves files in the current folder; but the command begins with a look at its paths.
+        os.chdir(plan.work_in or plan.log_dir)
         plan.tell(None, "pid", os.getpid())
         status = run(plan)
         plan.tell(None, "status", status)
@@ -70,7 +70,7 @@ def enter(plan: JobPlan, own: RankPlan, local: int) -> None:
         os.environ["MS_NODE_ID"] = str(own.rank)
     # Before a rank is kept on its share.
     os.environ[CORES_VARIABLE] = str(max(len(os.sched_getaffinity(0)) // len(plan.ranks), 1))
-    os.chdir(own.folder)
+    os.chdir(plan.work_in or own.folder)
     if plan.bind_core:
         bind_core(local, len(plan.ranks))
     if own.env:

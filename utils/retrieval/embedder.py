@@ -8,7 +8,7 @@ from pathlib import Path
 import mindspore as ms
 
 from mindzoo import __version__
-from mindzoo.utils import runtime
+from mindzoo.utils import ranks, runtime
 from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.listing import images_below
@@ -16,9 +16,10 @@ from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems, Interrupted
 from mindzoo.utils.files import check_file
 from mindzoo.utils.log import ProgressDisplay, logger
-from mindzoo.utils.retrieval import encoder
+from mindzoo.utils.retrieval import encoder, shares
 from mindzoo.utils.retrieval.encoder import Encoder
 from mindzoo.utils.retrieval.keys import EmbedConfig
+from mindzoo.utils.retrieval.shares import ShareWriter
 from mindzoo.utils.retrieval.vectors import Vectors, open_vectors
 from mindzoo.utils.retrieval.writer import BESIDE, VectorWriter
 from mindzoo.utils.spec import ModelSpec
@@ -31,7 +32,8 @@ def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig], progress: ProgressDispla
     """Embed the images below a folder, in the order of their names; see `vectors` for the files that are written.
 
     An image that cannot be read is left out, so that the rest follow each other in the same order, and is named at
-    the end and in the facts. A run that was stopped or killed goes on when it is started again.
+    the end and in the facts. A run that was stopped or killed goes on when it is started again. Ranks share the batches
+    among them, see `shares`.
 
     Raises:
         UserError: a file or folder is missing or cannot be written, or no image can be read.
@@ -40,8 +42,9 @@ def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig], progress: ProgressDispla
     """
     config = loaded.config
     target, root = _target(config), _root(config)
-    made_from = network_source.read_source(spec, network_source.single_file(config), loaded)
     device = runtime.start(config.device_target)
+    world = ranks.whole_set(ranks.meet(config, device), "an embedding")
+    made_from = network_source.read_source(spec, network_source.single_file(config), loaded)
     network = network_source.build_network(spec, made_from, config.weights)
     facts = {
         **encoder.source_facts(spec, made_from, network, config.weights),
@@ -51,12 +54,23 @@ def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig], progress: ProgressDispla
         "mindzoo": __version__,
         "mindspore": ms.__version__,
     }
-    writer = VectorWriter(target, facts, images_below(root), overwrite=config.overwrite)
-    if writer.resumed:
+    encode = Encoder(network, made_from.preprocessing, config.batch_size, config.workers)
+    writer = VectorWriter(target, facts, images_below(root), overwrite=config.overwrite) if world.rank == 0 else None
+    if writer and writer.resumed:
         logger.info("going on at image %d of the %d that the run began with", writer.resumed, writer.progress.images)
-    _write(writer, Encoder(network, made_from.preprocessing, config.batch_size, config.workers), progress)
+    if world.connected:
+        begin, digest = shares.begin_together(target, writer, world)
+        _write(ShareWriter(target, facts, world, begin, digest), encode, progress)
+        ranks.wait_for_all(world)
+        if writer:
+            shares.put_together(target, writer, world.size, config.batch_size)
+            writer.close()
+        ranks.wait_for_all(world)
+    elif writer:
+        _write(writer, encode, progress)
     found = open_vectors(target)
-    logger.info("wrote %s: %d vectors of %d numbers", target, *found.array.shape)
+    if writer:
+        logger.info("wrote %s: %d vectors of %d numbers", target, *found.array.shape)
     _name_unreadable(found)
     return found
 

@@ -19,8 +19,7 @@ from mindspore import Tensor, nn
 from mindzoo.utils import runtime
 from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.config.reading import Loaded, show
-from mindzoo.utils.data import bad_images, transforms
-from mindzoo.utils.data import class_folders as folders
+from mindzoo.utils.data import bad_images, data_set, transforms
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import check_output, write_json
@@ -52,7 +51,7 @@ def fit(spec: ModelSpec, loaded: Loaded[FitExponentConfig]) -> dict[str, Any]:
     """
     config, option = loaded.config, option_of(spec)
     check_output("output", config.output, (".json",))
-    root = folders.find_split(config.data_dir, "val", "data_dir")
+    root = data_set.find_split(config.data_dir, "val", "data_dir")
     made_from, data = evaluate_checkpoints.open_source(
         spec,
         network_source.single_file(config),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from mindzoo.utils.config.image_keys import BadImageKeys, PreprocessingKeys
-from mindzoo.utils.config.keys import CheckpointKeys, ClassNameKeys, DeviceKeys, RecipeKeys
+from mindzoo.utils.config.keys import CheckpointKeys, ClassNameKeys, DeviceKeys, RanksKeys, RecipeKeys
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.spec import ModelSpec
@@ -20,7 +20,7 @@ C = TypeVar("C")
 
 
 @dataclass(frozen=True)
-class EmbedConfig(CheckpointKeys, PreprocessingKeys, DeviceKeys, RecipeKeys):
+class EmbedConfig(CheckpointKeys, PreprocessingKeys, RanksKeys, RecipeKeys):
     """Embedding"""
 
     images: str = key("", "folder of images, at any depth; the folder that an image lies in is noted as its class")
@@ -106,7 +106,8 @@ class FitExponentConfig(CheckpointKeys, ClassNameKeys, PreprocessingKeys, BadIma
     """Fitting the exponent of the pooling"""
 
     data_dir: str = key(
-        "", "folder with one folder of images per class; or a folder that holds only train/, val/ and test/"
+        "",
+        "folder with one folder of images per class; or a folder that holds only train/, val/ and test/; or a pack of either",
     )
     exponents: tuple[float, ...] = key(
         (), "exponents to try; none: 33 from 1 to 16, each 9 % above the last", minimum=1e-3

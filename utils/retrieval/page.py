@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache, partial
@@ -16,26 +15,15 @@ from mindzoo.utils.data.look import pixels_of
 from mindzoo.utils.errors import visible
 from mindzoo.utils.files import is_inside, resolved, write_text
 from mindzoo.utils.images.fault import Fault
+from mindzoo.utils.pages import frame
+from mindzoo.utils.pages.frame import escaped
 from mindzoo.utils.retrieval.rows import leads_out
 
 SIDE = 240  # of the square that a picture is made to fit into, in pixels
 
 STYLE = """
-:root { color-scheme: light dark; --ground: #f6f7f9; --card: #fff; --text: #1b1f24; --dim: #5b6672; --line: #d9dee4;
-  --accent: #0a64d6; --empty: #e8ebef; }
-@media (prefers-color-scheme: dark) {
-  :root { --ground: #14171b; --card: #1d2126; --text: #e8ebee; --dim: #9ba6b1; --line: #343a42; --accent: #6cb0ff;
-    --empty: #2a2f36; }
-}
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--ground); color: var(--text);
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK SC", sans-serif; }
-main, header { max-width: 1280px; margin: 0 auto; padding: 0 24px; }
-header { padding-top: 32px; padding-bottom: 8px; }
-h1 { margin: 0 0 4px; font-size: 26px; letter-spacing: -0.01em; }
-header p, nav { margin: 0; color: var(--dim); }
+nav { margin: 0; color: var(--dim); }
 nav ul { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 12px 0 0; padding: 0; list-style: none; }
-a { color: var(--accent); }
 a:focus-visible, li:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 section { display: grid; grid-template-columns: 240px 1fr; gap: 24px; margin: 24px 0; padding: 20px;
   background: var(--card); border: 1px solid var(--line); border-radius: 12px; }
@@ -77,23 +65,9 @@ def write(path: Path, root: str | Path, facts: Mapping[str, Any], found: Sequenc
     elsewhere = _elsewhere(names, root)
     known = {name: "" if name in elsewhere else picture(root / name) for name in names}
     sections = [_section(number, row, known, picture) for number, row in enumerate(found, 1)]
-    links = [f'<li><a href="#q{number}">{_text(_name(row["image"]))}</a></li>' for number, row in enumerate(found, 1)]
+    links = [f'<li><a href="#q{number}">{escaped(_name(row["image"]))}</a></li>' for number, row in enumerate(found, 1)]
     menu = f'<nav aria-label="Queries"><ul>{"".join(links)}</ul></nav>' if len(found) > 1 else ""
-    content = f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Nearest images</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<header><h1>Nearest images</h1><p>{_text(_description(facts))}</p>{menu}</header>
-<main>
-{"".join(sections)}</main>
-</body>
-</html>
-"""
+    content = frame.document("Nearest images", _description(facts), "".join(sections), style=STYLE, menu=menu)
     write_text(path, content)
     return len(elsewhere)
 
@@ -108,7 +82,7 @@ def _elsewhere(names: Collection[str], root: Path) -> set[str]:
 
 
 def _section(number: int, row: Mapping[str, Any], known: Mapping[str, str], picture: Any) -> str:
-    name = _text(_name(row["image"]))
+    name = escaped(_name(row["image"]))
     results = "".join(_result(result, known) for result in row["results"])
     return f"""<section id="q{number}" aria-labelledby="h{number}">
 <div class="query"><h2 id="h{number}">{name}</h2>{_frame(picture(Path(row["image"])), f"Query: {name}")}</div>
@@ -120,7 +94,7 @@ def _section(number: int, row: Mapping[str, Any], known: Mapping[str, str], pict
 
 def _result(result: Mapping[str, Any], known: Mapping[str, str]) -> str:
     """One picture with rank, cosine and path; it can be reached with the tab key, so that it is read out."""
-    path, score = _text(visible(result["path"])), float(result["score"])
+    path, score = escaped(visible(result["path"])), float(result["score"])
     share = min(max(score, 0.0), 1.0)
     return f"""<li tabindex="0">{_frame(known[result["path"]], path)}
 <span class="rank"><b>{int(result["rank"])}</b><span title="cosine">{score:.4f}</span></span>
@@ -159,7 +133,3 @@ def _description(facts: Mapping[str, Any]) -> str:
 def _name(path: str) -> str:
     """File and folder: in class folders the file names repeat."""
     return visible("/".join(part for part in Path(path).parts[-2:] if part != "/"))
-
-
-def _text(text: str) -> str:
-    return html.escape(text, quote=True)

@@ -31,6 +31,7 @@ from mindzoo.utils.retrieval.rows import leads_out, read_rows
 
 SECONDS_BETWEEN_SAVES = 1.0
 PART = ".part"
+LIST = "list.jsonl"
 BESIDE = (".json", ".jsonl", PART)  # what stands behind the name of the file of vectors in the names of the others
 
 
@@ -54,6 +55,8 @@ class VectorWriter:
         UserError: an earlier run had other facts, there are no images, or a file cannot be written.
     """
 
+    needs_images = True
+
     def __init__(self, target: Path, facts: Mapping[str, Any], names: Iterable[str], *, overwrite: bool) -> None:
         self.target, self.facts, self.root = target, json.loads(json.dumps(dict(facts))), Path(facts["images"])
         self.part = target.with_name(target.name + PART)
@@ -68,9 +71,9 @@ class VectorWriter:
 
     def remaining(self) -> Iterator[Path]:
         """The images that are still to be embedded."""
-        with open(self.part / "list.jsonl", encoding="utf-8", errors="surrogateescape") as file:
+        with open(self.part / LIST, encoding="utf-8", errors="surrogateescape") as file:
             for line in itertools.islice(file, self.progress.done, None):
-                yield self.root / _listed(line, self.part)
+                yield self.root / listed(line, self.part)
 
     def add(self, batch: Encoded) -> None:
         """Append a batch, and save where the last time is long enough ago."""
@@ -173,13 +176,13 @@ class VectorWriter:
         self.part.mkdir()
         count = 0
         try:
-            with open(self.part / "list.jsonl", "wb") as file:
+            with open(self.part / LIST, "wb") as file:
                 for count, name in enumerate(names, 1):  # noqa: B007 - the last number is the count
                     file.write(_line(name))
         except OSError:
             shutil.rmtree(self.part)
             raise
-        if not count:
+        if not count and self.needs_images:
             shutil.rmtree(self.part)
             raise UserError(f"the folder {self.facts['images']} holds no images")
         return VectorProgress(count)
@@ -210,7 +213,7 @@ def _progress(path: Path) -> tuple[VectorProgress, dict[str, Any]]:
     return VectorProgress(**content), facts
 
 
-def _listed(line: str, part: Path) -> str:
+def listed(line: str, part: Path) -> str:
     """The name in a line of the list.
 
     Raises:
