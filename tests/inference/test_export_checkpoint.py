@@ -20,6 +20,10 @@ from mindzoo.utils.checkpoints import checkpoint_file, loading
 from mindzoo.utils.data.transforms import Preprocessing, load_image
 from mindzoo.utils.inference import export_checkpoint, export_facts, export_graph
 
+# What an export leaves.
+MINDIR_FILES = ["net.mindir", "net.mindir.json", "net_predict_mindir.py"]
+ONNX_FILES = ["net.onnx", "net.onnx.json", "net_aipp.cfg", "net_predict.py"]
+
 
 def export(source: Path, name: str | Path, file_format: str, *more: str) -> int:
     flags = ["--checkpoint", str(source), "--file_name", str(name), "--file_format", file_format]
@@ -54,7 +58,7 @@ def test_mindir_is_the_network(trained: Trained, tmp_path: Path, capsys: pytest.
     batch = images(trained, 4)
     graph = nn.GraphCell(ms.load(str(tmp_path / "net.mindir")))
     assert_alike(graph(Tensor(batch)).asnumpy(), logits(trained, batch))
-    assert sorted(listing(tmp_path)) == ["net.mindir", "net.mindir.json"]
+    assert sorted(listing(tmp_path)) == MINDIR_FILES
     assert (tmp_path / "net.mindir").stat().st_mode & 0o777 == 0o644
 
 
@@ -83,7 +87,7 @@ def test_onnx_is_valid_and_names_its_batch_axis(onnx_file: Path) -> None:
         assert axes[0].dim_param == "batch"
         assert [axis.dim_value for axis in axes[1:]] == rest
     assert (given.name, result.name) == ("images", "logits")
-    assert sorted(path.name for path in onnx_file.parent.iterdir()) == ["net.onnx", "net.onnx.json", "net_predict.py"]
+    assert sorted(path.name for path in onnx_file.parent.iterdir()) == ONNX_FILES
 
 
 def test_raw_weights_and_no_verify(trained: Trained, tmp_path: Path) -> None:
@@ -101,7 +105,7 @@ def test_raw_weights_and_no_verify(trained: Trained, tmp_path: Path) -> None:
 def test_the_default_name_is_in_the_current_folder(trained: Trained, tmp_path: Path) -> None:
     argv = ["--ckpt_file", str(trained.checkpoint), "--device_target", "CPU"]
     assert commands.export(SPEC, argv) == 0
-    assert sorted(listing(tmp_path)) == ["cwd/densenet121.mindir", "cwd/densenet121.mindir.json"]
+    assert sorted(listing(tmp_path)) == [f"cwd/{name.replace('net', 'densenet121', 1)}" for name in MINDIR_FILES]
 
 
 def test_relative_paths_are_those_of_the_current_folder(
@@ -176,7 +180,7 @@ def test_missing_extra_is_refused_before_any_work_unless_not_verified(
     error = refused(tmp_path, capsys, export(tmp_path / "none.ckpt", tmp_path / "net", "ONNX"))
     assert "needs onnx and onnxruntime: pip install onnx onnxruntime" in error
     assert export(trained.checkpoint, tmp_path / "net", "ONNX", "--no_verify", "1") == 0
-    assert sorted(listing(tmp_path)) == ["net.onnx", "net.onnx.json", "net_predict.py"]
+    assert sorted(listing(tmp_path)) == ONNX_FILES
 
 
 def test_a_missing_folder_is_refused(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -226,7 +230,7 @@ def test_names_are_taken_by_all_files_or_by_none(tmp_path: Path) -> None:
     assert {name: value for name, value in listing(tmp_path).items() if name.startswith("kept")} == kept
 
 
-@pytest.mark.parametrize("name", ["kept.onnx", "kept.onnx.json", "kept_predict.py"])
+@pytest.mark.parametrize("name", ["kept.onnx", "kept.onnx.json", "kept_predict.py", "kept_aipp.cfg"])
 def test_a_folder_in_the_place_of_any_file_is_refused_before_the_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
@@ -260,9 +264,7 @@ def test_a_folder_with_blanks_and_umlauts_is_fine(trained: Trained, tmp_path: Pa
     folder = tmp_path / "für x y"
     folder.mkdir()
     assert export(trained.checkpoint, folder / "net", file_format) == 0
-    suffix = export_graph.SUFFIX[file_format]
-    sample = ["net_predict.py"] if file_format == "ONNX" else []
-    assert sorted(listing(folder)) == [f"net{suffix}", f"net{suffix}.json", *sample]
+    assert sorted(listing(folder)) == (ONNX_FILES if file_format == "ONNX" else MINDIR_FILES)
 
 
 def test_air_reaches_mindspore_which_needs_ascend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,3 +169,10 @@ def test_a_name_that_is_no_utf8_leaves_json_that_others_can_read(tmp_path: Path)
     checkpoint = save_tiny_checkpoint(tmp_path / "t.ckpt")
     facts = export(checkpoint, tmp_path / f"{name}.mindir", "MINDIR", "--no_verify", "1")
     assert facts["file"]["name"] == f"{name}.mindir"
+
+
+def test_facts_of_onnx_say_how_ascends_compiler_takes_the_file(outside: dict[str, Any], folder: Path) -> None:
+    assert outside["ascend"]["aipp"] == "outside_aipp.cfg"
+    assert (folder / "outside_aipp.cfg").read_text().count("var_reci_chn_") == 3
+    assert "--insert_op_conf=outside_aipp.cfg" in outside["ascend"]["atc"]
+    assert outside["ascend"]["run_by_us"] is False

@@ -1,4 +1,4 @@
-"""The script beside an ONNX file gives what predict gives, on files of every kind, without mindzoo."""
+"""The scripts beside ONNX and MINDIR files give what predict gives, on files of every kind, without mindzoo."""
 
 from __future__ import annotations
 
@@ -59,14 +59,18 @@ def test_photographs_are_read_as_predict_reads_them(mode: str) -> None:
     assert_same_input(files, Preprocessing((224, 224), 0.875, mode, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
 
 
-@pytest.fixture(scope="module", params=["outside", "inside"])
-def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    """A folder with the exported files alone."""
-    folder = tmp_path_factory.mktemp(request.param)
-    words = ["--file_name", str(folder / "my net"), "--file_format", "ONNX", "--preprocess", request.param]
-    assert run("export", "densenet121", *common(trained), *words) == 0
-    assert sorted(path.name for path in folder.iterdir()) == ["my net.onnx", "my net.onnx.json", "my net_predict.py"]
-    return folder
+@pytest.fixture(scope="module", params=["ONNX outside 1", "ONNX inside 1", "MINDIR outside 2"])
+def script(trained: Trained, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A script in a folder with the exported files alone."""
+    file_format, preprocess, batch_size = request.param.split()
+    folder = tmp_path_factory.mktemp("für x y")
+    words = ["--file_name", str(folder / "my net"), "--file_format", file_format, "--preprocess", preprocess]
+    assert run("export", "densenet121", *common(trained), *words, "--batch_size", batch_size) == 0
+    suffix, ending = {"ONNX": ("onnx", "predict"), "MINDIR": ("mindir", "predict_mindir")}[file_format]
+    aipp = ["my net_aipp.cfg"] if (file_format, preprocess) == ("ONNX", "outside") else []
+    names = [f"my net.{suffix}", f"my net.{suffix}.json", *aipp, f"my net_{ending}.py"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    return folder / names[-1]
 
 
 def common(trained: Trained) -> list[str]:
@@ -74,10 +78,10 @@ def common(trained: Trained) -> list[str]:
     return ["--checkpoint", str(trained.checkpoint), *(word for pair in flags.items() for word in pair)]
 
 
-def run_sample(folder: Path, *files: Path) -> subprocess.CompletedProcess[str]:
+def run_sample(script: Path, *files: Path) -> subprocess.CompletedProcess[str]:
     """In isolated mode: neither the current folder nor this clone can be imported from."""
     return subprocess.run(
-        [sys.executable, "-I", str(folder / "my net_predict.py"), *map(str, files)],
+        [sys.executable, "-I", str(script), *map(str, files)],
         capture_output=True,
         text=True,
         check=False,
@@ -85,11 +89,11 @@ def run_sample(folder: Path, *files: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_its_labels_are_those_of_predict(trained: Trained, exported: Path, kinds: list[Path], tmp_path: Path) -> None:
+def test_its_labels_are_those_of_predict(trained: Trained, script: Path, kinds: list[Path], tmp_path: Path) -> None:
     files = [*kinds, *sorted(trained.data.glob("val/*/*.png"))]
     output = tmp_path / "predicted.json"
     assert run("predict", "densenet121", *files, *common(trained), "--output", output) == 0
-    done = run_sample(exported, *files)
+    done = run_sample(script, *files)
     assert (done.returncode, done.stderr) == (0, "")
     rows, lines = json.loads(output.read_text()), done.stdout.splitlines()
     assert len(rows) == len(lines) == len(files)
@@ -105,8 +109,8 @@ def test_its_labels_are_those_of_predict(trained: Trained, exported: Path, kinds
     assert len(labels) == 3
 
 
-def test_values_without_a_scale_are_refused_as_predict_refuses_them(exported: Path, tmp_path: Path) -> None:
+def test_values_without_a_scale_are_refused_as_predict_refuses_them(script: Path, tmp_path: Path) -> None:
     for path in write_without_scale(tmp_path):
-        done = run_sample(exported, path)
+        done = run_sample(script, path)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.endswith(f"ValueError: {path} has values of 32 bits, which have no scale\n")

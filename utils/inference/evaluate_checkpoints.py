@@ -17,8 +17,8 @@ from mindzoo.utils.checkpoints.network_plan import NetworkPlan
 from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.config.keys import EvalConfig
 from mindzoo.utils.config.reading import Loaded
-from mindzoo.utils.data import bad_images, transforms
-from mindzoo.utils.data import class_folders as folders
+from mindzoo.utils.data import bad_images, data_set, transforms
+from mindzoo.utils.data.image_set import ImageSet
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.data.look import Marks
 from mindzoo.utils.errors import UserError
@@ -32,7 +32,7 @@ from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training import run_folder, starting_point
 from mindzoo.utils.training.hit_counter import HitCounter
 
-Images = Callable[[tuple[str, ...] | None, transforms.Preprocessing], folders.ClassFolders]
+Images = Callable[[tuple[str, ...] | None, transforms.Preprocessing], ImageSet]
 
 
 def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResult]:
@@ -46,11 +46,11 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
     """
     config = loaded.config
     key = "eval_data_dir" if config.eval_data_dir else "data_dir"
-    data_root = folders.find_split(getattr(config, key), "val", key)
+    data_root = data_set.find_split(getattr(config, key), "val", key)
     paths = checkpoints_of(spec, network_source.single_path(config))
     check_folder("output_dir", Path(config.output_dir))
     device = runtime.start(config.device_target)
-    world = _whole_set(ranks.meet(config, device))
+    world = ranks.whole_set(ranks.meet(config, device), "an evaluation")
     session = _Session(spec, loaded, data_root, world)
     # What is wrong with all of them is said before anything is written.
     remaining = [*itertools.dropwhile(lambda path: not session.opens(path), paths)]
@@ -150,14 +150,14 @@ def checkpoints_of(spec: ModelSpec, path: Path) -> list[Path]:
 
 def open_source(
     spec: ModelSpec, path: Path, data_root: Path, loaded: Loaded[Any], images: Images
-) -> tuple[Source, folders.ClassFolders]:
+) -> tuple[Source, ImageSet]:
     """A checkpoint and the images to evaluate it on, labelled as in its training.
 
     Args:
         images: lists those below `data_root` for class names, or for those of the folders, and a way to resize them.
 
     Raises:
-        UserError: see `network_source.source`, `class_names.named` and `class_folders.scan`; another number of outputs
+        UserError: see `network_source.source`, `class_names.named` and `data_set.open_set`; another number of outputs
             than wanted, or more class folders than outputs.
     """
     made_from = class_names.named(network_source.read_source(spec, path, loaded), loaded.config.classes)
@@ -166,7 +166,7 @@ def open_source(
         raise UserError(f"num_classes is {wanted}, and {path} has {outputs} classes; leave it out, or give {outputs}")
     classes = made_from.checkpoint.classes
     if not classes:
-        classes, how = folders.guess_order(data_root, outputs)
+        classes, how = data_set.guess_order(data_root, outputs)
         logger.warning(
             "%s has no class names, so their order is a guess: the class folders are taken %s; --classes FILE names them",
             path, how,
@@ -177,11 +177,3 @@ def open_source(
     if len(data.classes) < outputs:
         logger.warning("%s has %d classes for %d class folders, taken in their order", path, outputs, len(data.classes))
     return made_from, data
-
-
-def _whole_set(world: World) -> World:
-    """Ranks that no launcher connects cannot add their counts up, so each counts the whole set."""
-    if world.size > 1 and not world.launched:
-        logger.info("rank and group_size have no effect on an evaluation without a launcher: it covers every image")
-        return World()
-    return world

@@ -28,7 +28,7 @@ from mindzoo.utils.data.listing import images_below
 from mindzoo.utils.data.transforms import Preprocessing, load_image
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import check_folder_of, json_text, said_of, second_name
-from mindzoo.utils.inference import class_names, export_facts, export_graph, export_sample
+from mindzoo.utils.inference import class_names, export_beside, export_facts, export_graph
 from mindzoo.utils.inference.export_graph import SUFFIX
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
@@ -68,9 +68,8 @@ def export(spec: ModelSpec, loaded: Loaded[ExportConfig]) -> Path:
                 )
         verification = export_facts.verified(config.file_format, image_path, difference)
         facts = export_facts.facts(spec, config, made_from, written, target.name, verification)
-        texts = {_facts_path(target): json_text(facts)}
-        if config.file_format == "ONNX" and not export_sample.is_changed(target):
-            texts[export_sample.sample_path(target)] = export_sample.sample_text(target)
+        texts = {export_beside.facts_path(target): json_text(facts)}
+        texts |= export_beside.texts(target, config, made_from.preprocessing)
         _put({target: written, **_written_texts(texts, scratch)}, scratch)
     size = target.stat().st_size / 1e6
     logger.info("wrote %s (%.1f MB) and %s", target, size, ", ".join(path.name for path in texts))
@@ -134,18 +133,13 @@ def _target(spec: ModelSpec, config: ExportConfig) -> Path:
             )
     target = Path(name if name.lower().endswith(suffix) else name + suffix)
     check_folder_of("file_name", target, [".json"])
-    beside = [_facts_path(target)]
-    if config.file_format == "ONNX":
-        beside.append(export_sample.sample_path(target))
-        check_folder_of("file_name", beside[-1])
+    beside = export_beside.names(target, config.file_format)
+    for path in beside:
+        check_folder_of("file_name", path)
     for path in (target, *beside):
         if path.is_dir():
             raise UserError(f"file_name is {name}, and {path} is a folder; name another file, or remove it")
     return target.resolve()
-
-
-def _facts_path(target: Path) -> Path:
-    return target.with_name(f"{target.name}.json")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.checkpoints.checkpoint_facts import checkpoint_facts
 from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.config.keys import ExportConfig
+from mindzoo.utils.inference import ascend_model, export_beside
 from mindzoo.utils.inference.export_graph import INPUT, OUTPUT
 from mindzoo.utils.inference.preprocessing_steps import steps
 from mindzoo.utils.spec import ModelSpec
@@ -39,13 +40,14 @@ def facts(
     batch: Any = "any" if config.file_format == "ONNX" else config.batch_size
     planes: dict[str, Any] = {"shape": [batch, 3, *how.image_size], "dtype": "float32", "layout": "NCHW"}
     pixels: dict[str, Any] = {"shape": [batch, *how.image_size, 3], "dtype": "uint8", "layout": "NHWC"}
-    return {
+    taken = pixels if inside else planes
+    content = {
         "schema": SCHEMA,
         "network": spec.name,
         "options": made_from.plan.options,
         "format": config.file_format,
         "file": {"name": name, "sha256": checkpoint_file.sha256(written)},
-        "input": {"name": INPUT, **(pixels if inside else planes), "color": "RGB"},
+        "input": {"name": INPUT, **taken, "color": "RGB"},
         "output": {
             # The other formats do not keep the name of an output.
             "name": OUTPUT if config.file_format == "ONNX" else None,
@@ -67,6 +69,10 @@ def facts(
         "mindzoo": __version__,
         "mindspore": ms.__version__,
     }
+    if config.file_format in ascend_model.FRAMEWORKS:
+        config_name = export_beside.aipp_name(Path(name), config, how)
+        content["ascend"] = ascend_model.facts(config.file_format, name, taken["shape"], config_name)
+    return content
 
 
 def verified(file_format: str, image: Path, difference: float | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ Written by mindzoo beside NAME.onnx and NAME.onnx.json, for you to change. It ne
 import io
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,16 @@ def network_input(path: str, steps: dict[str, Any]) -> np.ndarray:
     return values.transpose(2, 0, 1)[None].astype(np.float32)
 
 
+def load(facts: dict[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
+    """The exported network: the input of one image -> its logits (K,)."""
+    session = onnxruntime.InferenceSession(str(MODEL), providers=["CPUExecutionProvider"])
+
+    def run(image: np.ndarray) -> np.ndarray:
+        return np.asarray(session.run([facts["output"]["name"]], {facts["input"]["name"]: image})[0][0])
+
+    return run
+
+
 def main() -> None:
     facts = json.loads(Path(f"{MODEL}.json").read_text(encoding="utf-8"))
     if facts["schema"] != 2:
@@ -76,10 +87,9 @@ def main() -> None:
     # A name that the console cannot show is no reason to stop.
     sys.stdout = io.TextIOWrapper(sys.stdout.buffer, sys.stdout.encoding, "backslashreplace", line_buffering=True)
     steps = {step["step"]: step for step in facts["preprocessing"]["steps"]}
-    session = onnxruntime.InferenceSession(str(MODEL), providers=["CPUExecutionProvider"])
+    run = load(facts)
     for path in sys.argv[1:]:
-        given = {facts["input"]["name"]: network_input(path, steps)}
-        logits = session.run([facts["output"]["name"]], given)[0][0]
+        logits = run(network_input(path, steps))
         powers = np.exp(logits - logits.max())
         probabilities = powers / powers.sum()
         best = np.argsort(-probabilities, kind="stable")[:TOP_K]
