@@ -1,0 +1,1 @@
+"""Does mindzoo compute rightly on this device: `mindzoo selftest`."""
