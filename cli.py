@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mindzoo import __version__
@@ -22,12 +23,13 @@ from mindzoo.utils.commands import (
 )
 from mindzoo.utils.config.reading import Loaded, key
 from mindzoo.utils.errors import UserError, nearest
-from mindzoo.utils.exits import exit_status
+from mindzoo.utils.exits import FoundProblems, exit_status
 from mindzoo.utils.inference.keys import ConvertConfig, PredictConfig
 from mindzoo.utils.inspection.keys import CheckDataConfig
 from mindzoo.utils.launch.keys import LaunchConfig
 from mindzoo.utils.launch.rank_table_keys import RankTableConfig
 from mindzoo.utils.log import ProgressDisplay
+from mindzoo.utils.packing.keys import PackConfig
 from mindzoo.utils.retrieval.keys import (
     EmbedConfig,
     EvaluateRetrievalConfig,
@@ -37,6 +39,7 @@ from mindzoo.utils.retrieval.keys import (
     WhitenConfig,
     with_options,
 )
+from mindzoo.utils.selftest.keys import StepConfig
 from mindzoo.utils.spec import ModelSpec
 
 
@@ -127,13 +130,18 @@ def _launch(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
 
     prog = f"mindzoo launch {spec.name}"
     name, *flags = loaded.config.words or ("",)
-    command = {"train": TRAIN, "eval": EVAL}.get(name)
+    command = {one.name: one for one in (TRAIN, EVAL, PREDICT, EMBED)}.get(name)
     if command is None:
         raise UserError(
-            f"{f'{prog} {name}'.rstrip()}: wanted {prog} train or {prog} eval, flags, -- and the command's own flags"
+            f"{f'{prog} {name}'.rstrip()}: wanted {prog} train, eval, predict or embed, flags, -- and the command's own flags"
         )
     launched = read_command(command, spec, flags, f"{prog} {name} --")
-    launcher.launch(spec.folder / f"{name}.py", name, loaded.config, launched, flags)
+    if command in (TRAIN, EVAL):
+        started = launcher.Launched(spec.folder / f"{name}.py", name)
+    else:
+        script = Path(__file__).with_name("__main__.py")
+        started = launcher.Launched(script, name, (name, spec.name), together=True)
+    launcher.launch(started, loaded.config, launched, flags)
 
 
 def _rank_table(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
@@ -184,21 +192,38 @@ def _check_data(_: None, loaded: Loaded[Any], progress: ProgressDisplay) -> None
     check_data.check(loaded.config, progress)
 
 
+def _pack(_: None, loaded: Loaded[Any], progress: ProgressDisplay) -> None:
+    from mindzoo.utils.packing import pack
+
+    pack.run(loaded.config, progress)
+
+
 def _evaluate_retrieval(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     from mindzoo.utils.retrieval import ranking
 
     ranking.evaluate(loaded.config)
 
 
+def _selftest(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
+    from mindzoo.utils.selftest import protocol
+
+    if not protocol.run(list(SPECS.values()), loaded.config):
+        raise FoundProblems
+
+
 LAUNCH = Command(
     name="launch",
-    help="start a training or an evaluation on several ranks: launch NETWORK train",
+    help="start train, eval, predict or embed on several ranks: launch NETWORK train",
     config=lambda spec: LaunchConfig,
     run=_launch,
     verb="Start a command on several ranks and watch over them, for",
-    examples=("train --ranks 8 -- --data_dir ROOT", "eval --devices 4,5,6,7 -- --data_dir ROOT --checkpoint best.ckpt"),
-    operands=" train|eval",
-    hands_on="the flags of train or eval itself stand behind a --",
+    examples=(
+        "train --ranks 8 -- --data_dir ROOT",
+        "eval --devices 4,5,6,7 -- --data_dir ROOT --checkpoint best.ckpt",
+        "embed --ranks 8 -- --checkpoint best.ckpt --images FOLDER --output vectors.npy",
+    ),
+    operands=" train|eval|predict|embed",
+    hands_on="the flags of the command itself stand behind a --",
     needs_mindspore=False,
 )
 RANK_TABLE = Command(
@@ -299,6 +324,16 @@ CHECK_DATA = Command(
     examples=("ROOT", "ROOT --output found.json --plot classes.png --write_skip_list bad.txt"),
     of_a_network=False,
 )
+PACK = Command(
+    name="pack",
+    help="write the images of class folders into a few large files: pack DIR OUT",
+    config=lambda _: PackConfig,
+    run=_pack,
+    verb="Write the images of class folders into a few large files, or verify these",
+    examples=("ROOT PACKED", "ROOT PACKED --on_bad_image skip --shard_mb 512", "--verify PACKED"),
+    operands=" DIR OUT",
+    of_a_network=False,
+)
 LIST = Command(
     name="list",
     help="list the networks",
@@ -308,6 +343,15 @@ LIST = Command(
     examples=("", "'*res50'"),
     of_a_network=False,
     needs_mindspore=False,
+)
+SELFTEST = Command(
+    name="selftest",
+    help="try everything on this machine's device, and write a report to send",
+    config=lambda _: StepConfig,
+    run=_selftest,
+    verb="Try everything on a device, step by step, and write a report that can be sent",
+    examples=("--device Ascend", "--device CPU --small", "--networks hrnet_w48 --steps train,mindir"),
+    of_a_network=False,
 )
 COMMANDS = {
     command.name: command
@@ -323,8 +367,10 @@ COMMANDS = {
         FIT_EXPONENT,
         CONVERT,
         CHECK_DATA,
+        PACK,
         LIST,
         DOCTOR,
+        SELFTEST,
         WHITEN,
         INDEX,
         EVALUATE_RETRIEVAL,

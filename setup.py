@@ -46,7 +46,7 @@ setup(
     packages=packages(),
     package_data={
         "mindzoo": ["scripts/launchers.sh"],
-        "mindzoo.models": ["*/config/*.yaml", "*/scripts/*.sh", "*/README*.md"],
+        "mindzoo.models": ["*/config/*.yaml", "*/scripts/*.sh", "*/README*.md", "*/first_losses.json"],
         "mindzoo.utils": ["data/*.png"],
     },
     include_package_data=False,

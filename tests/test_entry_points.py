@@ -86,7 +86,8 @@ def test_eval_from_another_folder(trained: Trained, clone: Path, tmp_path: Path)
 
 def test_export_from_another_folder(trained: Trained, clone: Path, tmp_path: Path) -> None:
     run(tmp_path, str(clone / MODEL / "export.py"), "--ckpt_file", str(trained.checkpoint), "--file_format", "MINDIR")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cwd", "densenet121.mindir", "densenet121.mindir.json"]
+    names = ["densenet121.mindir", "densenet121.mindir.json", "densenet121_predict_mindir.py"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cwd", *names]
 
 
 def test_a_script_runs_the_code_of_its_own_clone(clone: Path, tmp_path: Path) -> None:

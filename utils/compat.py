@@ -17,6 +17,11 @@ def device_available(target: str) -> bool:
         return False
 
 
+def device_count(target: str) -> int:
+    """How many devices of this kind MindSpore sees."""
+    return int(ms.hal.device_count(target)) if device_available(target) else 0
+
+
 def soc_version() -> str:
     """What MindSpore calls the generation of the Ascend card, such as ascend910b; empty where there is none."""
     from mindspore._c_expression import MSContext

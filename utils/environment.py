@@ -9,12 +9,14 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import subprocess
 import sys
 import warnings
 from pathlib import Path
 
 from mindzoo.utils.errors import UserError
 
+ROOT = Path(__file__).resolve().parents[1]
 PYTHON = ((3, 10), (3, 13))
 MINDSPORE = ((2, 8), (2, 11))
 NUMPY = ((1, 26, 4), (2,))
@@ -74,6 +76,17 @@ def check_mindspore() -> None:
         raise UserError(problem)
     if find_doubt():
         warnings.warn(str(find_doubt()), stacklevel=3)
+
+
+def commit(root: Path = ROOT) -> str | None:
+    """The commit of the clone that this code is in; None where it was installed."""
+    if not (root / ".git").exists():
+        return None
+    try:
+        command = ["git", "-C", str(root), "rev-parse", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
 
 
 def find_problem(*subjects: str) -> str | None:

@@ -38,6 +38,22 @@ class LogLines:
     format: str = "%(message)s"  # of logging.Formatter
 
 
+@dataclass(frozen=True)
+class PublishedStep:
+    """How long a training step took, as the original README claims."""
+
+    milliseconds: float
+    batch_size: int  # images per card
+    cards: int
+    source: str  # where in that README
+    doubt: str = ""  # why the figure may not be one of this network
+
+    @property
+    def images_per_second(self) -> float:
+        """Of one card."""
+        return 1000 * self.batch_size / self.milliseconds
+
+
 def plain_objective(config: Any, network: nn.Cell, cross_entropy: nn.Cell, rank: int) -> tuple[nn.Cell, nn.Cell]:
     """The network as it is, and the cross entropy of its logits."""
     return network, cross_entropy
@@ -95,6 +111,9 @@ class ModelSpec:
     from_torch: Callable[[str], str | None] = lambda name: name
     # Weights that other networks of this kind do not have, because there they are zero; from those that are there.
     absent: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]] = lambda weights: {}
+    # Values of keys of a training that make the network small enough to compile in seconds, with every kind of its layers.
+    small: Mapping[str, Any] = field(default_factory=dict)
+    published_step: PublishedStep | None = None
     # (options, num_classes) -> parameters and numbers that the network has at least. A file that says it is of a huge
     # network, and holds a small one, is refused before that network is built.
     at_least: Callable[[Mapping[str, Any], int], tuple[int, int]] = lambda options, num_classes: (0, 0)

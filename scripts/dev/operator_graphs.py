@@ -12,6 +12,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 from mindspore.graph.api import _cell_graph_executor
+from mindspore.train.dataset_helper import _DataWrapper
 from mindspore.train.mind_ir_pb2 import ModelProto
 
 from mindzoo.models import SPECS
@@ -20,6 +21,7 @@ from mindzoo.utils import compat
 from mindzoo.utils.data.transforms import Preprocessing
 from mindzoo.utils.inference.export_graph import WithScaling
 from mindzoo.utils.learning import optimizers
+from mindzoo.utils.learning.kept_losses import KeptLosses
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy
 from mindzoo.utils.learning.metric_losses import MarginLoss, MixedLoss, TripletLoss
 from mindzoo.utils.learning.overflow import StatusRegisters
@@ -126,6 +128,10 @@ def _step_graphs(images: Tensor, labels: Tensor) -> Iterator[tuple[str, set[str]
             network = LogitsAndEmbedding(SPECS["multigrain"].make(CLASSES, NETWORKS["multigrain"][0]))
             step = training_step(network, MixedLoss(SmoothedCrossEntropy(CLASSES), metric, 0.5, 2), "momentum", {})
             yield "step: metric loss", operators_of(step, images, labels)
+    with card("910A"):
+        kept = KeptLosses(training_step(Small(), cross_entropy, "momentum", {}), 3)
+        types, shapes = [images.dtype, labels.dtype], [list(images.shape), list(labels.shape)]
+        yield "step: data sink", operators_of(_DataWrapper(kept, types, shapes, "queue").set_train())
     with card("910A"), ranks(2):
         network = Small()
         synchronise(network, 2)

@@ -18,7 +18,7 @@ from unittest import mock
 from mindzoo import cli
 from mindzoo.models import SPECS
 from mindzoo.tests.support.paths import ROOT
-from mindzoo.utils.inference import export_sample
+from mindzoo.utils.inference import export_beside
 
 PYTHONS = ("python", "python3", ".venv/bin/python")
 _LAUNCHER = re.compile(r"models/(\w+)/scripts/\w+\.sh")
@@ -127,7 +127,7 @@ def _check(words: Sequence[str], folder: Path) -> None:
         _check_mindzoo(rest)
     elif program in PYTHONS and rest and (folder / rest[0]).resolve() == ROOT.resolve():
         _check_mindzoo(rest[1:])
-    elif program in PYTHONS and rest and rest[0].endswith(export_sample.ENDING):
+    elif program in PYTHONS and rest and rest[0].endswith(tuple(export_beside.ENDINGS.values())):
         _refuse_unknown(rest[1:], set(), rest[0])  # an export writes it
     elif program in PYTHONS and rest and not rest[0].startswith("-"):
         script = _find(rest[0], folder)

@@ -76,10 +76,12 @@ class TrainDataKeys(BadImageKeys):
     """Training data"""
 
     data_dir: str = key(
-        "", "folder with one folder of images per class; or a folder that holds only train/, val/ and test/"
+        "",
+        "folder with one folder of images per class; or a folder that holds only train/, val/ and test/; or a pack of either",
     )
     eval_data_dir: str = key(
-        "", "class folders to evaluate on while training; a folder val/ beside the training folder is compared anyway"
+        "",
+        "class folders, or a pack, to evaluate on while training; a folder val/ beside the training folder is compared anyway",
     )
     num_classes: int = key(
         0, "outputs of the classifier; 0: as many as there are class folders", minimum=0, maximum=1_000_000

@@ -205,7 +205,14 @@ class RunKeys:
     keep_checkpoint_max: int = key(10, "numbered checkpoints of the run to keep, the newest; 0: all", minimum=0)
     is_save_on_master: bool = key(True, "only rank 0 writes checkpoints; false: every rank writes its own")
     sink_mode: bool = key(
-        False, "feed the device through MindSpore's data sink, an epoch at a time; Ascend only, elsewhere ignored"
+        True,
+        "an Ascend card takes its batches from a queue (MindSpore's data sink); false: the host hands over each of them, and waits for each step",
+    )
+    sink_size: int = key(
+        0,
+        "steps of a block with sink_mode: reports, checkpoints, signals wait for its end; 0: about 50 on Ascend; elsewhere steps run one by one unless it is given",
+        minimum=0,
+        only_with=("sink_mode", (True,)),
     )
 
 
@@ -303,7 +310,8 @@ class EvalConfig(CheckpointKeys, ClassNameKeys, PreprocessingKeys, BadImageKeys,
 
     checkpoint: str = key("", "checkpoint file, or a folder of which every checkpoint is evaluated, newest first")
     data_dir: str = key(
-        "", "folder with one folder of images per class; or a folder that holds only train/, val/ and test/"
+        "",
+        "folder with one folder of images per class; or a folder that holds only train/, val/ and test/; or a pack of either",
     )
     eval_data_dir: str = key("", "as data_dir, for those who give the flags of a training; wins over it")
     num_classes: int = key(0, "outputs that the checkpoint must have; 0: any", minimum=0)
