@@ -281,7 +281,6 @@ def test_unicode_names_and_upper_case_suffixes(root: Path) -> None:
     found = scan(root)
     assert found.classes == ("犬", "猫 1")
     assert found.files == ("犬/é ñ.png", "犬/ü.JPG", "猫 1/x.TIF", "猫 1/日本.JpEg")
-    assert found.suffixes == [".JPG", ".JpEg", ".TIF", ".png"]
 
 
 def test_every_suffix_counts_in_any_case(root: Path) -> None:

@@ -77,9 +77,11 @@ def test_a_level_that_the_card_does_not_know_is_refused_and_elsewhere_it_is_said
     with pytest.raises(UserError, match=r"jit_level is O2, and this is Ascend A2 \(Ascend910B3\); wanted O0 or O1"):
         on_card.set_jit_level(config, "Ascend", SECOND)
     on_card.set_jit_level(config, "CPU", Card())
-    loaded = Loaded(config, frozenset({"jit_level"}))
+    loaded = Loaded(dataclasses.replace(config, deterministic=True), frozenset({"jit_level", "deterministic"}))
     lines = setup.ineffective(loaded, "CPU", level="O0", evaluated=True)
-    assert lines == ["jit_level has no effect: it is for Ascend, and this is CPU"]
+    assert lines == [
+        f"{name} has no effect: it is for Ascend, and this is CPU" for name in ("jit_level", "deterministic")
+    ]
     assert setup.ineffective(loaded, "Ascend", level="O2", evaluated=True) == []
 
 
@@ -88,6 +90,16 @@ def test_gradients_travel_in_the_originals_parts_or_by_size() -> None:
     assert on_card.fusion_of(SPECS["hrnet_w48"], 1000) == by_size
     assert on_card.fusion_of(SPECS["genet_res50"], 200) == {"mode": "index", "config": [85, 160]}
     assert on_card.fusion_of(SPECS["genet_res50"], 160) == by_size
+
+
+DETERMINISTIC = """
+import os
+from mindzoo.utils.config.keys import TrainConfig
+from mindzoo.utils.training import on_card
+for device, asked in (("CPU", True), ("Ascend", False), ("Ascend", True)):
+    on_card.set_deterministic(TrainConfig(deterministic=asked), device)
+    print(os.environ.get("HCCL_DETERMINISTIC"))
+"""
 
 
 FUSION = """
@@ -104,13 +116,24 @@ for device, size in (("CPU", 2), ("Ascend", 1), ("Ascend", 2)):
 
 def test_mindspore_is_told_on_several_ranks_of_ascend_only(tmp_path: Path) -> None:
     """In a process of its own: the setting stays."""
+    lines = printed(FUSION, tmp_path)
+    assert lines[0] == lines[1] != lines[2]
+    assert "32" in lines[2]
+
+
+def test_operators_with_the_same_bits_are_asked_for_on_ascend(tmp_path: Path) -> None:
+    """The variable is what MindSpore's own `set_deterministic` sets for the card's communication."""
+    assert printed(DETERMINISTIC, tmp_path) == ["None", "None", "true"]
+
+
+def printed(code: str, tmp_path: Path) -> list[str]:
+    """Lines that the code prints in a process of its own."""
     (tmp_path / "mindzoo").symlink_to(ROOT)
     done = subprocess.run(
-        [sys.executable, "-c", FUSION], env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True
     )
-    lines = done.stdout.splitlines()
-    assert lines[0] == lines[1] != lines[2], done.stderr
-    assert "32" in lines[2]
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
 @pytest.mark.slow

@@ -149,6 +149,9 @@ class OptimizerKeys:
         "how MindSpore compiles for Ascend: O0 operator by operator, O1 with small ones fused, O2 the whole graph, for the first 910 only; auto: MindSpore chooses",
         choices=("auto", "O0", "O1", "O2"),
     )
+    deterministic: bool = key(
+        False, "on Ascend: operators that give the same bits each time, often slower ones; a CPU needs nothing for that"
+    )
     loss_scale: float = key(
         1024.0, "factor on the loss against underflow in float16; the start value with a dynamic one", minimum=1
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +27,7 @@ from mindzoo.utils.log import logger
 from mindzoo.utils.runtime import World
 
 REMEDY = "replace or remove it, or leave out such images: --on_bad_image skip"
+BRING_BACK = "put it back, or start again with the images that are there; a training goes on with --resume auto"
 LISTED = "skipped_images.txt"
 # What Python says of a `Fault`.
 FAULT = re.compile(r"^mindzoo\.utils\.images\.fault\.Fault: (.+)$", re.MULTILINE)
@@ -54,10 +57,10 @@ def usable(
         # MindSpore reads a file as a whole before anything can look at it.
         for name, size in zip(folders.files, folders.sizes(), strict=True):
             if reason := fault_of_size(size):
-                raise UserError(f"{folders.root / name} {reason}; {REMEDY}")
+                raise refusal(folders.root / name, reason)
         _, first = np.unique(folders.labels, return_index=True)
         if found := first_fault(((folders, int(place)) for place in first), check):
-            raise UserError(f"{found[0]} {found[1]}; {REMEDY}")
+            raise refusal(*found)
         return folders
     started = time.perf_counter()
     faults = _faults(folders, world, check)
@@ -97,8 +100,13 @@ def named(*sets: ImageSet) -> Iterator[None]:
     except (RuntimeError, UnicodeDecodeError) as error:
         text = error.object.decode("utf-8", "surrogateescape") if isinstance(error, UnicodeDecodeError) else str(error)
         if "Dataset Pipeline Error" in text and (found := _blamed(text, sets)):
-            raise UserError(f"{found[0]} {found[1]}; {REMEDY}") from None
+            raise refusal(*found) from None
         raise
+
+
+def refusal(path: Path, fault: str) -> UserError:
+    """What is said of an image that ends a run."""
+    return UserError(f"{path} {fault}; {BRING_BACK if os.strerror(errno.ENOENT) in fault else REMEDY}")
 
 
 def first_fault(places: Iterable[tuple[ImageSet, int]], check: Check = any_size) -> tuple[Path, str] | None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,31 +14,17 @@ from mindzoo.utils.data import listing
 from mindzoo.utils.data.image_file import read_file
 from mindzoo.utils.data.image_set import ImageSet, label_of_each
 from mindzoo.utils.data.listing import SUFFIXES, Listed, composed, folder_name, is_utf8
-from mindzoo.utils.data.short_path import short_path
 from mindzoo.utils.data.skip_list import SkipList
 from mindzoo.utils.data.workers import worker_count
 from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.log import logger
 
-if TYPE_CHECKING:
-    import mindspore.dataset as ds
-
-BRING_BACK = "put the images back, or go on with those that are there, with --resume auto"
 BLOCK = 1000  # files whose sizes one thread looks at
 
 
 @dataclass(frozen=True)
 class ClassFolders(ImageSet):
     """The images in the class folders below `root`."""
-
-    listed: dict[str, Listed] = field(default_factory=dict)  # what each class folder held when it was listed last
-    changed_at: dict[str, int] = field(default_factory=dict)  # nanoseconds at which it was changed last
-    _places: list[np.ndarray] = field(init=False, default_factory=list, repr=False, compare=False)  # one, or none yet
-
-    @property
-    def suffixes(self) -> list[str]:
-        """The suffixes that occur, exactly as spelled."""
-        return sorted({os.path.splitext(name)[1] for name in self.files})
 
     def content(self, place: int) -> bytes:
         """The bytes of the file; see `read_file`."""
@@ -55,59 +40,6 @@ class ClassFolders(ImageSet):
         with ThreadPoolExecutor(worker_count(0)) as pool:
             for found in pool.map(sizes, blocks):
                 yield from found
-
-    def pipeline(self, indices: np.ndarray, operations: Sequence[Callable[..., Any]], threads: int) -> ds.Dataset:
-        """MindSpore's own reader of class folders, which finds every file anew."""
-        import mindspore.dataset as ds
-
-        data = ds.ImageFolderDataset(
-            short_path(self.root),
-            num_parallel_workers=threads,
-            extensions=self.suffixes,
-            class_indexing=self.class_index,
-            sampler=ds.SubsetSampler(self.places()[indices].tolist()),
-        )
-        return data.map(list(operations), "image", num_parallel_workers=threads)
-
-    def places(self) -> np.ndarray:
-        """The number (int64) that MindSpore gives to each file.
-
-        It numbers all entries of the class folders that have one of the suffixes: hidden ones too, and those left out.
-        """
-        if self._places:
-            return self._places[0]
-        suffixes, number, place = set(self.suffixes), 0, {}
-        for name in self.class_index:
-            for entry in self.listed[name].names:
-                if entry[entry.rfind(".") :] in suffixes and "." in entry:
-                    place[f"{name}/{entry}"] = number
-                    number += 1
-        self._places.append(np.array([place[name] for name in self.files], np.int64))
-        return self._places[0]
-
-    def check_unchanged(self) -> None:
-        """Refuse to read files of which some came or went: MindSpore numbers those it finds anew for each pass.
-
-        Costs one look at each class folder, and a list of those that something happened to.
-
-        Raises:
-            UserError: names the first file, or the folder that is gone.
-        """
-        for name, before in self.changed_at.items():
-            try:
-                now = (self.root / name).stat().st_mtime_ns
-                if now == before:
-                    continue
-                found = listing.list_class(self.root / name)
-            except OSError as error:
-                raise UserError(f"cannot read {self.root / name}: {error.strerror}; {BRING_BACK}") from None
-            known, images = set(self.listed[name].images), set(found.images)
-            other = min(known ^ images, default=None)
-            if other is not None:
-                what = "is gone" if other in known else "is new"
-                raise UserError(f"{self.root / name / other} {what} since the run listed its images; {BRING_BACK}")
-            self.listed[name], self.changed_at[name] = found, now
-            self._places.clear()
 
 
 def scan(
@@ -128,7 +60,6 @@ def scan(
     try:
         names = listing.class_names(root)
         listed = {name: listing.list_class(root / name) for name in names}
-        changed_at = {name: (root / name).stat().st_mtime_ns for name in names}
     except OSError as error:
         raise UserError(f"cannot list {error.filename or root}: {error.strerror}") from None
     if not names:
@@ -151,10 +82,7 @@ def scan(
     others = [f"{name}/{other}" for name in names for other in listed[name].left_out]
     if others:
         logger.info("left out %d files whose names do not end as an image's: %s", len(others), shorten(others))
-    found = ClassFolders(
-        root, classes, tuple(files), np.asarray(labels, np.int32), listed, changed_at, left_out=odd
-    )  # fmt: skip
-    return found.without_listed(skip)
+    return ClassFolders(root, classes, tuple(files), np.asarray(labels, np.int32), left_out=odd).without_listed(skip)
 
 
 def _check_names(root: Path, names: Sequence[str]) -> None:

@@ -38,16 +38,28 @@ def find_split(path: str, split: str, key: str) -> Path:
     if not path:
         raise UserError(f"{key} is not given; wanted a folder with one folder of images per class: --{key} FOLDER")
     folder = Path(path)
-    if not folder.is_dir():
-        raise UserError(f"{key} is {path}, which is {'not a folder' if folder.exists() else 'missing'}")
-    try:
-        found = listing.split_folders(folder)
-    except OSError as error:
-        raise UserError(f"cannot list {key} {path}: {error.strerror}") from None
+    found = splits(folder, key)
     if found and split not in found:
         logger.info("%s has no folder %s: %s is used", folder, split, found["test"].name)
         return found["test"]
     return found.get(split, folder)
+
+
+def splits(root: Path, what: str) -> dict[str, Path]:
+    """The folders of a root with train, val and test, by these names; {} where it is one data set itself.
+
+    Args:
+        what: the root is called in errors.
+
+    Raises:
+        UserError: not a folder that can be listed.
+    """
+    if not root.is_dir():
+        raise UserError(f"{what} is {root}, which is {'not a folder' if root.exists() else 'missing'}")
+    try:
+        return listing.split_folders(root)
+    except OSError as error:
+        raise UserError(f"cannot list {what} {error.filename or root}: {error.strerror}") from None
 
 
 def class_names(root: Path) -> list[str]:

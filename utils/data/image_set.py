@@ -15,7 +15,8 @@ import numpy as np
 from mindzoo.utils.data import listing
 from mindzoo.utils.data.listing import composed
 from mindzoo.utils.data.skip_list import SkipList
-from mindzoo.utils.errors import UserError, shorten
+from mindzoo.utils.errors import UserError, shorten, visible
+from mindzoo.utils.images.fault import Fault, named
 from mindzoo.utils.log import logger
 
 if TYPE_CHECKING:
@@ -94,17 +95,11 @@ class ImageSet(ABC):
     def sizes(self) -> Iterator[int]:
         """The bytes of each image, without a look at them."""
 
-    @abstractmethod
-    def check_unchanged(self) -> None:
-        """Refuse to go on where something happened to the images since they were listed.
-
-        Raises:
-            UserError: says what.
-        """
-
-    @abstractmethod
     def pipeline(self, indices: np.ndarray, operations: Sequence[Callable[..., Any]], threads: int) -> ds.Dataset:
         """The images of these numbers in this order.
+
+        Numbers, whose bytes the threads that decode them read. MindSpore's own reader of class folders walks them all for each
+        pass, which is each epoch here, and gives other images the numbers of those that it found before, where one came or went.
 
         Args:
             indices: (N,) integers.
@@ -113,6 +108,30 @@ class ImageSet(ABC):
         Returns:
             Columns image, as the operations make it, and label, () int32.
         """
+        import mindspore.dataset as ds
+
+        rows = {"image": np.asarray(indices, np.int64), "label": self.labels[indices]}
+        data = ds.NumpySlicesDataset(rows, shuffle=False)
+        first, *others = operations
+        return data.map([_Read(self, first), *others], "image", num_parallel_workers=threads)
+
+
+class _Read:
+    """The number of an image (() int64) -> what the first operation makes of its bytes; an error names the image."""
+
+    def __init__(self, images: ImageSet, first: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.images, self.first = images, first
+
+    def __call__(self, number: np.ndarray) -> np.ndarray:
+        place = int(number)
+        try:
+            return self.first(np.frombuffer(self.images.content(place), np.uint8))
+        except Fault as fault:
+            raise named(visible(str(self.images.root / self.images.files[place])), fault) from None
+
+    def __deepcopy__(self, memo: dict[int, object]) -> _Read:
+        """Itself: MindSpore copies a pipeline before it runs, and the images are many."""
+        return self
 
 
 def label_of_each(root: Path, names: Sequence[str], classes: Sequence[str]) -> dict[str, int]:

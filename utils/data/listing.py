@@ -42,7 +42,6 @@ class Listed:
     hidden: list[str]  # hidden ones, and those of systems
     not_files: list[str]  # named like images: links that lead nowhere, pipes, sockets, devices
     folders: list[str]
-    names: list[str]  # all of them
 
 
 def is_hidden(name: str) -> bool:
@@ -92,8 +91,8 @@ def list_class(folder: Path) -> Listed:
     """
     with os.scandir(folder) as entries:
         kinds = {entry.name: _kind(entry) for entry in entries}
-    listed = Listed([], [], [], [], [], by_bytes([*kinds]))
-    for name in listed.names:
+    listed = Listed([], [], [], [], [])
+    for name in by_bytes([*kinds]):
         if is_hidden(name):
             listed.hidden.append(name)
         elif kinds[name] == "folder":

@@ -142,5 +142,4 @@ class Data:
 def _pipeline(
     folders: ImageSet, indices: np.ndarray, operations: list[Any], batch_size: int, workers: int
 ) -> ds.Dataset:
-    folders.check_unchanged()
     return folders.pipeline(indices, operations, worker_count(workers)).batch(batch_size, drop_remainder=True)

@@ -15,8 +15,7 @@ from mindzoo.utils.data.image_set import ImageSet, label_of_each
 from mindzoo.utils.data.listing import is_image_name
 from mindzoo.utils.data.pack_files import AGAIN, Shards
 from mindzoo.utils.data.skip_list import SkipList
-from mindzoo.utils.errors import UserError, visible
-from mindzoo.utils.images.fault import Fault, named
+from mindzoo.utils.errors import UserError
 
 if TYPE_CHECKING:
     import mindspore.dataset as ds
@@ -24,7 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Packed(ImageSet):
-    """The images in the shards of `root`."""
+    """The images in the shards of `root`.
+
+    They are read at their places, by the threads that decode them. MindSpore's own reader (MindDataset) gives the same images,
+    but takes more: by its source (`ShardReader::Open`) it opens each shard once per thread, 1,120 files for ImageNet in 140
+    shards with 8 threads, where 1,024 is a common limit; it reads the index of every shard anew for each pass, which is each
+    epoch here; and an error of it names a shard, but no image.
+    """
 
     folder: str  # what the folder was called that they lay in
     spots: np.ndarray  # (N, 3) int64: where each image lies: number of the shard, first byte, bytes
@@ -43,45 +48,13 @@ class Packed(ImageSet):
         """As the tables have them."""
         return iter(self.spots[:, 2].tolist())
 
-    def check_unchanged(self) -> None:
-        """See `Shards.check`."""
-        self.shards.check()
-
     def pipeline(self, indices: np.ndarray, operations: Sequence[Callable[..., Any]], threads: int) -> ds.Dataset:
-        """Numbers of images, whose bytes the threads that decode them read at their places.
-
-        MindSpore's own reader (MindDataset) gives the same images, but takes more: by its source (`ShardReader::Open`) it opens
-        each shard once per thread, 1,120 files for ImageNet in 140 shards with 8 threads, where 1,024 is a common limit; it
-        reads the index of every shard anew for each pass, which is each epoch here; and an error of it names a shard, but
-        no image.
-        """
-        import mindspore.dataset as ds
-
-        rows = {"image": np.asarray(indices, np.int64), "label": self.labels[indices]}
-        data = ds.NumpySlicesDataset(rows, shuffle=False)
-        first, *others = operations
-        return data.map([_Read(self, first), *others], "image", num_parallel_workers=threads)
+        """See `ImageSet.pipeline`; shards that something happened to are refused."""
+        self.shards.check()
+        return super().pipeline(indices, operations, threads)
 
     def _only(self, stay: np.ndarray, left_out: Mapping[str, str]) -> Packed:
         return dataclasses.replace(super()._only(stay, left_out), spots=self.spots[stay])
-
-
-class _Read:
-    """The number of an image (() int64) -> what the first operation makes of its bytes; an error names the image."""
-
-    def __init__(self, images: Packed, first: Callable[[np.ndarray], np.ndarray]) -> None:
-        self.images, self.first = images, first
-
-    def __call__(self, number: np.ndarray) -> np.ndarray:
-        place = int(number)
-        try:
-            return self.first(np.frombuffer(self.images.content(place), np.uint8))
-        except Fault as fault:
-            raise named(visible(str(self.images.root / self.images.files[place])), fault) from None
-
-    def __deepcopy__(self, memo: dict[int, object]) -> _Read:
-        """Itself: MindSpore copies a pipeline before it runs, and the images are many."""
-        return self
 
 
 def open_pack(root: Path, classes: Sequence[str] | None = None, skip: SkipList | None = None) -> Packed:
@@ -110,7 +83,7 @@ def open_pack(root: Path, classes: Sequence[str] | None = None, skip: SkipList |
         np.concatenate(spots),
         Shards(root, index.shards),
     )
-    found.check_unchanged()
+    found.shards.check()
     return found.without_listed(skip)
 
 

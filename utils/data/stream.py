@@ -61,7 +61,7 @@ class Batches:
             folders, (epoch, step) = self.data.folders, self.at
             read = self.data.order(epoch)[step : step + MOST_AHEAD].reshape(-1)
             if found := bad_images.first_fault((folders, int(place)) for place in read):
-                return UserError(f"{found[0]} {found[1]}; {bad_images.REMEDY}")
+                return bad_images.refusal(*found)
         return error
 
 

@@ -114,12 +114,7 @@ def _splits(what: str, root: Path) -> dict[str, Path]:
     Args:
         what: the root is called in errors.
     """
-    if not root.is_dir():
-        raise UserError(f"{what} is {root}, which is {'no folder' if root.exists() else 'missing'}")
-    try:
-        parts = listing.split_folders(root)
-    except OSError as error:
-        raise UserError(f"cannot list {error.filename or root}: {error.strerror}") from None
+    parts = data_set.splits(root, what)
     return {folder.name: folder for folder in parts.values()} or {"": root}
 
 

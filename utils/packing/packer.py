@@ -22,7 +22,6 @@ from mindzoo.utils.data import bad_images, look, pack_files
 from mindzoo.utils.data.class_folders import ClassFolders
 from mindzoo.utils.data.listing import PACK_INDEX
 from mindzoo.utils.data.pack_files import RECORDS_INDEX, SHARD, TABLE, PackIndex, ShardFacts, shard_file
-from mindzoo.utils.data.short_path import short_path
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import json_line, said_of, write_json, write_text
 from mindzoo.utils.images.fault import Fault
@@ -30,6 +29,7 @@ from mindzoo.utils.log import ProgressDisplay, logger
 from mindzoo.utils.packing import shard_plan, shard_writer
 from mindzoo.utils.packing.shard_plan import ShardPlan
 from mindzoo.utils.packing.shard_writer import Row
+from mindzoo.utils.packing.short_path import short_path
 from mindzoo.utils.training import run_lock
 
 SECONDS_BETWEEN_LINES = 10.0

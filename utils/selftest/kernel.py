@@ -1,4 +1,4 @@
-"""One kernel on the device, against NumPy."""
+"""Two kernels on the device, against NumPy."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from mindzoo.utils import runtime
+from mindzoo.utils.learning.hashed_uniform import MIX_FACTORS
 from mindzoo.utils.selftest.job import Found, Job
 from mindzoo.utils.selftest.outcome import NotRight
 
@@ -16,10 +17,10 @@ TOLERANCE = {"CPU": 1e-5, "Ascend": 4e-3}
 
 
 def multiply(job: Job) -> Found:
-    """The product of two matrices.
+    """The product of two matrices, and products of integers that do not fit into their 32 bits.
 
     Raises:
-        NotRight: it is another one.
+        NotRight: one is another one.
     """
     runtime.start(job.device)
     draw = np.random.RandomState(1)
@@ -32,4 +33,21 @@ def multiply(job: Job) -> Found:
         raise NotRight(
             f"a product differs by {difference:.1e} of the largest; wanted at most {TOLERANCE[job.device]:g}"
         )
-    return f"a product of matrices differs from NumPy's by {difference:.1e} of the largest", numbers
+    check_products(draw.randint(-(2**31), 2**31, SIDE, np.int32))
+    return f"products of matrices differ from NumPy's by {difference:.1e} of the largest, those of integers do not", numbers
+
+
+def check_products(values: np.ndarray) -> None:
+    """Multiply int32 by the factors of `HashedUniform`, whose draws need the lowest 32 bits of a product.
+
+    Raises:
+        NotRight: the device keeps others.
+    """
+    for factor in np.array(MIX_FACTORS, np.uint32).view(np.int32):
+        wanted = (values.view(np.uint32) * factor.view(np.uint32)).view(np.int32)
+        found = ops.mul(Tensor(values), Tensor(factor)).asnumpy()
+        if wrong := int(np.count_nonzero(found != wanted)):
+            raise NotRight(
+                f"{wrong} of {len(values)} products of integers do not keep their lowest 32 bits: what a "
+                "training draws here is not what it draws elsewhere"
+            )

@@ -78,7 +78,7 @@ def _no_speed(device: str, small: bool) -> str:
 
 STEPS = (
     Step("versions", "MindSpore, CANN and driver fit together, and the device is there", 150, _versions),
-    Step("kernel", "one kernel computes what NumPy computes", 90, _kernel),
+    Step("kernel", "two kernels compute what NumPy computes", 90, _kernel),
     Step("train", "a training step has the loss that was recorded on a CPU", 240, _train, of_each_network=True),
     Step("overflow", "a gradient that overflows is seen, its step skipped, the loss scale halved", 90, _overflow),
     Step("sink", "a data sink gives the loss of single steps", 150, _sink),

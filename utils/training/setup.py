@@ -210,8 +210,9 @@ def ineffective(
             lines.append(f"sink_mode has no effect: {device} has no data sink, the steps run one by one")
     if "loss_scale" in loaded.given and level == "O0":
         lines.append("loss_scale has no effect on the result: with float32 (amp_level O0) it cancels out")
-    if config.jit_level != "auto" and device != "Ascend":
-        lines.append(f"jit_level has no effect: it is for Ascend, and this is {device}")
+    for name in ("jit_level", "deterministic"):
+        if name in loaded.given and getattr(config, name) not in ("auto", False) and device != "Ascend":
+            lines.append(f"{name} has no effect: it is for Ascend, and this is {device}")
     if config.class_weights != "none" and config.sampling == "balanced":
         lines.append("class_weights beside balanced sampling: rare classes count twice over")
     for name in sorted({"eval_interval", "eval_start_epoch", "patience", "min_delta"} & loaded.given):

@@ -45,6 +45,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
 
     # 1. Device, data and checkpoints that are named exist and fit together.
     device = runtime.start(config.device_target, seed=config.seed)
+    on_card.set_deterministic(config, device)
     world = ranks.meet(config, device)
     data = setup.open_data(config, world)
     num_classes = setup.settle_classes(config.num_classes, data.classes)
