@@ -16,7 +16,6 @@ import mindspore.dataset.engine.datasets as engine
 import numpy as np
 import pytest
 from mindspore import nn
-from mindspore.graph import api
 from mindspore.train import _utils as train_utils
 from mindspore.train import dataset_helper
 
@@ -54,7 +53,8 @@ class Queue:
 
 def record_compilations(monkeypatch: pytest.MonkeyPatch, found: list[str]) -> None:
     """Note the class of each cell that MindSpore makes a graph of."""
-    compile_cell = api._CellGraphExecutor.compile
+    executor = type(train_utils._cell_graph_executor)  # its module has another name in MindSpore 2.8
+    compile_cell = executor.compile
 
     def compiled(self: Any, cell: nn.Cell, *args: Any, **more: Any) -> Any:
         phase, new = compile_cell(self, cell, *args, **more)
@@ -62,7 +62,7 @@ def record_compilations(monkeypatch: pytest.MonkeyPatch, found: list[str]) -> No
             found.append(type(cell).__name__)
         return phase, new
 
-    monkeypatch.setattr(api._CellGraphExecutor, "compile", compiled)
+    monkeypatch.setattr(executor, "compile", compiled)
 
 
 def sink_on_cpu(monkeypatch: pytest.MonkeyPatch) -> Recorded:

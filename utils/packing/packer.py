@@ -139,7 +139,7 @@ class Packer:
             if isinstance(content, bytes):
                 yield Row(name, int(self.images.labels[place]), content)
             elif self.stop:
-                raise UserError(f"{self.images.root / name} {content}; {bad_images.REMEDY}")
+                raise bad_images.refusal(self.images.root / name, str(content))
             else:
                 left_out[name] = str(content)
             self._show()
