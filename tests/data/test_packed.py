@@ -189,6 +189,7 @@ def test_a_damaged_image_in_a_shard_is_named(copy: Path) -> None:
 @pytest.mark.parametrize("spoil", [lambda p: p.unlink(), lambda p: os.truncate(p, 1000)])
 def test_a_shard_that_is_not_whole_is_found_at_once(copy: Path, name: str, spoil: Callable[[Path], object]) -> None:
     packed = data_set.open_set(copy)
+    assert isinstance(packed, Packed)
     spoil(copy / name)
     for look in (packed.shards.check, lambda: data_set.open_set(copy)):
         with pytest.raises(UserError, match=rf"shard {copy / name}.*{pack_files.AGAIN}"):

@@ -28,7 +28,7 @@ class ClassFolders(ImageSet):
 
     def content(self, place: int) -> bytes:
         """The bytes of the file; see `read_file`."""
-        return read_file(self.root / self.files[place])
+        return read_file(f"{self.root}/{self.files[place]}")
 
     def sizes(self) -> Iterator[int]:
         """The bytes of each file; 1 where it cannot be looked at: that is said when it is read."""

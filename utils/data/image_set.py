@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from mindzoo.utils.data import listing
+from mindzoo.utils.data import listing, numbers
 from mindzoo.utils.data.listing import composed
 from mindzoo.utils.data.skip_list import SkipList
 from mindzoo.utils.errors import UserError, shorten, visible
@@ -108,16 +108,13 @@ class ImageSet(ABC):
         Returns:
             Columns image, as the operations make it, and label, () int32.
         """
-        import mindspore.dataset as ds
-
-        rows = {"image": np.asarray(indices, np.int64), "label": self.labels[indices]}
-        data = ds.NumpySlicesDataset(rows, shuffle=False)
         first, *others = operations
+        data = numbers.source(indices, self.labels[indices])
         return data.map([_Read(self, first), *others], "image", num_parallel_workers=threads)
 
 
 class _Read:
-    """The number of an image (() int64) -> what the first operation makes of its bytes; an error names the image."""
+    """The number of an image (() int32) -> what the first operation makes of its bytes; an error names the image."""
 
     def __init__(self, images: ImageSet, first: Callable[[np.ndarray], np.ndarray]) -> None:
         self.images, self.first = images, first

@@ -151,6 +151,11 @@ def not_a_file(path: Path) -> str:
         is_link = os.path.islink(path)  # noqa: PTH114 - that of pathlib raises for a name too long
         link = " (a link that leads nowhere)" if is_link else ""
         return f"cannot be opened: {error.strerror}{link}"
+    return other_kind(mode)
+
+
+def other_kind(mode: int) -> str:
+    """What an entry of this mode is, as the end of a sentence; "" for a regular file."""
     if stat.S_ISDIR(mode):
         return "is a folder"
     return "" if stat.S_ISREG(mode) else "is no file, but a pipe, a socket or a device"

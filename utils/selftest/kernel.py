@@ -34,7 +34,10 @@ def multiply(job: Job) -> Found:
             f"a product differs by {difference:.1e} of the largest; wanted at most {TOLERANCE[job.device]:g}"
         )
     check_products(draw.randint(-(2**31), 2**31, SIDE, np.int32))
-    return f"products of matrices differ from NumPy's by {difference:.1e} of the largest, those of integers do not", numbers
+    return (
+        f"products of matrices differ from NumPy's by {difference:.1e} of the largest, those of integers do not",
+        numbers,
+    )
 
 
 def check_products(values: np.ndarray) -> None:
