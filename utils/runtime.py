@@ -39,8 +39,11 @@ class World:
         return self.launched and self.size > 1
 
 
-def start(device_target: str, *, seed: int = 1) -> str:
+def start(device_target: str, *, seed: int = 1, deterministic: bool = False) -> str:
     """Choose the device, set graph mode and the seed; return the device's name.
+
+    Args:
+        deterministic: see `ask_for_same_bits`.
 
     Raises:
         UserError: `device_target` names a device that this machine does not have.
@@ -52,8 +55,16 @@ def start(device_target: str, *, seed: int = 1) -> str:
     number = device_number(device)
     ms.set_device(device) if number is None else ms.set_device(device, number)
     ms.set_seed(seed)
+    if deterministic:
+        ask_for_same_bits(device)
     end_quietly()
     return device
+
+
+def ask_for_same_bits(device: str) -> None:
+    """Ask for operators of Ascend that give the same bits each time; before the ranks meet, as MindSpore's documents say."""
+    if device == "Ascend":
+        ms.set_deterministic(True)
 
 
 def device_number(device: str) -> int | None:

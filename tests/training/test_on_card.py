@@ -94,10 +94,9 @@ def test_gradients_travel_in_the_originals_parts_or_by_size() -> None:
 
 DETERMINISTIC = """
 import os
-from mindzoo.utils.config.keys import TrainConfig
-from mindzoo.utils.training import on_card
-for device, asked in (("CPU", True), ("Ascend", False), ("Ascend", True)):
-    on_card.set_deterministic(TrainConfig(deterministic=asked), device)
+from mindzoo.utils import runtime
+for device in ("CPU", "Ascend"):
+    runtime.ask_for_same_bits(device)
     print(os.environ.get("HCCL_DETERMINISTIC"))
 """
 
@@ -123,7 +122,7 @@ def test_mindspore_is_told_on_several_ranks_of_ascend_only(tmp_path: Path) -> No
 
 def test_operators_with_the_same_bits_are_asked_for_on_ascend(tmp_path: Path) -> None:
     """The variable is what MindSpore's own `set_deterministic` sets for the card's communication."""
-    assert printed(DETERMINISTIC, tmp_path) == ["None", "None", "true"]
+    assert printed(DETERMINISTIC, tmp_path) == ["None", "true"]
 
 
 def printed(code: str, tmp_path: Path) -> list[str]:

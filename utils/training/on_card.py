@@ -74,12 +74,6 @@ def set_jit_level(config: TrainConfig, device: str, card: Card) -> None:
     ms.set_context(jit_config={"jit_level": config.jit_level})
 
 
-def set_deterministic(config: TrainConfig, device: str) -> None:
-    """Ask for operators that give the same bits each time; before the ranks meet, as MindSpore's documents advise."""
-    if config.deterministic and device == ASCEND:
-        ms.set_deterministic(True)
-
-
 def sink(config: TrainConfig, device: str, card: Card, step: type[TrainStep]) -> Sink | None:
     """How blocks of steps of this kind are fed; None: the steps run one by one.
 

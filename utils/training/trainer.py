@@ -44,8 +44,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     config = loaded.config
 
     # 1. Device, data and checkpoints that are named exist and fit together.
-    device = runtime.start(config.device_target, seed=config.seed)
-    on_card.set_deterministic(config, device)
+    device = runtime.start(config.device_target, seed=config.seed, deterministic=config.deterministic)
     world = ranks.meet(config, device)
     data = setup.open_data(config, world)
     num_classes = setup.settle_classes(config.num_classes, data.classes)
