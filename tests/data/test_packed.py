@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from mindzoo import cli
+from mindzoo.utils.checkpoints.checkpoint_file import sha256
 from mindzoo.utils.config.image_keys import BadImageKeys
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.data import bad_images, data_set, listing, pack_files, skip_list
@@ -223,11 +224,20 @@ def hostile(index: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def write_index(path: Path, content: dict[str, Any]) -> None:
+    """As somebody would who knows of the digest."""
+    content = {name: value for name, value in content.items() if name != pack_files.DIGEST}
+    path.write_text(json.dumps({**content, pack_files.DIGEST: pack_files.digest(content)}))
+
+
 def test_an_index_that_was_changed_is_refused_in_a_sentence(copy: Path) -> None:
     path = copy / listing.PACK_INDEX
     index = json.loads(path.read_text())
+    path.write_text(json.dumps({**index, "folder": "other"}))
+    with pytest.raises(UserError, match="is damaged, or was changed"):
+        data_set.open_set(copy)
     for content in hostile(index):
-        path.write_text(json.dumps(content))
+        write_index(path, content)
         with pytest.raises(
             UserError, match=r"is no index of a pack|is damaged, or was changed|of version 2|do not fit"
         ):
@@ -244,6 +254,11 @@ def test_a_table_that_was_changed_is_refused_in_a_sentence(copy: Path, row: Any)
     content = json.loads(path.read_text(errors="surrogateescape"))
     content["images"][0] = row
     path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"00000.json is damaged, or was changed"):
+        data_set.open_set(copy)
+    index = json.loads((copy / listing.PACK_INDEX).read_text())
+    index["shards"][0]["table_sha256"] = sha256(path)
+    write_index(copy / listing.PACK_INDEX, index)
     with pytest.raises(UserError, match=r"is damaged, or was changed|do not fit its index"):
         data_set.open_set(copy)
 

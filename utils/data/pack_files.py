@@ -6,6 +6,8 @@ table (`.json`), which says where in the shard each image lies; and `mindzoo_pac
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import threading
 import weakref
@@ -20,6 +22,7 @@ from mindzoo.utils.errors import UserError
 from mindzoo.utils.images.fault import Fault
 
 FORMAT, VERSION = "mindzoo pack", 1
+DIGEST = "sha256"  # of all else in the index
 SHARD, RECORDS_INDEX, TABLE = ".mindrecord", ".mindrecord.db", ".json"  # what the names of a shard's files end in
 MOST_BYTES = 1 << 28  # of an index or a table
 MOST_OPEN = 512  # shards; a process may open 1,024 files on most systems
@@ -55,12 +58,18 @@ class PackIndex:
     def to_json(self) -> dict[str, Any]:
         """The content of the file."""
         shards = [dict(vars(shard)) for shard in self.shards]
-        return {"format": FORMAT, "version": VERSION, **vars(self), "classes": list(self.classes), "shards": shards}
+        content = {"format": FORMAT, "version": VERSION, **vars(self), "classes": list(self.classes), "shards": shards}
+        return {**content, DIGEST: digest(content)}
 
 
 def shard_file(number: int, suffix: str) -> str:
     """The name of a file of the shard with this number, from 0."""
     return f"{number:05d}{suffix}"
+
+
+def digest(content: dict[str, Any]) -> str:
+    """SHA-256 of what an index says, in hexadecimal."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def read_index(root: Path) -> PackIndex:
@@ -77,6 +86,8 @@ def read_index(root: Path) -> PackIndex:
         raise UserError(
             f"{path} is of version {content.get('version')!r:.20} of packs, and this mindzoo reads {VERSION}; {AGAIN}"
         )
+    if content.pop(DIGEST, None) != digest(content):
+        raise _damaged(path)
     try:
         shards = tuple(ShardFacts(**shard) for shard in content["shards"])
         folder, classes, images, left_out = (content[name] for name in ("folder", "classes", "images", "left_out"))
@@ -97,6 +108,8 @@ def read_table(root: Path, shard: ShardFacts) -> list[tuple[str, int, int]]:
     path = shard.path(root, TABLE)
     content = read_json(path, "table of a shard", AGAIN, most=MOST_BYTES, errors="surrogateescape")
     rows = content.get("images") if isinstance(content, dict) else None
+    if hashlib.sha256(path.read_bytes()).hexdigest() != shard.table_sha256:
+        raise _damaged(path)
     if not isinstance(rows, list) or len(rows) != shard.images or not all(_is_row(row, shard.bytes) for row in rows):
         raise _damaged(path)
     return [(name, offset, size) for name, offset, size in rows]
