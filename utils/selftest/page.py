@@ -14,7 +14,8 @@ h2 { margin: 0 0 12px; font-size: 17px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: 6px 12px 6px 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 td.seconds { text-align: right; }
-td.said { overflow-wrap: anywhere; }
+td.said { overflow-wrap: anywhere; min-width: 180px; }
+@media (min-width: 700px) { td.step { white-space: nowrap; } }
 .passed { color: #16803c; } .failed { color: #d1242f; font-weight: 600; } .left { color: var(--dim); }
 @media (prefers-color-scheme: dark) { .passed { color: #4ac26b; } .failed { color: #ff7b72; } }
 """
@@ -39,7 +40,7 @@ def text(content: Mapping[str, Any]) -> str:
 def _row(step: Mapping[str, Any]) -> str:
     result = step["result"]
     return (
-        f'<tr><td>{escaped(step["name"])}</td><td class="{result.split()[0]}">{result}</td>'
+        f'<tr><td class="step">{escaped(step["name"])}</td><td class="{result.split()[0]}">{result}</td>'
         f'<td class="said">{escaped(step["said"])}</td><td class="seconds">{step["seconds"]:.1f}</td></tr>\n'
     )
 
