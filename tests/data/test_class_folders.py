@@ -170,6 +170,14 @@ def test_a_skip_list_holds_any_name(root: Path, name: str) -> None:
     assert skip_list.read(root / "skip.txt").names == {name, "x/a/2.png"}
 
 
+def test_a_skip_list_of_another_system_is_good_here(root: Path) -> None:
+    """macOS writes an accent as a character of its own."""
+    apart, whole = "e\u0301", "\u00e9"
+    for listed, name in ((apart, whole), (whole, apart)):
+        skip_list.write(root / "skip.txt", [f"x/a/{listed}.png"])
+        assert skip_list.read(root / "skip.txt").holds("x", f"a/{name}.png")
+
+
 def test_an_editor_may_mark_the_beginning_of_a_skip_list(root: Path) -> None:
     (root / "skip.txt").write_bytes(b"\xef\xbb\xbfa/1.png\r\n")
     assert skip_list.read(root / "skip.txt").names == {"a/1.png"}

@@ -109,8 +109,15 @@ def test_its_labels_are_those_of_predict(trained: Trained, script: Path, kinds: 
     assert len(labels) == 3
 
 
-def test_values_without_a_scale_are_refused_as_predict_refuses_them(script: Path, tmp_path: Path) -> None:
-    for path in write_without_scale(tmp_path):
-        done = run_sample(script, path)
-        assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr.endswith(f"ValueError: {path} has values of 32 bits, which have no scale\n")
+def test_what_cannot_be_read_is_named_and_the_others_are_not_left_out(
+    script: Path, kinds: list[Path], tmp_path: Path
+) -> None:
+    """Values without a scale are refused, as predict refuses them."""
+    bad = [*write_without_scale(tmp_path), tmp_path / "missing.png", tmp_path / "cut.png"]
+    bad[-1].write_bytes(next(path for path in kinds if path.suffix == ".png").read_bytes()[:60])
+    done = run_sample(script, *bad, kinds[0])
+    assert (done.returncode, done.stdout.count("\n")) == (1, 1)
+    *named, last = done.stderr.splitlines()
+    assert [line.partition(" cannot be read: ")[0] for line in named] == [str(path) for path in bad]
+    assert named[0].endswith("it has values of 32 bits, which have no scale")
+    assert last == f"{len(bad)} of {len(bad) + 1} images cannot be read"

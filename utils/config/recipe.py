@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ KINDS: dict[str, type[yaml.Node]] = {
     YAML_ORG + "seq": yaml.SequenceNode,
     YAML_ORG + "map": yaml.MappingNode,
 }
+SURPRISING = re.compile(r"[-+]?(?:[0-9_]+(?::[0-9_.]+)+|0[0-7_]+)")
 NUMBERS = (YAML_ORG + "int", YAML_ORG + "float")
 
 
@@ -59,7 +61,8 @@ class _PlainLoader(yaml.SafeLoader):
     """YAML in which a key given twice is an error, and nothing is larger than it looks.
 
     Only a single short value can be repeated with *NAME: repeated lists that hold repeated lists grow without end. Dates
-    are texts, and << is a key like others.
+    are texts, and << is a key like others. So are the numbers that YAML 1.1 knows beside those of a command line: 12:30 is
+    750 to it, and 032 is 26.
     """
 
     yaml_implicit_resolvers = {
@@ -70,6 +73,11 @@ class _PlainLoader(yaml.SafeLoader):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth = self._values = 0
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        if kind is yaml.ScalarNode and implicit[0] and SURPRISING.fullmatch(value):
+            return YAML_ORG + "str"
+        return super().resolve(kind, value, implicit)
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mindzoo.utils.data.listing import composed
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import write_text
 
@@ -19,14 +20,15 @@ MOST_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class SkipList:
-    """The names in a file."""
+    """The names in a file; in `composed` form, so that a list from one system is good on another."""
 
     path: Path
     names: frozenset[str]
 
     def holds(self, folder: str, name: str) -> bool:
         """Whether the image `name`, "class/file.jpg" in a data folder that is called so, is to be left out."""
-        return name in self.names or f"{folder}/{name}" in self.names
+        name = composed(name)
+        return name in self.names or f"{composed(folder)}/{name}" in self.names
 
 
 def read(path: Path) -> SkipList:
@@ -51,7 +53,7 @@ def read(path: Path) -> SkipList:
                 f"line {number} of skip_list {path} is {name[:80]}; wanted FOLDER/class/file or class/file, as "
                 "mindzoo check-data writes it"
             )
-        names.add(name)
+        names.add(composed(name))
     return SkipList(path, frozenset(names))
 
 

@@ -24,7 +24,7 @@ def decode(path: str, orient: str) -> np.ndarray:
     with Image.open(path) as image:
         image.load()
         if image.mode in ("I", "F"):
-            raise ValueError(f"{path} has values of 32 bits, which have no scale")
+            raise ValueError("it has values of 32 bits, which have no scale")
         if orient == "exif":
             for other in ("xmp", "XML:com.adobe.xmp", "Raw profile type exif"):
                 image.info.pop(other, None)  # only the EXIF block counts
@@ -81,6 +81,8 @@ def load(facts: dict[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def main() -> None:
+    if not sys.argv[1:]:
+        raise SystemExit(f"usage: python {Path(__file__).name} IMAGE ...")
     facts = json.loads(Path(f"{MODEL}.json").read_text(encoding="utf-8"))
     if facts["schema"] != 2:
         raise SystemExit(f"{MODEL}.json is of schema {facts['schema']}, and this script reads schema 2")
@@ -88,12 +90,21 @@ def main() -> None:
     sys.stdout = io.TextIOWrapper(sys.stdout.buffer, sys.stdout.encoding, "backslashreplace", line_buffering=True)
     steps = {step["step"]: step for step in facts["preprocessing"]["steps"]}
     run = load(facts)
+    unread = 0
     for path in sys.argv[1:]:
-        logits = run(network_input(path, steps))
+        try:
+            image = network_input(path, steps)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # the third of a damaged PNG
+            print(f"{path} cannot be read: {error}", file=sys.stderr)
+            unread += 1
+            continue
+        logits = run(image)
         powers = np.exp(logits - logits.max())
         probabilities = powers / powers.sum()
         best = np.argsort(-probabilities, kind="stable")[:TOP_K]
         print(f"{path}: " + ", ".join(f"{facts['classes'][i]} {probabilities[i]:.1%}" for i in best))
+    if unread:
+        raise SystemExit(f"{unread} of {len(sys.argv) - 1} images cannot be read")
 
 
 if __name__ == "__main__":
