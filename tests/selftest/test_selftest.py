@@ -8,6 +8,7 @@ import json
 import os
 import re
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -71,6 +72,18 @@ def test_processes_that_a_step_started_are_ended_with_it() -> None:
     child.end(process)
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
+
+
+def test_an_interrupted_test_leaves_no_process_and_no_folder_of_a_step(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, str(ROOT), "selftest", "--device", "CPU", "--small", "--steps", "train", "--output_dir"]
+    with subprocess.Popen([*command, str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert processes.wait_until(lambda: bool([*out.glob("train_*/log")]), 30)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (130, "interrupted\n")
+    assert not processes.with_argument(str(out))
+    assert not [*out.iterdir()]
 
 
 def test_a_step_that_ends_without_a_word_fails_with_the_last_line_of_its_log(tmp_path: Path) -> None:

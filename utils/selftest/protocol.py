@@ -154,7 +154,11 @@ def take(entry: Entry, config: SelftestConfig, device: str, folder: Path, second
     work = Path(tempfile.mkdtemp(prefix=f"{entry.name.replace(' ', '_')}-", dir=folder.absolute()))
     names = ",".join(spec.name for spec in entry.specs)
     words = ["--steps", entry.step.name, "--networks", names, "--device", device, "--small", str(config.small).lower()]
-    found = child.run(entry.name, words, work, seconds)
+    try:
+        found = child.run(entry.name, words, work, seconds)
+    except KeyboardInterrupt:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
     if found.result != "failed":
         shutil.rmtree(work, ignore_errors=True)
     else:
