@@ -67,6 +67,11 @@ def test_a_pack_holds_what_the_folders_hold(places: tuple[Path, Path], split: st
     same_data(folders, packed)
 
 
+def test_commands_that_read_folders_say_so(places: tuple[Path, Path]) -> None:
+    with pytest.raises(UserError, match=r"train is a pack, which train and eval read; give the folder that"):
+        list(listing.images_below(places[1] / "train"))
+
+
 def test_splits_are_found_as_in_folders(places: tuple[Path, Path]) -> None:
     root, out = places
     for split in ("train", "val"):

@@ -14,7 +14,8 @@ from PIL import Image
 
 from mindzoo import cli
 from mindzoo.tests.support.trainings import write_images
-from mindzoo.utils.data import data_set, pack_files, skip_list
+from mindzoo.utils.data import data_set, listing, pack_files, skip_list
+from mindzoo.utils.errors import UserError
 from mindzoo.utils.packing import shard_writer
 from mindzoo.utils.packing.shard_writer import Row
 from mindzoo.utils.training import run_lock
@@ -57,6 +58,9 @@ def test_a_pack_is_whole_readable_and_the_same_each_time(
         assert path.stat().st_mode & 0o777 == 0o644 & ~_umask()
     assert pack(root, tmp_path / "two") == 0
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
+    copied = shutil.copytree(root, tmp_path / "copy" / root.name, copy_function=shutil.copyfile)
+    assert pack(copied, tmp_path / "three") == 0
+    assert digests(tmp_path / "one") == digests(tmp_path / "three")
     assert cli.main(["pack", "--verify", str(tmp_path / "one")]) == 0
     assert "is as it was written: 12 images" in capsys.readouterr().out
 
@@ -67,11 +71,8 @@ def _umask() -> int:
     return found
 
 
-def test_a_run_that_was_stopped_keeps_the_shards_that_are_whole(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Stopped in the third shard; then one of those that were done is damaged."""
-    assert pack(root, tmp_path / "wanted") == 0
+def pack_two_shards(root: Path, out: Path) -> None:
+    """A run that is stopped in the third one."""
     write = shard_writer.write_shard
 
     def stopped(folder: Path, number: int, *more: object) -> list[tuple[str, int, int]]:
@@ -79,8 +80,17 @@ def test_a_run_that_was_stopped_keeps_the_shards_that_are_whole(
             raise KeyboardInterrupt
         return write(folder, number, *more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(shard_writer, "write_shard", stopped)
-    assert pack(root, tmp_path / "out") == 130
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shard_writer, "write_shard", stopped)
+        assert pack(root, out) == 130
+
+
+def test_a_run_that_was_stopped_keeps_the_shards_that_are_whole(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Stopped in the third shard; then one of those that were done is damaged."""
+    assert pack(root, tmp_path / "wanted") == 0
+    pack_two_shards(root, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     part = tmp_path / "out.part"
     assert sorted(path.name for path in part.glob("*.json")) == ["00000.json", "00001.json"]
@@ -89,7 +99,6 @@ def test_a_run_that_was_stopped_keeps_the_shards_that_are_whole(
         file.write(b"other")
     (part / "00009.json").write_text("of an earlier run with smaller shards")
     kept = (part / "00000.mindrecord").stat().st_ino
-    monkeypatch.setattr(shard_writer, "write_shard", write)
     capsys.readouterr()
     assert pack(root, tmp_path / "out") == 0
     assert "in 4 shards, 1 of them made before" in capsys.readouterr().out
@@ -97,13 +106,20 @@ def test_a_run_that_was_stopped_keeps_the_shards_that_are_whole(
     assert digests(tmp_path / "out") == digests(tmp_path / "wanted")
 
 
-def test_images_that_changed_since_are_packed_anew(root: Path, tmp_path: Path) -> None:
+def test_images_that_changed_since_are_packed_anew(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where another one has its size and its time, as those that are copied over it may."""
+    pack_two_shards(root, tmp_path / "out")
+    image = root / "cat" / "1.bmp"
+    before = image.stat()
+    Image.new("RGB", (300, 400)).save(image)
+    os.utime(image, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert image.stat().st_size == before.st_size
     assert pack(root, tmp_path / "out") == 0
-    os.replace(tmp_path / "out", tmp_path / "out.part")
-    Image.new("RGB", (300, 400)).save(root / "cat" / "1.bmp")  # as many bytes
-    assert pack(root, tmp_path / "out") == 0
+    assert "1 of them made before" in capsys.readouterr().out
     packed = data_set.open_set(tmp_path / "out")
-    assert packed.content(1) == (root / "cat" / "1.bmp").read_bytes()
+    assert packed.content(1) == image.read_bytes()
     assert cli.main(["pack", "--verify", str(tmp_path / "out")]) == 0
 
 
@@ -149,14 +165,39 @@ def test_a_shard_may_lose_all_of_its_images_but_a_class_may_not(
     assert not (tmp_path / "three").exists()
 
 
-def test_a_damaged_file_is_named(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert pack(root, tmp_path / "out") == 0
-    with open(tmp_path / "out" / "00002.mindrecord", "r+b") as file:
+def test_files_that_are_damaged_or_missing_are_named(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert pack(root, out) == 0
+    with open(out / "00002.mindrecord", "r+b") as file:
         file.seek(-3, os.SEEK_END)
         file.write(b"!")
+    os.truncate(out / "00003.mindrecord", 1000)
+    (out / "00001.mindrecord.db").unlink()
+    (out / "00000.json").write_text("{}")
     capsys.readouterr()
-    assert cli.main(["pack", "--verify", str(tmp_path / "out")]) == 1
-    assert f"{tmp_path}/out/00002.mindrecord is not what was written" in capsys.readouterr().out
+    assert cli.main(["pack", "--verify", str(out)]) == 1
+    *named, last = capsys.readouterr().out.splitlines()
+    assert named == [
+        f"{out}/00000.json is not what was written",
+        f"{out}/00001.mindrecord.db is missing, or cannot be read",
+        f"{out}/00002.mindrecord is not what was written",
+        f"{out}/00003.mindrecord is not what was written",
+    ]
+    assert last == "4 files are damaged; copy the pack again, or make it again with mindzoo pack"
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_split_without_its_index_is_named(
+    colors: Path, tmp_path: Path, split: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pack(colors, tmp_path / "out") == 0
+    (tmp_path / "out" / split / listing.PACK_INDEX).unlink()
+    assert cli.main(["pack", "--verify", str(tmp_path / "out")]) == 2
+    assert "is no pack: mindzoo_pack.json is not there" in capsys.readouterr().err
+    with pytest.raises(UserError, match=rf"out/{split} holds MindRecord files without mindzoo_pack.json, so it is no"):
+        data_set.open_set(data_set.find_split(str(tmp_path / "out"), split, "data_dir"))
 
 
 def test_what_cannot_be_packed_is_refused_in_a_line(

@@ -74,14 +74,19 @@ def test_processes_that_a_step_started_are_ended_with_it() -> None:
         os.killpg(process.pid, 0)
 
 
-def test_an_interrupted_test_leaves_no_process_and_no_folder_of_a_step(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "said"), [(signal.SIGINT, "interrupted\n"), (signal.SIGTERM, "")])
+@pytest.mark.parametrize("step", ["train", "ranks"])
+def test_an_interrupted_test_leaves_no_process_and_no_folder_of_a_step(
+    tmp_path: Path, step: str, number: int, said: str
+) -> None:
     out = tmp_path / "out"
-    command = [sys.executable, str(ROOT), "selftest", "--device", "CPU", "--small", "--steps", "train", "--output_dir"]
+    command = [sys.executable, str(ROOT), "selftest", "--device", "CPU", "--small", "--steps", step, "--output_dir"]
+    ready = f"{step}_*/log" if step == "train" else "ranks-*/*parallel0/log"
     with subprocess.Popen([*command, str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert processes.wait_until(lambda: bool([*out.glob("train_*/log")]), 30)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
-    assert (process.returncode, said) == (130, "interrupted\n")
+        assert processes.wait_until(lambda: bool([*out.glob(ready)]), 30)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (128 + number, said)
     assert not processes.with_argument(str(out))
     assert not [*out.iterdir()]
 

@@ -105,6 +105,8 @@ def _check_class(folder: Path, listed: Listed) -> None:
             f"the class folder {folder} holds the folder {listed.folders[0]}; wanted images only: give the folder whose "
             "folders are the classes, or move this one away"
         )
+    if any(name.endswith(".mindrecord") for name in listed.left_out):
+        raise UserError(_no_whole_pack(folder))
     if not listed.images:
         hint = f", only {shorten(listed.left_out)}" if listed.left_out else ""
         raise UserError(
@@ -115,11 +117,15 @@ def _check_class(folder: Path, listed: Listed) -> None:
 def _no_class_folders(root: Path) -> str:
     images = len(listing.list_class(root).images)
     if any(root.glob("*.mindrecord")):
-        return (
-            f"{root} holds MindRecord files without {listing.PACK_INDEX}, so it is no whole pack; make or copy it again"
-        )
+        return _no_whole_pack(root)
     found = f"{images} images and no class folders" if images else "no class folders"
     return f"{root} holds {found}; wanted one folder per class with its images inside: sort them by class first"
+
+
+def _no_whole_pack(folder: Path) -> str:
+    return (
+        f"{folder} holds MindRecord files without {listing.PACK_INDEX}, so it is no whole pack; make or copy it again"
+    )
 
 
 def _size(path: str) -> int:

@@ -135,8 +135,10 @@ def images_below(root: Path) -> Iterator[str]:
     """The images below `root` at any depth, as "class/name.png", sorted folder by folder; hidden ones are left out.
 
     Raises:
-        UserError: a folder cannot be listed.
+        UserError: a folder cannot be listed, or is a pack.
     """
+    if is_pack(root):
+        raise UserError(f"{root} is a pack, which train and eval read; give the folder that its images lie in")
     yield from _images_in(root, "", ())
 
 

@@ -81,8 +81,14 @@ def load(facts: dict[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def main() -> None:
+    usage = f"usage: python {Path(__file__).name} IMAGE ..."
     if not sys.argv[1:]:
-        raise SystemExit(f"usage: python {Path(__file__).name} IMAGE ...")
+        raise SystemExit(usage)
+    if sys.argv[1].startswith("-"):
+        raise SystemExit(f"{sys.argv[1]} is no image; {usage}")
+    for needed in (MODEL, Path(f"{MODEL}.json")):
+        if not needed.is_file():
+            raise SystemExit(f"{needed} is missing; it was written with this script: copy it too")
     facts = json.loads(Path(f"{MODEL}.json").read_text(encoding="utf-8"))
     if facts["schema"] != 2:
         raise SystemExit(f"{MODEL}.json is of schema {facts['schema']}, and this script reads schema 2")

@@ -18,7 +18,7 @@ from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_folder, is_inside, said_of
 from mindzoo.utils.log import ProgressDisplay, logger
 from mindzoo.utils.packing.keys import PackConfig
-from mindzoo.utils.packing.packer import Packer
+from mindzoo.utils.packing.packer import MADE_OF, Packer
 from mindzoo.utils.training import run_lock
 
 PART = ".part"
@@ -61,6 +61,8 @@ def pack(config: PackConfig, progress: ProgressDisplay) -> Path:
                 if entry.name not in (*splits, run_lock.NAME):
                     shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     with said_of(out):
+        for made in part.rglob(f"*{MADE_OF}"):
+            made.unlink()
         os.replace(part, out)
     logger.info("wrote %s: %d images, each of which was read back", out, sum(index.images for index in indexes))
     return out
@@ -80,24 +82,34 @@ def verify(out: Path, threads: int) -> None:
         UserError: no pack, or its index cannot be read.
         FoundProblems: some files are not what was written.
     """
-    roots = [root for root in _splits("verify", out).values() if listing.is_pack(root)]
-    if not roots:
+    roots = [*_splits("verify", out).values()]
+    if missing := [root for root in roots if not listing.is_pack(root)]:
         raise UserError(
-            f"{out} is no pack: {listing.PACK_INDEX} is not there; wanted the folder OUT of mindzoo pack DIR OUT"
+            f"{missing[0]} is no pack: {listing.PACK_INDEX} is not there; wanted the folder OUT of mindzoo pack DIR OUT"
         )
     damaged = images = 0
     for root in roots:
-        data_set.open_set(root)  # sizes and tables
         images += pack_files.read_index(root).images
         wanted = [*_digests(root)]
         with ThreadPoolExecutor(threads) as pool:
-            for (path, digest), found in zip(wanted, pool.map(sha256, [path for path, _ in wanted]), strict=True):
+            for (path, digest), found in zip(wanted, pool.map(_sha256, [path for path, _ in wanted]), strict=True):
                 if found != digest:
                     damaged += 1
-                    logger.info("%s is not what was written", path)
+                    logger.info("%s is %s", path, "not what was written" if found else "missing, or cannot be read")
     if damaged:
-        raise FoundProblems(f"{damaged} files are damaged; {AGAIN}")
+        logger.info("%d files are damaged; %s", damaged, AGAIN)
+        raise FoundProblems
+    for root in roots:
+        data_set.open_set(root)
     logger.info("%s is as it was written: %d images", out, images)
+
+
+def _sha256(path: Path) -> str:
+    """ "" of a file that is missing, none, or cannot be read."""
+    try:
+        return sha256(path) if path.is_file() else ""
+    except OSError:
+        return ""
 
 
 def _digests(root: Path) -> Iterator[tuple[Path, str]]:

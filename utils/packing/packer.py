@@ -1,7 +1,8 @@
 """Class folders -> a pack, shard after shard, so that a run that was stopped goes on with the shard it was at.
 
-Until the end everything is in the folder `OUT.part`: of each shard that is done its files, the table last. A run that goes on
-keeps the shards whose images are the same and whose files have the digests in the table. At the end the folder gets its name.
+Until the end everything is in the folder `OUT.part`: of each shard that is done its files, and last a word on what it was made
+of. A run that goes on keeps the shards whose images are the same and whose files have the digests in the table. At the end
+these words are removed, so that a pack depends on its images alone, and the folder gets its name.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ from mindzoo.utils.training import run_lock
 
 SECONDS_BETWEEN_LINES = 10.0
 WRITING = "writing"  # the folder of the shard that is being written
-SUFFIXES = (SHARD, RECORDS_INDEX, TABLE)  # the table last: with it the shard is done
+MADE_OF = ".made_of"  # the fingerprint of a shard's images, see `ShardPlan`
+SUFFIXES = (SHARD, RECORDS_INDEX, TABLE, MADE_OF)  # the last one says that the shard is done
 
 
 @dataclass(frozen=True)
 class Table:
     """The content of a shard's table."""
 
-    fingerprint: str  # of what the shard was made of, see `ShardPlan`
     page: int  # bytes of a page of the shard
     bytes: int  # of the shard
     sha256: str
@@ -97,15 +98,15 @@ class Packer:
         return table or self._write(plan)
 
     def _earlier(self, plan: ShardPlan) -> Table | None:
-        path = self._path(plan, TABLE)
-        if not path.is_file():
+        made_of, path = self._path(plan, MADE_OF), self._path(plan, TABLE)
+        if not made_of.is_file() or made_of.read_bytes() != plan.fingerprint.encode() or not path.is_file():
             return None
         try:
             content = read_json(path, "table of a shard", "", most=pack_files.MOST_BYTES, errors="surrogateescape")
             table = Table(**content)
         except (UserError, TypeError):
             return None
-        if (table.fingerprint, table.page) != (plan.fingerprint, self.page) or (self.stop and table.left_out):
+        if table.page != self.page or (self.stop and table.left_out):
             return None
         digests = [self._digest(plan, suffix) for suffix in (SHARD, RECORDS_INDEX)]
         return table if digests == [table.sha256, table.index_sha256] else None
@@ -128,8 +129,9 @@ class Packer:
         shutil.rmtree(writing)
         size = self._path(plan, SHARD).stat().st_size if images else 0
         shard, index = (self._digest(plan, suffix) for suffix in (SHARD, RECORDS_INDEX))
-        table = Table(plan.fingerprint, self.page, size, shard, index, left_out, images)
+        table = Table(self.page, size, shard, index, left_out, images)
         write_text(self._path(plan, TABLE), json_line(dataclasses.asdict(table)))
+        write_text(self._path(plan, MADE_OF), plan.fingerprint)
         return table
 
     def _rows(self, plan: ShardPlan, left_out: dict[str, str]) -> Iterator[Row]:

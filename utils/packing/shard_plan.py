@@ -20,7 +20,9 @@ class ShardPlan:
     first: int
     end: int
     largest: int  # bytes of the largest image
-    fingerprint: str  # of the names, sizes and times of the files
+    fingerprint: (
+        str  # of the names, sizes and times of the files: also that of the last change, which no program can set
+    )
 
 
 def plan_shards(folders: ClassFolders, target: int) -> Iterator[ShardPlan]:
@@ -45,4 +47,4 @@ def _size_and_mark(path: str) -> tuple[int, str]:
         status = os.stat(path)  # noqa: PTH116 - to make a Path of it takes longer than the look
     except OSError:
         return 1, ""
-    return status.st_size, f"{status.st_size} {status.st_mtime_ns}"
+    return status.st_size, f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"

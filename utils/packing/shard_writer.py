@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -60,8 +61,11 @@ def write_shard(folder: Path, number: int, rows: Iterable[Row], page: int) -> li
             writer.write_raw_data(block)
         writer.commit()
     except RuntimeError as error:
-        said = str(error).split("\n\n", 1)[-1]
-        raise UserError(f"cannot write the shard {path}; is the disk full? MindSpore says {said}") from error
+        free = shutil.disk_usage(folder).free >> 20
+        raise UserError(
+            f"cannot write the shard {path}: {free} MB are free there, and MindSpore wants some more than the shard has; "
+            "make room, and the same command goes on"
+        ) from error
     return _found(path, folder / shard_file(number, RECORDS_INDEX), page, written)
 
 

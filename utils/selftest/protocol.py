@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import datetime
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol, TypeVar
 
 from mindzoo import __version__
 from mindzoo.utils import environment
 from mindzoo.utils.doctor import ascend
 from mindzoo.utils.errors import UserError, nearest
+from mindzoo.utils.exits import Interrupted
 from mindzoo.utils.files import check_folder, said_of, write_json, write_text
 from mindzoo.utils.log import logger
 from mindzoo.utils.selftest import child, page
@@ -67,7 +71,7 @@ def run(specs: Sequence[ModelSpec], config: StepConfig) -> bool:
     started = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     logger.info("selftest on %s, at most %.0f s", device, config.seconds)
     outcomes = []
-    with said_of(folder):
+    with said_of(folder), interrupted_by_sigterm():
         folder.mkdir(parents=True, exist_ok=True)
         for outcome in take_all(steps, wanted, config, device, folder):
             logger.info("%s", outcome)
@@ -75,6 +79,20 @@ def run(specs: Sequence[ModelSpec], config: StepConfig) -> bool:
         write(folder, report(outcomes, config, device, started, wanted))
     logger.info("%s; to send: %s", summary(outcomes), " and ".join(str(folder / name) for name in (JSON, PAGE)))
     return not any(outcome.result == "failed" for outcome in outcomes)
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block with an exception, so that the step under way is ended with its processes."""
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        raise Interrupted("stopped before the last step", number)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def chosen(key: str, items: Sequence[N], names: Sequence[str]) -> list[N]:
@@ -156,7 +174,7 @@ def take(entry: Entry, config: SelftestConfig, device: str, folder: Path, second
     words = ["--steps", entry.step.name, "--networks", names, "--device", device, "--small", str(config.small).lower()]
     try:
         found = child.run(entry.name, words, work, seconds)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted):
         shutil.rmtree(work, ignore_errors=True)
         raise
     if found.result != "failed":

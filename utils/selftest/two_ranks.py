@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mindzoo.utils import compat
 from mindzoo.utils.config.reading import Loaded
-from mindzoo.utils.launch import launcher
+from mindzoo.utils.launch import launcher, processes
 from mindzoo.utils.launch.keys import LaunchConfig
 from mindzoo.utils.selftest import sum_of_ranks
 from mindzoo.utils.selftest.job import Found, Job
@@ -36,7 +36,8 @@ def add(job: Job) -> Found:
     flags = ["--output_dir", str(job.folder)]
     command = launcher.Launched(Path(sum_of_ranks.__file__), "selftest")
     plan = launcher.plan_job(command, options, Loaded(options, frozenset()), flags)
-    done = subprocess.run([sys.executable, str(launcher.SUPERVISOR), str(plan.path)], check=False)
+    supervisor = [sys.executable, str(launcher.SUPERVISOR), str(plan.path)]
+    done = subprocess.run(supervisor, check=False, preexec_fn=processes.end_with_parent)  # however this step ends
     if done.returncode:
         raise NotRight(f"the job of two ranks ended with status {done.returncode}")
     wanted = sum_of_ranks.expected(RANKS)
