@@ -105,13 +105,13 @@ def losses(spec: ModelSpec, config: TrainConfig, level: str, num_classes: int) -
     return [float(step(images, labels).asnumpy()) for _ in range(2)]
 
 
-def build(spec: ModelSpec, config: TrainConfig, level: str, num_classes: int) -> TrainStep:
-    """The training step of a network with drawn weights."""
+def build(spec: ModelSpec, config: TrainConfig, level: str, num_classes: int, steps: int = 2) -> TrainStep:
+    """The training step of a network with drawn weights, for so many steps."""
     options = {**spec.network_options(config), **{name: getattr(config, name) for name in spec.init_options}}
     network = drawn(spec.make(num_classes, options))
     cross_entropy = setup.build_loss(config, num_classes, np.arange(num_classes, dtype=np.int32))
     forward, loss = spec.objective(config, network, cross_entropy, 0)
-    return setup.build_step(config, forward, loss, np.full(2, RATE, np.float32), level, setup.ALONE)
+    return setup.build_step(config, forward, loss, np.full(steps, RATE, np.float32), level, setup.ALONE)
 
 
 def drawn(network: nn.Cell) -> nn.Cell:

@@ -31,9 +31,12 @@ def measure(job: Job) -> Found:
     if claim.doubt:
         raise LeftOut(f"the published {claim.milliseconds:g} ms per step cannot be compared with: {claim.doubt}")
     runtime.start(job.device)
-    config = first_losses.configuration(spec, small=False, batch_size=claim.batch_size)
+    config = first_losses.configuration(spec, small=job.small, batch_size=claim.batch_size)
     level = on_card.precision(spec, config, job.device)
-    found = images_per_second(first_losses.build(spec, config, level, first_losses.CLASSES), config)
+    num_classes = first_losses.classes(job.small)
+    found = images_per_second(
+        first_losses.build(spec, config, level, num_classes, WARM_UP + STEPS), config, num_classes
+    )
     share = found / claim.images_per_second
     numbers = {
         "images_per_second": round(found, 1),
@@ -48,9 +51,9 @@ def measure(job: Job) -> Found:
     return said, numbers
 
 
-def images_per_second(step: TrainStep, config: TrainConfig) -> float:
+def images_per_second(step: TrainStep, config: TrainConfig, num_classes: int) -> float:
     """Of steps behind the first ones, until the device has finished the last."""
-    images, labels = first_losses.batch(config, first_losses.CLASSES)
+    images, labels = first_losses.batch(config, num_classes)
     for _ in range(WARM_UP):
         step(images, labels).asnumpy()
     started = time.perf_counter()
