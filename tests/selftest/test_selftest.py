@@ -109,7 +109,7 @@ def raising(error: Exception) -> Callable[[Job], tuple[str, dict[str, object]]]:
     [
         (LeftOut("no card"), "left out", "no card"),
         (NotRight("it differs"), "failed", "it differs"),
-        (RuntimeError("in /root/a/b.py: no"), "failed", "RuntimeError: in b.py: no"),
+        (RuntimeError("in /srv/a/b.py: no"), "failed", "RuntimeError: in b.py: no"),
     ],
 )
 def test_what_a_step_raises_is_its_outcome(

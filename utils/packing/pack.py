@@ -89,8 +89,9 @@ def verify(out: Path, threads: int) -> None:
         )
     damaged = images = 0
     for root in roots:
-        images += pack_files.read_index(root).images
-        wanted = [*_digests(root)]
+        index = pack_files.read_index(root)
+        images += index.images
+        wanted = [*_digests(root, index)]
         with ThreadPoolExecutor(threads) as pool:
             for (path, digest), found in zip(wanted, pool.map(_sha256, [path for path, _ in wanted]), strict=True):
                 if found != digest:
@@ -112,9 +113,9 @@ def _sha256(path: Path) -> str:
         return ""
 
 
-def _digests(root: Path) -> Iterator[tuple[Path, str]]:
+def _digests(root: Path, index: PackIndex) -> Iterator[tuple[Path, str]]:
     """Every file of a pack but its index, and its SHA-256."""
-    for shard in pack_files.read_index(root).shards:
+    for shard in index.shards:
         yield shard.path(root, SHARD), shard.sha256
         yield shard.path(root, RECORDS_INDEX), shard.index_sha256
         yield shard.path(root, TABLE), shard.table_sha256
