@@ -1,9 +1,78 @@
-"""What two or more networks share: blocks and first weights."""
+"""What two or more networks share: layers, the order of their maps' axes, and first weights.
+
+Maps are (B, C, H, W). On a CPU a training may turn a network to (B, H, W, C), whose operators are faster there:
+`utils/native/channels_last.py` then sets `channels_last` of every cell that has it, and changes the class of every cell
+that names a class of `utils/native/cells.py` as `native`. Parameters keep names and shapes.
+"""
 
 from __future__ import annotations
 
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import TruncatedNormal
+
+
+class ToLayout(nn.Cell):
+    """Images (B, C, H, W) -> maps in the order that the network computes in."""
+
+    channels_last = False
+
+    def construct(self, x: Tensor) -> Tensor:
+        return x.transpose((0, 2, 3, 1)) if self.channels_last else x
+
+
+class FromLayout(nn.Cell):
+    """Maps in the order that the network computes in -> (B, C, H, W)."""
+
+    channels_last = False
+
+    def construct(self, x: Tensor) -> Tensor:
+        return x.transpose((0, 3, 1, 2)) if self.channels_last else x
+
+
+class BatchNormReLU(nn.BatchNorm2d):
+    """A batch norm and a ReLU behind it, which some devices do in one pass."""
+
+    native = "BatchNormReLU"
+
+    def construct(self, x: Tensor) -> Tensor:
+        return ops.relu(super().construct(x))
+
+
+class BatchNormSumReLU(nn.BatchNorm2d):
+    """The end of a residual block: relu(batch norm of x + the shortcut's map)."""
+
+    native = "BatchNormSumReLU"
+
+    def construct(self, x: Tensor, shortcut: Tensor) -> Tensor:
+        return ops.relu(super().construct(x) + shortcut)
+
+
+class Concat(nn.Cell):
+    """Maps side by side: their channels add up."""
+
+    channels_last = False
+
+    def construct(self, x: Tensor, y: Tensor) -> Tensor:
+        return ops.concat((x, y), -1 if self.channels_last else 1)
+
+
+class MeanOverMap(nn.Cell):
+    """(B, C, H, W) -> (B, C)."""
+
+    channels_last = False
+
+    def construct(self, x: Tensor) -> Tensor:
+        return x.mean((1, 2) if self.channels_last else (2, 3))
+
+
+class ScaleChannels(nn.Cell):
+    """A map times a factor (B, C) for each of its channels."""
+
+    channels_last = False
+
+    def construct(self, x: Tensor, factor: Tensor) -> Tensor:
+        channels = x.shape[3] if self.channels_last else x.shape[1]
+        return x * factor.reshape((-1, 1, 1, channels) if self.channels_last else (-1, channels, 1, 1))
 
 
 class SymmetricMaxPool(nn.Cell):
@@ -12,6 +81,8 @@ class SymmetricMaxPool(nn.Cell):
     Zeros may pad it because its input has passed a ReLU. nn.MaxPool2d(pad_mode="pad") says the same but
     cannot be written to ONNX.
     """
+
+    native = "SymmetricMaxPool"
 
     def __init__(self) -> None:
         super().__init__()

@@ -25,6 +25,8 @@ PILLOW = (11, 3)  # older ones have published holes in decoders that `predict` r
 SLOW_AVX512 = ((2, 9), (2, 10))
 ONEDNN_VARIABLE, ONEDNN_LIMIT = "ONEDNN_MAX_CPU_ISA", "AVX2"
 DEVICE_NODES = Path("/dev")
+# How many cores a rank has, which the launcher shares out among those of a server.
+CORES_VARIABLE = "MINDZOO_CORES"
 # All that mindzoo requires, as pip takes it.
 REQUIRED = {
     "numpy": "numpy>=1.26.4,<2",
@@ -76,6 +78,20 @@ def check_mindspore() -> None:
         raise UserError(problem)
     if find_doubt():
         warnings.warn(str(find_doubt()), stacklevel=3)
+
+
+def cache_folder(room: str) -> Path:
+    """Where this user's caches of one kind are; the folder may not exist yet."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "mindzoo" / room
+
+
+def own_cores() -> int:
+    """How many cores this process may use: its share where a launcher shared them out among ranks."""
+    shared_out = os.environ.get(CORES_VARIABLE, "")
+    if shared_out.isdecimal():
+        return max(int(shared_out), 1)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def commit(root: Path = ROOT) -> str | None:

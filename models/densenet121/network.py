@@ -17,11 +17,11 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 import mindspore as ms
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, nn
 from mindspore.common.initializer import HeNormal, HeUniform
 
 from mindzoo.models.densenet121.constants import FLAVOURS
-from mindzoo.models.layers import SymmetricMaxPool
+from mindzoo.models.layers import BatchNormReLU, Concat, FromLayout, SymmetricMaxPool, ToLayout
 
 
 class DenseLayer(nn.Cell):
@@ -30,16 +30,15 @@ class DenseLayer(nn.Cell):
     def __init__(self, in_channels: int, growth_rate: int, bottleneck: int) -> None:
         super().__init__()
         width = bottleneck * growth_rate
-        self.norm1 = nn.BatchNorm2d(in_channels)
+        self.norm1 = BatchNormReLU(in_channels)
         self.conv1 = _conv(in_channels, width, 1)
-        self.norm2 = nn.BatchNorm2d(width)
+        self.norm2 = BatchNormReLU(width)
         self.conv2 = _conv(width, growth_rate, 3)
-        self.relu = nn.ReLU()
+        self.concat = Concat()
 
     def construct(self, x: Tensor) -> Tensor:
-        new = self.conv1(self.relu(self.norm1(x)))
-        new = self.conv2(self.relu(self.norm2(new)))
-        return ops.concat((x, new), 1)
+        new = self.conv1(self.norm1(x))
+        return self.concat(x, self.conv2(self.norm2(new)))
 
 
 class DenseBlock(nn.Cell):
@@ -65,8 +64,7 @@ class Transition(nn.Cell):
         pool = nn.MaxPool2d(2, 2) if flavour == "zoo" else nn.AvgPool2d(2, 2)
         self.features = nn.SequentialCell(
             OrderedDict(
-                norm=nn.BatchNorm2d(in_channels),
-                relu=nn.ReLU(),
+                norm=BatchNormReLU(in_channels),
                 conv=_conv(in_channels, out_channels, 1),
                 pool=pool,
             )
@@ -85,8 +83,7 @@ class Backbone(nn.Cell):
         super().__init__()
         cells: OrderedDict[str, nn.Cell] = OrderedDict(
             conv0=_conv(3, init_features, 7, stride=2),
-            norm0=nn.BatchNorm2d(init_features),
-            relu0=nn.ReLU(),
+            norm0=BatchNormReLU(init_features),
             pool0=nn.MaxPool2d(3, 2, pad_mode="same") if flavour == "zoo" else SymmetricMaxPool(),
         )
         channels = init_features
@@ -96,13 +93,13 @@ class Backbone(nn.Cell):
             if number < len(block_config):
                 cells[f"transition{number}"] = Transition(channels, channels // 2, flavour)
                 channels //= 2
-        cells["norm5"] = nn.BatchNorm2d(channels)
-        cells["relu5"] = nn.ReLU()
+        cells["norm5"] = BatchNormReLU(channels)
         self.features = nn.SequentialCell(cells)
         self.channels = channels
+        self.enter, self.leave = ToLayout(), FromLayout()
 
     def construct(self, x: Tensor) -> Tensor:
-        return self.features(x)
+        return self.leave(self.features(self.enter(x)))
 
 
 class Head(nn.Cell):

@@ -35,7 +35,7 @@ from mindspore import Tensor, nn
 from mindspore.common.initializer import HeNormal, HeUniform
 
 from mindzoo.models.genet_res50.constants import GATHERS, MAP_REDUCTIONS, TOTAL_STRIDE
-from mindzoo.models.layers import truncated_normal
+from mindzoo.models.layers import BatchNormReLU, FromLayout, ToLayout, truncated_normal
 
 MLP_REDUCTION = 16
 # Share of the old moving statistics in the new ones, as the original zoo has it.
@@ -58,18 +58,20 @@ class ConvBatchNorm(nn.Cell):
     ) -> None:
         super().__init__()
         self.conv = _conv(in_channels, out_channels, kernel, stride)
-        self.batchnorm = nn.BatchNorm2d(out_channels, eps=1e-5, momentum=bn_momentum)
-        self.activation = nn.ReLU() if relu else nn.Identity()
+        kind = BatchNormReLU if relu else nn.BatchNorm2d
+        self.batchnorm = kind(out_channels, eps=1e-5, momentum=bn_momentum)
 
     def construct(self, x: Tensor) -> Tensor:
-        return self.activation(self.batchnorm(self.conv(x)))
+        return self.batchnorm(self.conv(x))
 
 
 class MeanGather(nn.Cell):
     """The mean over the map: (B, C, H, W) -> (B, C, 1, 1)."""
 
+    channels_last = False
+
     def construct(self, x: Tensor) -> Tensor:
-        return x.mean((2, 3), keep_dims=True)
+        return x.mean((1, 2) if self.channels_last else (2, 3), keep_dims=True)
 
 
 class WholeMapGather(nn.Conv2d):
@@ -78,6 +80,8 @@ class WholeMapGather(nn.Conv2d):
     The same numbers without a large kernel, which the original zoo found to fail on its hardware. Sums are in float32,
     since half precision would lose digits over so many pixels.
     """
+
+    native = "Conv2d"
 
     def construct(self, x: Tensor) -> Tensor:
         weight = self.weight.reshape((self.out_channels, *self.kernel_size))
@@ -134,13 +138,13 @@ class GENet(nn.Cell):
         self.mlp, self.extra, self.gather = mlp, extra, gather
         self.image_size, self.bn_momentum = tuple(image_size), bn_momentum
         self.conv1 = _conv(3, base_width, 7, 2, HeNormal(mode="fan_out", nonlinearity="relu"))
-        self.bn1 = nn.BatchNorm2d(base_width, eps=1e-4, momentum=bn_momentum or STEM_MOMENTUM)
-        self.relu = nn.ReLU()
+        self.bn1 = BatchNormReLU(base_width, eps=1e-4, momentum=bn_momentum or STEM_MOMENTUM)
         self.maxpool = nn.MaxPool2d(3, 2, pad_mode="same")
         self.layer1 = self._layer(1, layers[0], base_width, 4 * base_width)
         self.layer2 = self._layer(2, layers[1], 4 * base_width, 8 * base_width)
         self.layer3 = self._layer(3, layers[2], 8 * base_width, 16 * base_width)
         self.layer4 = self._layer(4, layers[3], 16 * base_width, 32 * base_width)
+        self.enter, self.leave = ToLayout(), FromLayout()
         self.end_point = nn.Dense(32 * base_width, num_classes, weight_init=truncated_normal(0.01), bias_init="zeros")
 
     def _layer(self, number: int, blocks: int, in_channels: int, out_channels: int) -> nn.SequentialCell:
@@ -168,9 +172,8 @@ class GENet(nn.Cell):
         kernel = height // reduction, width // reduction
         # The original zoo's own gather stays the operator that it ran with.
         kind = WholeMapGather if self.gather == "paper" else nn.Conv2d
-        cells += [_depthwise(kind, channels, kernel), nn.BatchNorm2d(channels, momentum=momentum)]
-        if self.gather == "paper" and self.mlp:
-            cells.append(nn.ReLU())
+        norm = BatchNormReLU if self.gather == "paper" and self.mlp else nn.BatchNorm2d
+        cells += [_depthwise(kind, channels, kernel), norm(channels, momentum=momentum)]
         return nn.SequentialCell(cells)
 
     def _mlp(self, channels: int) -> nn.Cell:
@@ -185,8 +188,8 @@ class GENet(nn.Cell):
         """(B, 3, H, W) -> (B, 32 base_width, H/32, W/32): the last feature map, after the ReLU."""
         if self.extra and x.shape[2:] != self.image_size:
             raise ValueError(f"images are {x.shape[2:]}; this network's learnt gathers take {self.image_size} only")
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        x = self.maxpool(self.bn1(self.conv1(self.enter(x))))
+        return self.leave(self.layer4(self.layer3(self.layer2(self.layer1(x)))))
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 32 base_width) float32: the mean over the last feature map, what the classifier sees."""

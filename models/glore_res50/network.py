@@ -21,7 +21,7 @@ from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, HeUniform, XavierUniform
 
 from mindzoo.models.glore_res50.constants import UNITS, WEIGHT_INITS
-from mindzoo.models.layers import truncated_normal
+from mindzoo.models.layers import BatchNormReLU, BatchNormSumReLU, FromLayout, ToLayout, truncated_normal
 
 INITIALIZERS = {"xavier_uniform": XavierUniform, "he_uniform": HeUniform, "he_normal": HeNormal}
 EXPANSION = 4  # outputs of a bottleneck for each channel of its 3x3 convolution
@@ -36,6 +36,8 @@ class GraphReasoning(nn.Cell):
     and, where pixels are few, W are 1x1 convolutions of pixels instead of the much larger graph.
     """
 
+    channels_last = False
+
     def __init__(self, states: int, nodes: int, *, has_bias: bool, weight_init: str) -> None:
         super().__init__()
         self.states, self.nodes, self.has_bias = states, nodes, has_bias
@@ -43,9 +45,12 @@ class GraphReasoning(nn.Cell):
         self.conv2 = _conv(states, states, weight_init=weight_init)
         self.relu = nn.ReLU()
         self.to_graph = ops.BatchMatMul(transpose_b=True)
+        self.from_pixels = ops.BatchMatMul(transpose_a=True)
         self.to_pixels = ops.BatchMatMul()
 
     def construct(self, states: Tensor, projection: Tensor) -> Tensor:
+        if self.channels_last:
+            return self._of_rows(states, projection)
         height, width = states.shape[2:]
         # -1 for the batch, so that an exported file takes any
         pixels, image = (-1, self.nodes, height * width), (-1, self.states, height, width)
@@ -60,6 +65,21 @@ class GraphReasoning(nn.Cell):
         graph = self.conv2(graph.reshape((-1, self.states, self.nodes, 1)))
         graph = graph.reshape((-1, self.states, self.nodes))
         return self.to_pixels(graph, projection.reshape(pixels)).reshape(image)
+
+    def _of_rows(self, states: Tensor, projection: Tensor) -> Tensor:
+        """The same with channels last: the graph is V^T (B, nodes, states)."""
+        batch, height, width = states.shape[:3]
+        pixels = projection.reshape((batch, height * width, self.nodes))
+        mixed = pixels + ops.matmul(pixels, self.conv1.weight.reshape((self.nodes, self.nodes)).T)
+        graph = self.from_pixels(mixed, states.reshape((batch, height * width, self.states)))
+        if self.has_bias:
+            graph = graph + self.conv1.bias.reshape((self.nodes, 1))
+        graph = self.relu(graph)
+        if 2 * height * width <= self.nodes:
+            return self.conv2(self.to_pixels(pixels, graph).reshape((batch, height, width, self.states)))
+        graph = self.conv2(graph.reshape((batch, self.nodes, 1, self.states)))
+        graph = graph.reshape((batch, self.nodes, self.states))
+        return self.to_pixels(pixels, graph).reshape((batch, height, width, self.states))
 
 
 class GloReUnit(nn.Cell):
@@ -95,16 +115,19 @@ class GloReUnit(nn.Cell):
         _check("unit", unit, UNITS)
         _check("weight_init", weight_init, WEIGHT_INITS)
         conv, norm = partial(_conv, weight_init=weight_init), partial(_norm, momentum=bn_momentum)
-        paper = unit == "paper"
+        norm_relu, paper = partial(norm, kind=BatchNormReLU), unit == "paper"
         if paper:
             self.conv_state = conv(channels, states, has_bias=True)
             self.conv_proj = conv(channels, nodes, has_bias=True)
             self.conv_extend = conv(states, channels)
             self.blocker = norm(channels, gamma="zeros")
         else:
-            self.conv_state = nn.SequentialCell(norm(channels), nn.ReLU(), conv(channels, states))
-            self.conv_proj = nn.SequentialCell(norm(channels), nn.ReLU(), conv(channels, nodes))
-            self.conv_extend = nn.SequentialCell(norm(states), nn.ReLU(), _conv(states, channels, weight_init="zeros"))
+            # The numbers of the norm and of the convolution are part of the parameters' names.
+            self.conv_state = nn.SequentialCell(norm_relu(channels), nn.Identity(), conv(channels, states))
+            self.conv_proj = nn.SequentialCell(norm_relu(channels), nn.Identity(), conv(channels, nodes))
+            self.conv_extend = nn.SequentialCell(
+                norm_relu(states), nn.Identity(), _conv(states, channels, weight_init="zeros")
+            )
             self.blocker = nn.Identity()
         self.gcn = GraphReasoning(states, nodes, has_bias=paper, weight_init=weight_init)
 
@@ -121,11 +144,10 @@ class Bottleneck(nn.Cell):
     ) -> None:
         super().__init__()
         conv, norm = partial(_conv, weight_init=weight_init), partial(_norm, momentum=bn_momentum)
-        width = out_channels // EXPANSION
-        self.conv1, self.bn1 = conv(in_channels, width), norm(width)
-        self.conv2, self.bn2 = conv(width, width, 3, stride), norm(width)
-        self.conv3, self.bn3 = conv(width, out_channels), norm(out_channels, gamma="zeros")
-        self.relu = nn.ReLU()
+        width, norm_relu = out_channels // EXPANSION, partial(norm, kind=BatchNormReLU)
+        self.conv1, self.bn1 = conv(in_channels, width), norm_relu(width)
+        self.conv2, self.bn2 = conv(width, width, 3, stride), norm_relu(width)
+        self.conv3, self.bn3 = conv(width, out_channels), norm(out_channels, gamma="zeros", kind=BatchNormSumReLU)
         self.down_sample_layer: nn.Cell = nn.Identity()
         if first:
             # padded like conv2, so that both halve an odd side alike
@@ -133,10 +155,8 @@ class Bottleneck(nn.Cell):
             self.down_sample_layer = nn.SequentialCell(pool, conv(in_channels, out_channels), norm(out_channels))
 
     def construct(self, x: Tensor) -> Tensor:
-        y = self.relu(self.bn1(self.conv1(x)))
-        y = self.relu(self.bn2(self.conv2(y)))
-        y = self.bn3(self.conv3(y))
-        return self.relu(y + self.down_sample_layer(x))
+        y = self.bn2(self.conv2(self.bn1(self.conv1(x))))
+        return self.bn3(self.conv3(y), self.down_sample_layer(x))
 
 
 class GloReResNet(nn.Cell):
@@ -172,8 +192,7 @@ class GloReResNet(nn.Cell):
         if len(layers) != 4:
             raise ValueError(f"layers is {tuple(layers)}; wanted four numbers of blocks")
         self.conv1 = _stem(base_width, bn_momentum, weight_init)
-        self.bn1 = _norm(base_width, momentum=bn_momentum)
-        self.relu = nn.ReLU()
+        self.bn1 = _norm(base_width, momentum=bn_momentum, kind=BatchNormReLU)
         self.maxpool = nn.MaxPool2d(3, 2, pad_mode="same")
         layer = partial(_layer, unit=unit, bn_momentum=bn_momentum, weight_init=weight_init)
         widths = [base_width, *(EXPANSION * base_width * 2**i for i in range(4))]
@@ -181,12 +200,13 @@ class GloReResNet(nn.Cell):
         self.layer2 = layer(layers[1], widths[1], widths[2], 2)
         self.layer3 = layer(layers[2], widths[2], widths[3], 2, with_units=use_glore)
         self.layer4 = layer(layers[3], widths[3], widths[4], 2)
+        self.enter, self.leave = ToLayout(), FromLayout()
         self.end_point = nn.Dense(widths[4], num_classes, weight_init=truncated_normal(0.01), bias_init="zeros")
 
     def features(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, C, H/32, W/32), rounded up: the last feature map, after the ReLU."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        x = self.maxpool(self.bn1(self.conv1(self.enter(x))))
+        return self.leave(self.layer4(self.layer3(self.layer2(self.layer1(x)))))
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, C) float32: the mean over the last feature map, what the classifier sees."""
@@ -203,15 +223,14 @@ def glore_res50(num_classes: int = 1000, **options: object) -> GloReResNet:
 
 def _stem(width: int, bn_momentum: float, weight_init: str) -> nn.SequentialCell:
     """Three 3x3 convolutions in place of ResNet's 7x7: (B, 3, H, W) -> (B, width, H/2, W/2)."""
-    conv, norm = partial(_conv, kernel=3, weight_init=weight_init), partial(_norm, momentum=bn_momentum)
+    conv = partial(_conv, kernel=3, weight_init=weight_init)
+    norm_relu = partial(_norm, momentum=bn_momentum, kind=BatchNormReLU)
     return nn.SequentialCell(
         OrderedDict(
             conv_1=conv(3, width // 2, stride=2),
-            bn1=norm(width // 2),
-            relu1=nn.ReLU(),
+            bn1=norm_relu(width // 2),
             conv_2=conv(width // 2, width // 2),
-            bn2=norm(width // 2),
-            relu2=nn.ReLU(),
+            bn2=norm_relu(width // 2),
             conv_3=conv(width // 2, width),
         )
     )
@@ -256,8 +275,10 @@ def _conv(
     )
 
 
-def _norm(channels: int, *, momentum: float, gamma: str = "ones") -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, eps=1e-4, momentum=momentum, gamma_init=gamma)
+def _norm(
+    channels: int, *, momentum: float, gamma: str = "ones", kind: type[nn.BatchNorm2d] = nn.BatchNorm2d
+) -> nn.BatchNorm2d:
+    return kind(channels, eps=1e-4, momentum=momentum, gamma_init=gamma)
 
 
 def _check(name: str, value: str, known: Sequence[str]) -> None:

@@ -27,7 +27,7 @@ from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, Initializer, Normal, Uniform, XavierUniform
 
 from mindzoo.models.hrnet_w48.constants import CONV_INITS, DENSE_INITS, EMBEDDING, STEM_CHANNELS
-from mindzoo.models.layers import truncated_normal
+from mindzoo.models.layers import BatchNormReLU, BatchNormSumReLU, FromLayout, ToLayout, truncated_normal
 
 INITIALIZERS = {
     "TruncatedNormal": truncated_normal(0.027),
@@ -46,14 +46,12 @@ class BasicBlock(nn.Cell):
     def __init__(self, channels: int, init: Initializer) -> None:
         super().__init__()
         self.conv1 = _conv(channels, channels, 3, init)
-        self.bn1 = nn.BatchNorm2d(channels)
+        self.bn1 = BatchNormReLU(channels)
         self.conv2 = _conv(channels, channels, 3, init)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.relu = nn.ReLU()
+        self.bn2 = BatchNormSumReLU(channels)
 
     def construct(self, x: Tensor) -> Tensor:
-        residual = self.relu(self.bn1(self.conv1(x)))
-        return self.relu(self.bn2(self.conv2(residual)) + x)
+        return self.bn2(self.conv2(self.bn1(self.conv1(x))), x)
 
 
 class Bottleneck(nn.Cell):
@@ -63,20 +61,18 @@ class Bottleneck(nn.Cell):
         super().__init__()
         out_channels = EXPANSION * planes
         self.conv1 = _conv(in_channels, planes, 1, init)
-        self.bn1 = nn.BatchNorm2d(planes)
+        self.bn1 = BatchNormReLU(planes)
         self.conv2 = _conv(planes, planes, 3, init)
-        self.bn2 = nn.BatchNorm2d(planes)
+        self.bn2 = BatchNormReLU(planes)
         self.conv3 = _conv(planes, out_channels, 1, init)
-        self.bn3 = nn.BatchNorm2d(out_channels)
+        self.bn3 = BatchNormSumReLU(out_channels)
         self.downsample = (
             nn.Identity() if in_channels == out_channels else _unit(in_channels, out_channels, 1, init, relu=False)
         )
-        self.relu = nn.ReLU()
 
     def construct(self, x: Tensor) -> Tensor:
-        residual = self.relu(self.bn1(self.conv1(x)))
-        residual = self.relu(self.bn2(self.conv2(residual)))
-        return self.relu(self.bn3(self.conv3(residual)) + self.downsample(x))
+        residual = self.bn2(self.conv2(self.bn1(self.conv1(x))))
+        return self.bn3(self.conv3(residual), self.downsample(x))
 
 
 class Upsample(nn.Cell):
@@ -85,6 +81,8 @@ class Upsample(nn.Cell):
     One product with a constant matrix: MindSpore's resizing operators cannot be written to ONNX for any batch size,
     and reshape-and-broadcast is slower on a CPU, above all backwards.
     """
+
+    native = "Upsample"
 
     def __init__(self, factor: int) -> None:
         super().__init__()
@@ -104,6 +102,8 @@ class Module(nn.Cell):
     A tuple with (B, channels[k], H_k, W_k) for each branch k -> the same shapes.
     """
 
+    channels_last = False
+
     def __init__(self, channels: Sequence[int], blocks: int, init: Initializer) -> None:
         super().__init__()
         self.branches = nn.CellList(
@@ -122,12 +122,20 @@ class Module(nn.Cell):
             branches = (*branches, self.branches[k](maps[k]))
         fused: Maps = ()
         for target in range(self.count):
-            size = branches[target].shape[2:]
-            total = _crop(self.fuse_layers[target][0](branches[0]), size)
+            like = branches[target]
+            total = self._crop(self.fuse_layers[target][0](branches[0]), like)
             for source in range(1, self.count):
-                total = total + _crop(self.fuse_layers[target][source](branches[source]), size)
+                total = total + self._crop(self.fuse_layers[target][source](branches[source]), like)
             fused = (*fused, self.relu(total))
         return fused
+
+    def _crop(self, x: Tensor, like: Tensor) -> Tensor:
+        """An upsampled map is too large by a few pixels where a side of the image is no multiple of 32."""
+        if x.shape == like.shape:
+            return x
+        if self.channels_last:
+            return x[:, : like.shape[1], : like.shape[2]]
+        return x[:, :, : like.shape[2], : like.shape[3]]
 
 
 class HRNet(nn.Cell):
@@ -151,10 +159,9 @@ class HRNet(nn.Cell):
         channels, planes = ([first * 2**k for k in range(self.count)] for first in (width, head_width))
         stage1_channels = EXPANSION * STEM_CHANNELS
         self.conv1 = _conv(3, STEM_CHANNELS, 3, init, stride=2)
-        self.bn1 = nn.BatchNorm2d(STEM_CHANNELS)
+        self.bn1 = BatchNormReLU(STEM_CHANNELS)
         self.conv2 = _conv(STEM_CHANNELS, STEM_CHANNELS, 3, init, stride=2)
-        self.bn2 = nn.BatchNorm2d(STEM_CHANNELS)
-        self.relu = nn.ReLU()
+        self.bn2 = BatchNormReLU(STEM_CHANNELS)
         self.layer1 = nn.SequentialCell(
             [Bottleneck(stage1_channels if block else STEM_CHANNELS, STEM_CHANNELS, init) for block in range(blocks)]
         )
@@ -181,11 +188,19 @@ class HRNet(nn.Cell):
         self.classifier = nn.Dense(
             EMBEDDING * head_width, num_classes, weight_init=INITIALIZERS[dense_init], bias_init="zeros"
         )
+        self.enter, self.leave = ToLayout(), FromLayout()
 
     def branches(self, x: Tensor) -> Maps:
         """(B, 3, H, W) -> for each branch k its map (B, width * 2**k, H / 2**(k + 2), W / 2**(k + 2))."""
-        x = self.relu(self.bn1(self.conv1(x)))
-        x = self.layer1(self.relu(self.bn2(self.conv2(x))))
+        maps: Maps = ()
+        for branch in self._branches(x):
+            maps = (*maps, self.leave(branch))
+        return maps
+
+    def _branches(self, x: Tensor) -> Maps:
+        """The maps in the order that the network computes in."""
+        x = self.bn1(self.conv1(self.enter(x)))
+        x = self.layer1(self.bn2(self.conv2(x)))
         maps = self.stage2((self.transition1[0](x), self.transition1[1](x)))
         if self.count > 2:
             maps = self.stage3((*maps, self.transition2[-1](maps[-1])))
@@ -195,11 +210,11 @@ class HRNet(nn.Cell):
 
     def features(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 64 * head_width, H/32, W/32): the last feature map, after the ReLU."""
-        maps = self.branches(x)
+        maps = self._branches(x)
         y = self.incre_modules[0](maps[0])
         for k in range(self.count - 1):
             y = self.incre_modules[k + 1](maps[k + 1]) + self.downsamp_modules[k](y)
-        return self.final_layer(y)
+        return self.leave(self.final_layer(y))
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 64 * head_width) float32: the mean over the last map, what the classifier sees."""
@@ -295,11 +310,6 @@ def _repeating(width: int, factor: int) -> Tensor:
     return Tensor(np.eye(width, dtype=np.float32)[:, pixels])
 
 
-def _crop(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """An upsampled map is too large by a few pixels where a side of the image is no multiple of 32."""
-    return x if x.shape[2:] == size else x[:, :, : size[0], : size[1]]
-
-
 def _unit(
     in_channels: int,
     out_channels: int,
@@ -311,11 +321,10 @@ def _unit(
     relu: bool = True,
 ) -> nn.SequentialCell:
     """Convolution, batch norm and, if `relu`, ReLU."""
-    cells = [
-        _conv(in_channels, out_channels, kernel, init, stride=stride, has_bias=has_bias),
-        nn.BatchNorm2d(out_channels),
-    ]
-    return nn.SequentialCell([*cells, nn.ReLU()] if relu else cells)
+    norm = BatchNormReLU(out_channels) if relu else nn.BatchNorm2d(out_channels)
+    return nn.SequentialCell(
+        [_conv(in_channels, out_channels, kernel, init, stride=stride, has_bias=has_bias), norm]
+    )
 
 
 def _conv(

@@ -21,7 +21,16 @@ from functools import partial
 from mindspore import Tensor, nn
 from mindspore.common.initializer import HeNormal
 
-from mindzoo.models.layers import SymmetricMaxPool, truncated_normal
+from mindzoo.models.layers import (
+    BatchNormReLU,
+    BatchNormSumReLU,
+    FromLayout,
+    MeanOverMap,
+    ScaleChannels,
+    SymmetricMaxPool,
+    ToLayout,
+    truncated_normal,
+)
 from mindzoo.models.multigrain.constants import BACKBONES, FLAVOURS, LAYERS
 
 EPSILON = {"zoo": 1e-4, "paper": 1e-5}
@@ -51,18 +60,21 @@ class Bottleneck(nn.Cell):
     ) -> None:
         super().__init__()
         conv, norm = partial(_conv, flavour=flavour), partial(_norm, flavour=flavour)
+        norm_relu = partial(norm, kind=BatchNormReLU)
         width = out_channels // EXPANSION
         self.pooled_stride, self.excited = pooled_stride and stride > 1, excited
-        self.conv1, self.bn1 = conv(in_channels, width), norm(width)
+        self.conv1, self.bn1 = conv(in_channels, width), norm_relu(width)
         if self.pooled_stride:
-            self.e2 = nn.SequentialCell(conv(width, width, 3), norm(width), nn.ReLU(), _halving())
+            self.e2 = nn.SequentialCell(conv(width, width, 3), norm_relu(width), _halving())
         else:
-            self.conv2, self.bn2 = conv(width, width, 3, stride), norm(width)
-        self.conv3, self.bn3 = conv(width, out_channels), norm(out_channels, gamma="zeros" if zero_gamma else "ones")
+            self.conv2, self.bn2 = conv(width, width, 3, stride), norm_relu(width)
+        end, gamma = nn.BatchNorm2d if excited else BatchNormSumReLU, "zeros" if zero_gamma else "ones"
+        self.conv3, self.bn3 = conv(width, out_channels), norm(out_channels, gamma=gamma, kind=end)
         if excited:
+            self.mean = MeanOverMap()
             self.se_dense_0 = _dense(out_channels, out_channels // SE_REDUCTION)
             self.se_dense_1 = _dense(out_channels // SE_REDUCTION, out_channels)
-            self.sigmoid = nn.Sigmoid()
+            self.sigmoid, self.scale = nn.Sigmoid(), ScaleChannels()
         self.down_sample_layer: nn.Cell = nn.Identity()
         if in_channels != out_channels:  # in the first block of a layer
             projection = [conv(in_channels, out_channels, 1, 1 if self.pooled_stride else stride), norm(out_channels)]
@@ -70,13 +82,13 @@ class Bottleneck(nn.Cell):
         self.relu = nn.ReLU()
 
     def construct(self, x: Tensor) -> Tensor:
-        y = self.relu(self.bn1(self.conv1(x)))
-        y = self.e2(y) if self.pooled_stride else self.relu(self.bn2(self.conv2(y)))
-        y = self.bn3(self.conv3(y))
-        if self.excited:
-            gate = self.sigmoid(self.se_dense_1(self.relu(self.se_dense_0(y.mean((2, 3))))))
-            y = y * gate.reshape((-1, y.shape[1], 1, 1))
-        return self.relu(y + self.down_sample_layer(x))
+        y = self.bn1(self.conv1(x))
+        y = self.conv3(self.e2(y) if self.pooled_stride else self.bn2(self.conv2(y)))
+        if not self.excited:
+            return self.bn3(y, self.down_sample_layer(x))
+        y = self.bn3(y)
+        gate = self.sigmoid(self.se_dense_1(self.relu(self.se_dense_0(self.mean(y)))))
+        return self.relu(self.scale(y, gate) + self.down_sample_layer(x))
 
 
 class ResNet(nn.Cell):
@@ -104,15 +116,16 @@ class ResNet(nn.Cell):
         layers = layers or LAYERS[backbone]
         _check_sizes(layers, base_width, self.se)
         self.zero_gamma = zero_gamma
+        norm_relu = partial(_norm, flavour=flavour, kind=BatchNormReLU)
+        self.enter, self.leave = ToLayout(), FromLayout()
         if self.se:
             half = base_width // 2
-            self.conv1_0, self.bn1_0 = _conv(3, half, 3, 2, flavour=flavour), _norm(half, flavour=flavour)
-            self.conv1_1, self.bn1_1 = _conv(half, half, 3, flavour=flavour), _norm(half, flavour=flavour)
+            self.conv1_0, self.bn1_0 = _conv(3, half, 3, 2, flavour=flavour), norm_relu(half)
+            self.conv1_1, self.bn1_1 = _conv(half, half, 3, flavour=flavour), norm_relu(half)
             self.conv1_2 = _conv(half, base_width, 3, flavour=flavour)
         else:
             self.conv1 = _conv(3, base_width, 7, 2, flavour=flavour)
-        self.bn1 = _norm(base_width, flavour=flavour)
-        self.relu = nn.ReLU()
+        self.bn1 = norm_relu(base_width)
         self.maxpool = nn.MaxPool2d(3, 2, pad_mode="same") if flavour == "zoo" else SymmetricMaxPool()
         widths = [base_width, *(EXPANSION * base_width * 2**number for number in range(4))]
         self.layer1 = self._layer(layers[0], widths[0], widths[1], 1)
@@ -142,13 +155,14 @@ class ResNet(nn.Cell):
 
     def features(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 32 base_width, H/32, W/32), sides rounded up: the last feature map, after the ReLU."""
+        x = self.enter(x)
         if self.se:
-            x = self.relu(self.bn1_0(self.conv1_0(x)))
-            x = self.conv1_2(self.relu(self.bn1_1(self.conv1_1(x))))
+            x = self.bn1_0(self.conv1_0(x))
+            x = self.conv1_2(self.bn1_1(self.conv1_1(x)))
         else:
             x = self.conv1(x)
-        x = self.maxpool(self.relu(self.bn1(x)))
-        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        x = self.maxpool(self.bn1(x))
+        return self.leave(self.layer4(self.layer3(self.layer2(self.layer1(x)))))
 
 
 def _conv(in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, *, flavour: str) -> nn.Conv2d:
@@ -164,8 +178,10 @@ def _conv(in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1,
     )
 
 
-def _norm(channels: int, *, flavour: str, gamma: str = "ones") -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, eps=EPSILON[flavour], gamma_init=gamma)
+def _norm(
+    channels: int, *, flavour: str, gamma: str = "ones", kind: type[nn.BatchNorm2d] = nn.BatchNorm2d
+) -> nn.BatchNorm2d:
+    return kind(channels, eps=EPSILON[flavour], gamma_init=gamma)
 
 
 def _dense(in_channels: int, out_channels: int) -> nn.Dense:

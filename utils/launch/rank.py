@@ -16,7 +16,7 @@ from pathlib import Path
 
 runpy.run_path(str(Path(__file__).resolve().parents[1] / "importable.py"), run_name="importable")
 
-from mindzoo.utils.data.workers import CORES_VARIABLE  # noqa: E402
+from mindzoo.utils.environment import CORES_VARIABLE  # noqa: E402
 from mindzoo.utils.launch import job_plan as plans  # noqa: E402
 from mindzoo.utils.launch import processes  # noqa: E402
 from mindzoo.utils.launch.job_plan import STOPPED, JobPlan, RankPlan  # noqa: E402

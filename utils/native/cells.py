@@ -1,0 +1,147 @@
+"""MindSpore's layers as layers of (N, H, W, C) maps.
+
+Each is made of a cell that stands in a network already, by `channels_last.convert`: the cell keeps its place, its
+parameters and their values, and gets another class.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mindspore as ms
+from mindspore import Tensor, nn, ops
+
+from mindzoo.utils.native import operators
+from mindzoo.utils.native.operators import Sides
+
+
+class Conv2d(nn.Conv2d):
+    """(N, H, W, C) -> (N, H', W', O)."""
+
+    def prepare(self) -> None:
+        self.operator, self.geometry = operators.convolution(
+            self.kernel_size, _pair(self.stride), _pair(self.dilation), _padding(self.pad_mode, self.padding), self.group,
+            biased=self.has_bias,
+        )  # fmt: skip
+
+    def construct(self, x: Tensor) -> Tensor:
+        if self.has_bias:
+            return self.operator(x, self.weight, self.bias, self.geometry)
+        return self.operator(x, self.weight, self.geometry)
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """(N, H, W, C) -> the same; a ReLU in the same pass if `rectified`."""
+
+    rectified = False
+
+    def prepare(self) -> None:
+        self.by_batch, self.by_given = operators.batch_norm(), operators.normalisation()
+        self.note = operators.moving_statistics()
+        self.options = Tensor([self.eps, float(self.rectified)], ms.float32)
+        self.counts = self.use_batch_statistics is None  # whether moving statistics are kept
+
+    def construct(self, x: Tensor) -> Tensor:
+        if self.training if self.counts else self.use_batch_statistics:
+            y, mean, variance = self.by_batch(x, self.gamma, self.beta, self.options)
+            self.keep(x, mean, variance)
+            return y
+        return self.by_given(x, self.gamma, self.beta, self.moving_mean, self.moving_variance, self.options)
+
+    def keep(self, x: Tensor, mean: Tensor, variance: Tensor) -> bool:
+        options = Tensor([self.momentum, x.size / x.shape[-1]], ms.float32)
+        self.note(
+            ops.stop_gradient(mean), ops.stop_gradient(variance), options, self.moving_mean, self.moving_variance
+        )
+        return True
+
+
+class BatchNormReLU(BatchNorm2d):
+    """With a ReLU behind it."""
+
+    rectified = True
+
+
+class BatchNormSumReLU(BatchNorm2d):
+    """(N, H, W, C) and an addend of that shape -> relu(batch norm + addend)."""
+
+    rectified = True
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.by_batch, self.by_given = operators.batch_norm_of_sum(), operators.normalisation_of_sum()
+
+    def construct(self, x: Tensor, addend: Tensor) -> Tensor:
+        if self.training if self.counts else self.use_batch_statistics:
+            y, mean, variance = self.by_batch(x, self.gamma, self.beta, addend, self.options)
+            self.keep(x, mean, variance)
+            return y
+        return self.by_given(x, self.gamma, self.beta, addend, self.moving_mean, self.moving_variance, self.options)
+
+
+class MaxPool2d(nn.MaxPool2d):
+    """(N, H, W, C) -> (N, H', W', C)."""
+
+    def prepare(self) -> None:
+        self.operator, self.geometry = operators.pooling(
+            _pair(self.kernel_size), _pair(self.stride), _padding(self.pad_mode, 0), mean=False
+        )
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.operator(x, self.geometry)[0]
+
+
+class AvgPool2d(nn.AvgPool2d):
+    """(N, H, W, C) -> (N, H', W', C)."""
+
+    def prepare(self) -> None:
+        self.operator, self.geometry = operators.pooling(
+            _pair(self.kernel_size), _pair(self.stride), _padding(self.pad_mode, 0), mean=True
+        )
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.operator(x, self.geometry)[0]
+
+
+class SymmetricMaxPool(nn.Cell):
+    """3x3 max pooling of stride 2 padded by one pixel on every side."""
+
+    def prepare(self) -> None:
+        self.operator, self.geometry = operators.pooling((3, 3), (2, 2), (1, 1, 1, 1), mean=False)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.operator(x, self.geometry)[0]
+
+
+class Upsample(nn.Cell):
+    """Nearest neighbour: (N, H, W, C) -> (N, factor H, factor W, C)."""
+
+    def prepare(self) -> None:
+        self.operator = operators.upsampling(self.factor)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.operator(x)
+
+
+CLASSES: dict[type[nn.Cell], type[nn.Cell]] = {
+    nn.Conv2d: Conv2d,
+    nn.BatchNorm2d: BatchNorm2d,
+    nn.MaxPool2d: MaxPool2d,
+    nn.AvgPool2d: AvgPool2d,
+}
+
+
+def _pair(size: Any) -> tuple[int, int]:
+    """Of MindSpore's 3, (3,), (3, 3) and (1, 1, 3, 3)."""
+    if isinstance(size, int):
+        return size, size
+    return size[-2:] if len(size) > 1 else (size[0], size[0])
+
+
+def _padding(mode: str, padding: Any) -> Sides | None:
+    """Top, bottom, left and right; None for H / stride."""
+    if mode.lower() == "same":
+        return None
+    if mode.lower() == "valid":
+        return 0, 0, 0, 0
+    return (padding,) * 4 if isinstance(padding, int) else tuple(padding)  # type: ignore[return-value]

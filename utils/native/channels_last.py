@@ -1,0 +1,36 @@
+"""A network turned from (N, C, H, W) to (N, H, W, C)."""
+
+from __future__ import annotations
+
+from mindspore import nn
+
+from mindzoo.utils.native import cells
+
+
+def convert(network: nn.Cell) -> None:
+    """Let `network` compute by the native operators: same inputs, outputs, parameters, values and names.
+
+    Raises:
+        Unavailable: the operators cannot be used here; nothing is changed.
+        ValueError: it has a cell with a kernel that is not known here.
+    """
+    found = [cell for _, cell in network.cells_and_names()]
+    turned = {id(cell): _turned(cell) for cell in found}
+    cells.operators.opened()
+    for cell in found:
+        kind = turned[id(cell)]
+        if kind:
+            cell.__class__ = kind
+            cell.prepare()
+        if hasattr(cell, "channels_last"):
+            cell.channels_last = True
+
+
+def _turned(cell: nn.Cell) -> type[nn.Cell] | None:
+    """Its class for channels last; None if it keeps its own."""
+    if hasattr(cell, "native"):
+        return getattr(cells, cell.native)
+    kind = cells.CLASSES.get(type(cell))
+    if kind is None and any(parameter.ndim == 4 for parameter in cell.parameters_dict(recurse=False).values()):
+        raise ValueError(f"{type(cell).__name__} has a kernel, and no form for channels last")
+    return kind
