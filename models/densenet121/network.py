@@ -44,6 +44,8 @@ class DenseLayer(nn.Cell):
 class DenseBlock(nn.Cell):
     """`layers` dense layers in a row; channels grow by `growth_rate` with each."""
 
+    native = "DenseBlock"
+
     def __init__(self, layers: int, in_channels: int, growth_rate: int, bottleneck: int) -> None:
         super().__init__()
         self.cell_list = nn.CellList(

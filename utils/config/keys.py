@@ -149,6 +149,11 @@ class OptimizerKeys:
         "how MindSpore compiles for Ascend: O0 operator by operator, O1 with small ones fused, O2 the whole graph, for the first 910 only; auto: MindSpore chooses",
         choices=("auto", "O0", "O1", "O2"),
     )
+    native: str = key(
+        "auto",
+        "on a CPU: native operators, which are built once and train faster than MindSpore's; auto: where they can be used; MINDZOO_NATIVE says it for all runs",
+        choices=("auto", "on", "off"),
+    )
     deterministic: bool = key(
         False, "on Ascend: operators that give the same bits each time, often slower ones; a CPU needs nothing for that"
     )

@@ -89,6 +89,8 @@ class TrainStep(nn.Cell):
         self.reduce = nn.DistributedGradReducer(self.trained, mean=True) if distributed else nn.Identity()
         self.map = ops.HyperMap()
         self.accumulation_steps, self.clip_norm, self.dynamic = accumulation_steps, clip_norm, dynamic_loss_scale
+        # Whether gradients are to be multiplied with anything but 1.
+        self.weighted = accumulation_steps > 1 or dynamic_loss_scale or loss_scale != 1.0
         self.share = Tensor(1.0 / accumulation_steps, ms.float32)
         self.scale = (
             _state(loss_scale, ms.float32, "loss_scale") if dynamic_loss_scale else Tensor(loss_scale, ms.float32)
@@ -110,7 +112,7 @@ class TrainStep(nn.Cell):
 
     def scaled_loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         loss = self.loss(self.network(images), labels)
-        return loss * self.scale, loss
+        return loss * self.scale if self.weighted else loss, loss
 
     def construct(self, images: Tensor, labels: Tensor) -> Tensor:
         if self.watched:
@@ -124,7 +126,8 @@ class TrainStep(nn.Cell):
 
     def use(self, gradients: tuple[Tensor, ...]) -> bool:
         """Take the gradients of one scaled loss: they update, or wait for those of further batches."""
-        gradients = self.map(ops.partial(_multiply, self.share / self.scale), gradients)
+        if self.weighted:
+            gradients = self.map(ops.partial(_multiply, self.share / self.scale), gradients)
         if self.accumulation_steps == 1:
             self.update(gradients)
         else:

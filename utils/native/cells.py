@@ -48,8 +48,9 @@ class BatchNorm2d(nn.BatchNorm2d):
             return y
         return self.by_given(x, self.gamma, self.beta, self.moving_mean, self.moving_variance, self.options)
 
-    def keep(self, x: Tensor, mean: Tensor, variance: Tensor) -> bool:
-        options = Tensor([self.momentum, x.size / x.shape[-1]], ms.float32)
+    def keep(self, x: Tensor, mean: Tensor, variance: Tensor, first: int = 0) -> bool:
+        """Let the moving statistics take in those of a batch of the size of x, which begin at number `first`."""
+        options = Tensor([self.momentum, x.size / x.shape[-1], first], ms.float32)
         self.note(
             ops.stop_gradient(mean), ops.stop_gradient(variance), options, self.moving_mean, self.moving_variance
         )
@@ -121,6 +122,37 @@ class Upsample(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         return self.operator(x)
+
+
+class DenseBlock(nn.Cell):
+    """Layers of norm1, conv1, norm2 and conv2, each of which sees the maps of all before it."""
+
+    def prepare(self) -> None:
+        layer = self.cell_list[0]
+        self.at_once = operators.DenseBlock(
+            len(self.cell_list), layer.conv2.out_channels, layer.conv2.in_channels,
+            (layer.conv1.geometry, layer.conv2.geometry), layer.norm1.eps,
+        )  # fmt: skip
+        self.note = operators.moving_statistics()
+        self.by_batch = all(norm.use_batch_statistics is None for each in self.cell_list for norm in (each.norm1, each.norm2))
+
+    def construct(self, x: Tensor) -> Tensor:
+        if not (self.training and self.by_batch):
+            for layer in self.cell_list:
+                x = layer(x)
+            return x
+        parameters: tuple[Tensor, ...] = ()
+        for layer in self.cell_list:
+            parameters = (
+                *parameters, layer.norm1.gamma, layer.norm1.beta, layer.conv1.weight,
+                layer.norm2.gamma, layer.norm2.beta, layer.conv2.weight,
+            )  # fmt: skip
+        out = self.at_once(x, parameters)
+        mean, variance, inner_mean, inner_variance = out[1], out[2], out[3], out[4]
+        for i, layer in enumerate(self.cell_list):
+            layer.norm1.keep(x, mean, variance)
+            layer.norm2.keep(x, inner_mean, inner_variance, i * layer.norm2.num_features)
+        return out[0]
 
 
 CLASSES: dict[type[nn.Cell], type[nn.Cell]] = {

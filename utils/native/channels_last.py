@@ -21,9 +21,11 @@ def convert(network: nn.Cell) -> None:
         kind = turned[id(cell)]
         if kind:
             cell.__class__ = kind
-            cell.prepare()
         if hasattr(cell, "channels_last"):
             cell.channels_last = True
+    for cell in reversed(found):  # a cell that takes from those inside it comes after them
+        if turned[id(cell)]:
+            cell.prepare()
 
 
 def _turned(cell: nn.Cell) -> type[nn.Cell] | None:

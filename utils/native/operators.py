@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import mindspore as ms
-from mindspore import Tensor, ops
+from mindspore import Tensor, nn, ops
 from mindspore.ops import signature
 
 from mindzoo.utils.native.library import opened
@@ -119,7 +119,10 @@ def normalisation_of_sum() -> ops.Custom:
 
 
 def moving_statistics() -> ops.Custom:
-    """(mean, variance, [share of the new, rows], moving_mean, moving_variance) changes the last two."""
+    """(means, variances, [share of the new, rows, first], moving_mean, moving_variance) changes the last two.
+
+    By as many of the means and variances as they hold, from the number `first` on.
+    """
     return _changing("moving_statistics", ("mean", "variance", "options"), ("moving_mean", "moving_variance"))
 
 
@@ -131,6 +134,48 @@ def upsampling(factor: int) -> ops.Custom:
         return (back(dout, x),)
 
     return _custom("upsampling", lambda x: (x[0], x[1] * factor, x[2] * factor, x[3]), lambda x: x, bprop)
+
+
+class DenseBlock(nn.Cell):
+    """(x, six parameters of each layer) -> the block's map, and what the way back needs; see `source/dense_block.cpp`.
+
+    A cell, since a primitive's bprop cannot take as many arguments as there are parameters.
+
+    Args:
+        layers: how many.
+        growth: channels that each adds.
+        inner: channels inside a layer.
+        geometries: of the 1x1 and of the 3x3 convolutions.
+        epsilon: of all batch norms.
+    """
+
+    def __init__(
+        self, layers: int, growth: int, inner: int, geometries: tuple[Tensor, Tensor], epsilon: float
+    ) -> None:
+        super().__init__()
+        self.one, self.three = geometries
+        self.options = Tensor([epsilon], ms.float32)
+
+        def shapes(x: Shape, *_: Shape) -> tuple[Shape, ...]:
+            pixels, channels = x[0] * x[1] * x[2], x[3]
+            seen = sum(channels + layer * growth for layer in range(layers))
+            all_channels, inside = (channels + layers * growth,), (layers, pixels, inner)
+            statistics = (all_channels, all_channels, (layers, inner), (layers, inner))
+            return ((*x[:3], *all_channels), *statistics, (pixels * seen,), inside, inside)
+
+        self.forward = _custom("dense_block", shapes, lambda x, *_: (x,) * 8)
+        self.backward = _custom(
+            "dense_block_gradients",
+            lambda dy, *rest: ((*dy[:3], rest[13][1]), *rest[11:]),
+            lambda dy, *rest: (dy,) * (len(rest) - 10),
+        )
+
+    def construct(self, x: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return self.forward(x, self.one, self.three, self.options, *parameters)
+
+    def bprop(self, x: Tensor, parameters: tuple[Tensor, ...], out: Any, dout: Any) -> Any:
+        gradients = self.backward(dout[0], *out, self.one, self.three, self.options, *parameters)
+        return gradients[0], gradients[1:]
 
 
 def momentum_update(count: int) -> ops.Custom:

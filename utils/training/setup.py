@@ -154,11 +154,13 @@ def build_step(
         kind.update_rule or config.optimizer, network, rates[accumulation - 1 :: accumulation], momentum=config.momentum,
         weight_decay=config.weight_decay, eps=config.eps, rho=config.rho, loss_parameters=loss.trainable_params(), no_decay=kind.no_decay,
     )  # fmt: skip
+    # In float32 a fixed scale cancels out. A card may compute in float16 all the same.
+    cancels = level == "O0" and not config.is_dynamic_loss_scale and ms.get_context("device_target") == "CPU"
     options: dict[str, Any] = {
         "accumulation_steps": accumulation,
         "clip_norm": config.clip_norm,
         "ema_decay": config.ema_decay,
-        "loss_scale": config.loss_scale,
+        "loss_scale": 1.0 if cancels else config.loss_scale,
         "dynamic_loss_scale": config.is_dynamic_loss_scale,
         "distributed": world.connected,
         "registers": registers,

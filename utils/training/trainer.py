@@ -21,8 +21,9 @@ from mindzoo.utils.data.loader import Data
 from mindzoo.utils.learning import optimizers
 from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import ProgressDisplay, logger
+from mindzoo.utils.native.update import fuse
 from mindzoo.utils.spec import ModelSpec
-from mindzoo.utils.training import continuity, loop, on_card, run_folder, setup, starting_point
+from mindzoo.utils.training import continuity, loop, native_road, on_card, run_folder, setup, starting_point
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.callbacks.epoch_line import EpochLine
 from mindzoo.utils.training.callbacks.evaluation import Evaluation
@@ -62,11 +63,14 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     if data.evaluation is None:
         logger.info("there are no validation images: nothing is evaluated; --eval_data_dir names some")
     network = setup.make_network(spec, config, start, num_classes, world)
+    native = native_road.take(config, network, device, level, world, setup.step_kind(config))
     rates = setup.learning_rates(spec, config, data.train.steps_per_epoch, world)
     cross_entropy = setup.build_loss(config, num_classes, data.train.folders.labels)
     forward, loss = spec.objective(config, network, cross_entropy, world.rank)
     on_card.fuse_gradients(spec, forward, device, world)
     step = setup.build_step(config, forward, loss, rates, level, world, registers)
+    if native:
+        fuse(step.optimizer)
     if start.resumed:
         loading.restore(step, start.resumed)
     if not start.resumed or not continuity.is_at_home(start.resumed, data.train):

@@ -18,3 +18,5 @@ EXPORTED int open_library(const char* onednn_path, int unlimited, int threads, c
         return 1;
     }
 }
+
+EXPORTED int onednn_version() { return onednn::version(); }

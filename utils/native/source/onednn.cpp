@@ -168,7 +168,7 @@ void run(const Handle& primitive, const std::vector<Memory>& memories, ThreadPoo
     std::vector<ExecutionArgument> arguments;
     for (const auto& memory : memories) {
         void* made = nullptr;
-        check(create(&made, memory.layout.get(), engine, memory.data), "memory_create");
+        check(create(&made, memory.layout.get(), engine, const_cast<void*>(memory.data)), "memory_create");
         alive.emplace_back(made, destroy);
         arguments.push_back({int(memory.argument), made});
     }

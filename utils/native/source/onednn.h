@@ -74,7 +74,7 @@ Handle primitive(const Handle& description);
 struct Memory {
     Argument argument;
     Handle layout;
-    void* data;
+    const void* data;  // written to where the argument is a result
 };
 // In threads of `pool`; returns when it is done. One primitive may run in several threads at once.
 void run(const Handle& primitive, const std::vector<Memory>& memories, ThreadPool& pool);

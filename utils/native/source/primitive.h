@@ -18,7 +18,7 @@ struct Primitive {
 };
 
 // Memory of this thread's own, at least so large; what was in it is lost. Aligned to 64 bytes.
-enum Purpose { for_scratchpad, for_weights, purposes };
+enum Purpose { for_scratchpad, for_weights, for_map, for_inner_map, for_wide_map, for_gradients, purposes };
 void* scratch(Purpose purpose, size_t bytes);
 
 // As many threads as the pool has are what primitives are made for.

@@ -1,0 +1,77 @@
+// Passes over rows of channels, from which batch norms are made.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "pool.h"
+
+// Rows of `channels` numbers, divided into parts by shape alone, never by threads: so sums have the same bits whoever
+// adds them.
+struct Rows {
+    static constexpr int64_t most_parts = 64, least_numbers = 16384;
+    int64_t rows, channels, parts, each;
+
+    Rows(int64_t rows, int64_t channels) : rows(rows), channels(channels) {
+        int64_t wanted = std::clamp<int64_t>(rows * channels / least_numbers, 1, most_parts);
+        each = (rows + wanted - 1) / wanted;
+        parts = (rows + each - 1) / each;
+    }
+    // loop(part, first row, end)
+    template <class Loop>
+    void in_parts(const Loop& loop) const {
+        parallel(parts, [&](int64_t part) { loop(part, part * each, std::min(rows, (part + 1) * each)); });
+    }
+};
+
+// Mean and biased variance of each channel; rows of x are `stride` numbers apart.
+void moments_of(const float* x, int64_t stride, const Rows& rows, float* mean, float* variance);
+
+// gamma / sqrt(variance + epsilon)
+std::vector<float> scales(const float* gamma, const float* variance, float epsilon, int64_t channels);
+
+// y = scale (x - mean) + beta + addend, then ReLU if `rectified`; the addend may be null. Only rows of x may be apart.
+void normalise(bool rectified, const float* x, int64_t stride, const float* addend, const float* mean,
+               const float* scale, const float* beta, float* y, const Rows& rows);
+
+// What goes backwards through a batch norm whose channels have these sums over all rows.
+struct ChannelSums {
+    std::vector<double> gradient, product;  // of dy, and of dy (x - mean)
+    explicit ChannelSums(int64_t channels) : gradient(channels), product(channels) {}
+};
+// Calls row(r, gradient sums, product sums) for each row, which adds to the sums of its channels.
+template <class Row>
+ChannelSums sums_over(const Rows& rows, const Row& row) {
+    constexpr int64_t near = 64;  // rows whose sums are kept in float32
+    const int64_t channels = rows.channels;
+    std::vector<ChannelSums> parts(rows.parts, ChannelSums(0));
+    rows.in_parts([&](int64_t part, int64_t begin, int64_t end) {
+        ChannelSums all(channels);
+        std::vector<float> gradients(channels), products(channels);
+        for (int64_t first = begin; first < end; first += near) {
+            std::fill(gradients.begin(), gradients.end(), 0.f);
+            std::fill(products.begin(), products.end(), 0.f);
+            for (int64_t r = first; r < std::min(end, first + near); ++r) row(r, gradients.data(), products.data());
+            for (int64_t c = 0; c < channels; ++c) {
+                all.gradient[c] += double(gradients[c]);
+                all.product[c] += double(products[c]);
+            }
+        }
+        parts[part] = std::move(all);
+    });
+    for (int64_t part = 1; part < rows.parts; ++part)
+        for (int64_t c = 0; c < channels; ++c) {
+            parts[0].gradient[c] += parts[part].gradient[c];
+            parts[0].product[c] += parts[part].product[c];
+        }
+    return parts[0];
+}
+
+struct Backward {
+    const float *dy, *x, *gamma, *y, *mean, *variance;
+    float epsilon;
+    bool rectified;
+    float *dx, *dgamma, *dbeta, *passed;  // `passed`, the addend's gradient, is null where there is none
+
+    void run(const Rows& rows) const;  // dx may be dy
+};
