@@ -29,22 +29,38 @@ class FromLayout(nn.Cell):
         return x.transpose((0, 3, 1, 2)) if self.channels_last else x
 
 
-class BatchNormReLU(nn.BatchNorm2d):
-    """A batch norm and a ReLU behind it, which some devices do in one pass."""
+class FollowedBatchNorm(nn.BatchNorm2d):
+    """A batch norm with something behind it that some devices do in the same pass."""
+
+    def normalise(self, x: Tensor) -> Tensor:
+        return nn.BatchNorm2d.construct(self, x)
+
+
+class BatchNormReLU(FollowedBatchNorm):
+    """A batch norm and a ReLU behind it."""
 
     native = "BatchNormReLU"
 
     def construct(self, x: Tensor) -> Tensor:
-        return ops.relu(super().construct(x))
+        return ops.relu(self.normalise(x))
 
 
-class BatchNormSumReLU(nn.BatchNorm2d):
+class BatchNormSumReLU(FollowedBatchNorm):
     """The end of a residual block: relu(batch norm of x + the shortcut's map)."""
 
     native = "BatchNormSumReLU"
 
     def construct(self, x: Tensor, shortcut: Tensor) -> Tensor:
-        return ops.relu(super().construct(x) + shortcut)
+        return ops.relu(self.normalise(x) + shortcut)
+
+
+class Fork(nn.Cell):
+    """A map that goes two ways, along a block's layers and along its shortcut."""
+
+    native = "Fork"
+
+    def construct(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x, x
 
 
 class Concat(nn.Cell):

@@ -24,6 +24,7 @@ PILLOW = (11, 3)  # older ones have published holes in decoders that `predict` r
 # oneDNN 3.10, in MindSpore 2.9 and 2.10, sends 3x3 convolutions on AVX-512 machines to its reference code.
 SLOW_AVX512 = ((2, 9), (2, 10))
 ONEDNN_VARIABLE, ONEDNN_LIMIT = "ONEDNN_MAX_CPU_ISA", "AVX2"
+ONEDNN_MARK = "MINDZOO_LIMITS_ONEDNN"  # the limit is ours, not the user's
 DEVICE_NODES = Path("/dev")
 # How many cores a rank has, which the launcher shares out among those of a server.
 CORES_VARIABLE = "MINDZOO_CORES"
@@ -149,8 +150,13 @@ def limit_onednn() -> None:
 
     It takes effect before the first operator only.
     """
-    if slow_avx512_convolution():
-        os.environ.setdefault(ONEDNN_VARIABLE, ONEDNN_LIMIT)
+    if slow_avx512_convolution() and ONEDNN_VARIABLE not in os.environ:
+        os.environ.update({ONEDNN_VARIABLE: ONEDNN_LIMIT, ONEDNN_MARK: "1"})
+
+
+def onednn_is_limited_by_user() -> bool:
+    """Whether the user has said which instructions oneDNN may use."""
+    return ONEDNN_VARIABLE in os.environ and ONEDNN_MARK not in os.environ
 
 
 def _python_problem() -> str | None:

@@ -21,7 +21,7 @@ from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, HeUniform, XavierUniform
 
 from mindzoo.models.glore_res50.constants import UNITS, WEIGHT_INITS
-from mindzoo.models.layers import BatchNormReLU, BatchNormSumReLU, FromLayout, ToLayout, truncated_normal
+from mindzoo.models.layers import BatchNormReLU, BatchNormSumReLU, Fork, FromLayout, ToLayout, truncated_normal
 
 INITIALIZERS = {"xavier_uniform": XavierUniform, "he_uniform": HeUniform, "he_normal": HeNormal}
 EXPANSION = 4  # outputs of a bottleneck for each channel of its 3x3 convolution
@@ -148,15 +148,16 @@ class Bottleneck(nn.Cell):
         self.conv1, self.bn1 = conv(in_channels, width), norm_relu(width)
         self.conv2, self.bn2 = conv(width, width, 3, stride), norm_relu(width)
         self.conv3, self.bn3 = conv(width, out_channels), norm(out_channels, gamma="zeros", kind=BatchNormSumReLU)
-        self.down_sample_layer: nn.Cell = nn.Identity()
+        self.fork, self.down_sample_layer = Fork(), nn.Identity()
         if first:
             # padded like conv2, so that both halve an odd side alike
             pool = nn.AvgPool2d(stride, stride, pad_mode="same") if stride > 1 else nn.Identity()
             self.down_sample_layer = nn.SequentialCell(pool, conv(in_channels, out_channels), norm(out_channels))
 
     def construct(self, x: Tensor) -> Tensor:
+        x, shortcut = self.fork(x)
         y = self.bn2(self.conv2(self.bn1(self.conv1(x))))
-        return self.bn3(self.conv3(y), self.down_sample_layer(x))
+        return self.bn3(self.conv3(y), self.down_sample_layer(shortcut))
 
 
 class GloReResNet(nn.Cell):

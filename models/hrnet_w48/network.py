@@ -27,7 +27,7 @@ from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, Initializer, Normal, Uniform, XavierUniform
 
 from mindzoo.models.hrnet_w48.constants import CONV_INITS, DENSE_INITS, EMBEDDING, STEM_CHANNELS
-from mindzoo.models.layers import BatchNormReLU, BatchNormSumReLU, FromLayout, ToLayout, truncated_normal
+from mindzoo.models.layers import BatchNormReLU, BatchNormSumReLU, Fork, FromLayout, ToLayout, truncated_normal
 
 INITIALIZERS = {
     "TruncatedNormal": truncated_normal(0.027),
@@ -49,9 +49,11 @@ class BasicBlock(nn.Cell):
         self.bn1 = BatchNormReLU(channels)
         self.conv2 = _conv(channels, channels, 3, init)
         self.bn2 = BatchNormSumReLU(channels)
+        self.fork = Fork()
 
     def construct(self, x: Tensor) -> Tensor:
-        return self.bn2(self.conv2(self.bn1(self.conv1(x))), x)
+        x, shortcut = self.fork(x)
+        return self.bn2(self.conv2(self.bn1(self.conv1(x))), shortcut)
 
 
 class Bottleneck(nn.Cell):
@@ -69,10 +71,12 @@ class Bottleneck(nn.Cell):
         self.downsample = (
             nn.Identity() if in_channels == out_channels else _unit(in_channels, out_channels, 1, init, relu=False)
         )
+        self.fork = Fork()
 
     def construct(self, x: Tensor) -> Tensor:
+        x, shortcut = self.fork(x)
         residual = self.bn2(self.conv2(self.bn1(self.conv1(x))))
-        return self.bn3(self.conv3(residual), self.downsample(x))
+        return self.bn3(self.conv3(residual), self.downsample(shortcut))
 
 
 class Upsample(nn.Cell):
@@ -322,9 +326,7 @@ def _unit(
 ) -> nn.SequentialCell:
     """Convolution, batch norm and, if `relu`, ReLU."""
     norm = BatchNormReLU(out_channels) if relu else nn.BatchNorm2d(out_channels)
-    return nn.SequentialCell(
-        [_conv(in_channels, out_channels, kernel, init, stride=stride, has_bias=has_bias), norm]
-    )
+    return nn.SequentialCell([_conv(in_channels, out_channels, kernel, init, stride=stride, has_bias=has_bias), norm])
 
 
 def _conv(

@@ -24,6 +24,7 @@ from mindspore.common.initializer import HeNormal
 from mindzoo.models.layers import (
     BatchNormReLU,
     BatchNormSumReLU,
+    Fork,
     FromLayout,
     MeanOverMap,
     ScaleChannels,
@@ -79,16 +80,17 @@ class Bottleneck(nn.Cell):
         if in_channels != out_channels:  # in the first block of a layer
             projection = [conv(in_channels, out_channels, 1, 1 if self.pooled_stride else stride), norm(out_channels)]
             self.down_sample_layer = nn.SequentialCell([_halving(), *projection] if self.pooled_stride else projection)
-        self.relu = nn.ReLU()
+        self.relu, self.fork = nn.ReLU(), Fork()
 
     def construct(self, x: Tensor) -> Tensor:
+        x, shortcut = self.fork(x)
         y = self.bn1(self.conv1(x))
         y = self.conv3(self.e2(y) if self.pooled_stride else self.bn2(self.conv2(y)))
         if not self.excited:
-            return self.bn3(y, self.down_sample_layer(x))
+            return self.bn3(y, self.down_sample_layer(shortcut))
         y = self.bn3(y)
         gate = self.sigmoid(self.se_dense_1(self.relu(self.se_dense_0(self.mean(y)))))
-        return self.relu(self.scale(y, gate) + self.down_sample_layer(x))
+        return self.relu(self.scale(y, gate) + self.down_sample_layer(shortcut))
 
 
 class ResNet(nn.Cell):

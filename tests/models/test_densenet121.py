@@ -87,7 +87,7 @@ def test_feature_map_sizes(flavour: str, side: int) -> None:
         sizes[name.rpartition(".")[2]] = x.shape[2]
     wanted = {224: [112, 56, 28, 14, 7], 97: [49, 25, 12, 6, 3]}[side]
     assert [sizes[name] for name in ("conv0", "pool0", "transition1", "transition2", "transition3")] == wanted
-    assert sizes["relu5"] == wanted[-1]
+    assert sizes["norm5"] == wanted[-1]
 
 
 @eagerly()

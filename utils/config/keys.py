@@ -22,6 +22,9 @@ DEVICES = ("auto", "Ascend", "GPU", "CPU")
 MOST_EPOCHS = 1_000_000
 
 
+NATIVE_CHOICES = ("auto", "on", "off")
+
+
 @dataclass(frozen=True)
 class RecipeKeys:
     """The recipe"""
@@ -152,7 +155,7 @@ class OptimizerKeys:
     native: str = key(
         "auto",
         "on a CPU: native operators, which are built once and train faster than MindSpore's; auto: where they can be used; MINDZOO_NATIVE says it for all runs",
-        choices=("auto", "on", "off"),
+        choices=NATIVE_CHOICES,
     )
     deterministic: bool = key(
         False, "on Ascend: operators that give the same bits each time, often slower ones; a CPU needs nothing for that"

@@ -11,6 +11,7 @@ from mindzoo.utils import environment
 from mindzoo.utils.cluster import ports
 from mindzoo.utils.doctor.finding import Finding, ok, problem, warning
 from mindzoo.utils.errors import UserError, shorten
+from mindzoo.utils.native import library
 
 HCCL_PORTS = range(60000, 60016)  # of each server, unless HCCL_IF_BASE_PORT says otherwise
 GB = 10**9
@@ -47,6 +48,16 @@ def check_cpu(cpuinfo: Path = CPUINFO) -> Finding:
         )
     said = f"{environment.ONEDNN_VARIABLE}={limit or environment.ONEDNN_LIMIT} {'is' if limit else 'will be'}"
     return ok("CPU", f"{cores} with AVX-512; {said} set")
+
+
+def check_native() -> Finding:
+    """The operators that train faster on a CPU than MindSpore's own can be used."""
+    try:
+        return ok("native operators", library.outlook())
+    except library.UnavailableError as error:
+        return warning(
+            "native operators", f"not here: {error}; trainings on a CPU take MindSpore's own, which are slower"
+        )
 
 
 def check_port(number: int, *, needed: bool) -> Finding:

@@ -73,8 +73,20 @@ def synchronise(network: nn.Cell, size: int) -> int:
     """
     count = 0
     for _, cell in network.cells_and_names():
-        if type(cell) in SYNCED and cell.use_batch_statistics is None:
+        kind = next((base for base in SYNCED if isinstance(cell, base)), None)
+        if kind and cell.use_batch_statistics is None:
             cell.moments = Moments(size)
-            cell.__class__ = SYNCED[type(cell)]
+            cell.__class__ = _synced(type(cell), kind)
             count += 1
     return count
+
+
+def _synced(kind: type[nn.Cell], base: type[nn.Cell]) -> type[nn.Cell]:
+    """`kind` with the norm over all ranks in place of its own: a batch norm, or one with a step behind `normalise`."""
+    if kind is base:
+        return SYNCED[base]
+    return type(f"Synced{kind.__name__}", (kind,), {"normalise": _normalised_in_training, "alone": kind.normalise})
+
+
+def _normalised_in_training(self: nn.Cell, x: Tensor) -> Tensor:
+    return _normalised(self, x) if self.training else self.alone(x)

@@ -51,9 +51,7 @@ class BatchNorm2d(nn.BatchNorm2d):
     def keep(self, x: Tensor, mean: Tensor, variance: Tensor, first: int = 0) -> bool:
         """Let the moving statistics take in those of a batch of the size of x, which begin at number `first`."""
         options = Tensor([self.momentum, x.size / x.shape[-1], first], ms.float32)
-        self.note(
-            ops.stop_gradient(mean), ops.stop_gradient(variance), options, self.moving_mean, self.moving_variance
-        )
+        self.note(ops.stop_gradient(mean), ops.stop_gradient(variance), options, self.moving_mean, self.moving_variance)
         return True
 
 
@@ -72,7 +70,7 @@ class BatchNormSumReLU(BatchNorm2d):
         super().prepare()
         self.by_batch, self.by_given = operators.batch_norm_of_sum(), operators.normalisation_of_sum()
 
-    def construct(self, x: Tensor, addend: Tensor) -> Tensor:
+    def construct(self, x: Tensor, addend: Tensor) -> Tensor:  # type: ignore[override]
         if self.training if self.counts else self.use_batch_statistics:
             y, mean, variance = self.by_batch(x, self.gamma, self.beta, addend, self.options)
             self.keep(x, mean, variance)
@@ -124,6 +122,19 @@ class Upsample(nn.Cell):
         return self.operator(x)
 
 
+class Fork(nn.Cell):
+    """A map that goes two ways; their gradients are added in all threads."""
+
+    def prepare(self) -> None:
+        self.add = operators.addition()
+
+    def construct(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x, x
+
+    def bprop(self, x: Tensor, out: tuple[Tensor, Tensor], dout: tuple[Tensor, Tensor]) -> tuple[Tensor]:
+        return (self.add(dout[0], dout[1]),)
+
+
 class DenseBlock(nn.Cell):
     """Layers of norm1, conv1, norm2 and conv2, each of which sees the maps of all before it."""
 
@@ -134,7 +145,9 @@ class DenseBlock(nn.Cell):
             (layer.conv1.geometry, layer.conv2.geometry), layer.norm1.eps,
         )  # fmt: skip
         self.note = operators.moving_statistics()
-        self.by_batch = all(norm.use_batch_statistics is None for each in self.cell_list for norm in (each.norm1, each.norm2))
+        self.by_batch = all(
+            norm.use_batch_statistics is None for each in self.cell_list for norm in (each.norm1, each.norm2)
+        )
 
     def construct(self, x: Tensor) -> Tensor:
         if not (self.training and self.by_batch):
@@ -176,4 +189,4 @@ def _padding(mode: str, padding: Any) -> Sides | None:
         return None
     if mode.lower() == "valid":
         return 0, 0, 0, 0
-    return (padding,) * 4 if isinstance(padding, int) else tuple(padding)  # type: ignore[return-value]
+    return (padding,) * 4 if isinstance(padding, int) else tuple(padding)

@@ -5,18 +5,20 @@ from __future__ import annotations
 from mindspore import nn
 
 from mindzoo.utils.native import cells
+from mindzoo.utils.native.library import UnavailableError, opened
 
 
 def convert(network: nn.Cell) -> None:
     """Let `network` compute by the native operators: same inputs, outputs, parameters, values and names.
 
     Raises:
-        Unavailable: the operators cannot be used here; nothing is changed.
-        ValueError: it has a cell with a kernel that is not known here.
+        UnavailableError: the operators cannot be used here, or the network was not written for it; nothing is changed.
     """
     found = [cell for _, cell in network.cells_and_names()]
+    if not any(hasattr(cell, "channels_last") for cell in found):
+        raise UnavailableError("the network has no form for channels last")
     turned = {id(cell): _turned(cell) for cell in found}
-    cells.operators.opened()
+    opened()
     for cell in found:
         kind = turned[id(cell)]
         if kind:
@@ -34,5 +36,5 @@ def _turned(cell: nn.Cell) -> type[nn.Cell] | None:
         return getattr(cells, cell.native)
     kind = cells.CLASSES.get(type(cell))
     if kind is None and any(parameter.ndim == 4 for parameter in cell.parameters_dict(recurse=False).values()):
-        raise ValueError(f"{type(cell).__name__} has a kernel, and no form for channels last")
+        raise UnavailableError(f"its {type(cell).__name__} has no form for channels last")
     return kind

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mindzoo.utils import files
-from mindzoo.utils.environment import ONEDNN_LIMIT, ONEDNN_VARIABLE, cache_folder, own_cores
+from mindzoo.utils.environment import cache_folder, onednn_is_limited_by_user, own_cores
 from mindzoo.utils.log import logger
 
 SOURCE = Path(__file__).with_name("source")
@@ -28,7 +28,7 @@ MACHINES = ("x86_64",)
 REASON_BYTES = 500
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """Why the operators cannot be used here, as the end of a sentence."""
 
 
@@ -37,12 +37,23 @@ def opened() -> Path:
     """The library, ready for MindSpore's ops.Custom; built if this machine has not built it before.
 
     Raises:
-        Unavailable: no compiler, another machine, an oneDNN that was not tried, or the build failed.
+        UnavailableError: no compiler, another machine, an oneDNN that was not tried, or the build failed.
     """
     onednn = _onednn()
     path = _built(onednn)
     _open(path, _own_copy(onednn))
     return path
+
+
+def outlook() -> str:
+    """Whether `opened` will find the library or build it, without doing so.
+
+    Raises:
+        UnavailableError: no compiler, another machine, or no oneDNN.
+    """
+    onednn, compiler = _onednn(), _compiler()
+    target = _place(compiler, onednn)
+    return f"built: {target}" if target.exists() else f"{compiler} will build them at first use"
 
 
 def description() -> str:
@@ -54,18 +65,20 @@ def description() -> str:
 def _onednn() -> Path:
     """The oneDNN of MindSpore's wheel."""
     if sys.platform != "linux" or platform.machine() not in MACHINES:
-        raise Unavailable(f"they were tried on Linux on x86_64 only, and this is {sys.platform} on {platform.machine()}")
+        raise UnavailableError(
+            f"they were tried on Linux on x86_64 only, and this is {sys.platform} on {platform.machine()}"
+        )
     spec = find_spec("mindspore")
     found = sorted(Path(spec.origin).parent.glob("lib/libdnnl.so.*")) if spec and spec.origin else []
     if not found:
-        raise Unavailable("this MindSpore brings no oneDNN of its own")
+        raise UnavailableError("this MindSpore brings no oneDNN of its own")
     return found[0]
 
 
 def _built(onednn: Path) -> Path:
     compiler = _compiler()
     sources = sorted(SOURCE.glob("*.cpp"))
-    target = cache_folder("native") / f"operators-{_key(compiler, onednn)}.so"
+    target = _place(compiler, onednn)
     if not target.exists():
         logger.info("building the native operators with %s, once for this machine: %s", compiler, target)
         try:
@@ -73,8 +86,12 @@ def _built(onednn: Path) -> Path:
             with files.whole_file(target) as temporary:
                 _compile(compiler, sources, temporary)
         except OSError as error:
-            raise Unavailable(f"{target.parent} cannot be written to: {error.strerror or error}") from None
+            raise UnavailableError(f"{target.parent} cannot be written to: {error.strerror or error}") from None
     return target
+
+
+def _place(compiler: str, onednn: Path) -> Path:
+    return cache_folder("native") / f"operators-{_key(compiler, onednn)}.so"
 
 
 def _compiler() -> str:
@@ -83,13 +100,20 @@ def _compiler() -> str:
         found = shutil.which(name)
         if found:
             return found
-    raise Unavailable(f"there is no C++ compiler {wanted or ' or '.join(COMPILERS)}")
+    raise UnavailableError(f"there is no C++ compiler {wanted or ' or '.join(COMPILERS)}")
 
 
 def _key(compiler: str, onednn: Path) -> str:
     """Of all that the built file depends on."""
     told = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
-    facts = [compiler, told, " ".join(FLAGS + LINK_FLAGS), version("mindspore"), str(onednn.stat().st_size), _processor()]
+    facts = [
+        compiler,
+        told,
+        " ".join(FLAGS + LINK_FLAGS),
+        version("mindspore"),
+        str(onednn.stat().st_size),
+        _processor(),
+    ]
     digest = hashlib.sha256("\0".join(facts).encode())
     for path in sorted(SOURCE.iterdir()):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
@@ -123,7 +147,7 @@ def _call(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = next((line for line in done.stderr.splitlines() if "error" in line), f"status {done.returncode}")
-        raise Unavailable(f"{command[0]} could not build them: {reason.strip()[:REASON_BYTES]}")
+        raise UnavailableError(f"{command[0]} could not build them: {reason.strip()[:REASON_BYTES]}")
 
 
 def _own_copy(onednn: Path) -> Path:
@@ -136,7 +160,7 @@ def _own_copy(onednn: Path) -> Path:
             with files.whole_file(target) as temporary:
                 shutil.copyfile(onednn, temporary)
         except OSError as error:
-            raise Unavailable(f"{target} cannot be written: {error.strerror or error}") from None
+            raise UnavailableError(f"{target} cannot be written: {error.strerror or error}") from None
     return target
 
 
@@ -144,8 +168,8 @@ def _open(path: Path, onednn: Path) -> None:
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:
-        raise Unavailable(f"{path} cannot be loaded: {error}") from None
+        raise UnavailableError(f"{path} cannot be loaded: {error}") from None
     reason = ctypes.create_string_buffer(REASON_BYTES)
-    unlimited = os.environ.get(ONEDNN_VARIABLE) in (None, ONEDNN_LIMIT)
-    if library.open_library(os.fsencode(onednn), int(unlimited), own_cores(), reason, len(reason)):
-        raise Unavailable(reason.value.decode(errors="replace"))
+    unlimited = int(not onednn_is_limited_by_user())
+    if library.open_library(os.fsencode(onednn), unlimited, own_cores(), reason, len(reason)):
+        raise UnavailableError(reason.value.decode(errors="replace"))

@@ -27,9 +27,7 @@ def convolution(
     geometry = Tensor([*strides, *dilations, *(padding or (0, 0, 0, 0)), int(padding is None), groups], ms.int32)
     to_inputs = _custom("convolution_inputs", lambda dy, w, a, x: x, lambda dy, w, a, x: dy)
     if biased:
-        to_both = _custom(
-            "biased_convolution_weights", lambda x, dy, a, w: (w, w[:1]), lambda x, dy, a, w: (x, x)
-        )
+        to_both = _custom("biased_convolution_weights", lambda x, dy, a, w: (w, w[:1]), lambda x, dy, a, w: (x, x))
 
         def biased_bprop(x: Tensor, w: Tensor, b: Tensor, a: Tensor, out: Tensor, dout: Tensor) -> Any:
             dw, db = to_both(x, dout, a, w)
@@ -126,6 +124,11 @@ def moving_statistics() -> ops.Custom:
     return _changing("moving_statistics", ("mean", "variance", "options"), ("moving_mean", "moving_variance"))
 
 
+def addition() -> ops.Custom:
+    """(x, y) -> x + y, without a gradient: it is for the way back."""
+    return _custom("addition", lambda x, y: x, lambda x, y: x)
+
+
 def upsampling(factor: int) -> ops.Custom:
     """x -> y (N, factor H, factor W, C), the nearest neighbour."""
     back = _custom("upsampling_inputs", lambda dy, x: x, lambda dy, x: dy)
@@ -149,9 +152,7 @@ class DenseBlock(nn.Cell):
         epsilon: of all batch norms.
     """
 
-    def __init__(
-        self, layers: int, growth: int, inner: int, geometries: tuple[Tensor, Tensor], epsilon: float
-    ) -> None:
+    def __init__(self, layers: int, growth: int, inner: int, geometries: tuple[Tensor, Tensor], epsilon: float) -> None:
         super().__init__()
         self.one, self.three = geometries
         self.options = Tensor([epsilon], ms.float32)

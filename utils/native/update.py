@@ -34,9 +34,7 @@ class FusedRMSProp(RMSProp):
     def construct(self, gradients: tuple[Tensor, ...]) -> Tensor:
         rate = self.get_lr()
         self.assignadd(self.global_step, self.global_step_increase_tensor)
-        return self.all_at_once(
-            rate, self.options, self.decays, *self._parameters, *self.ms, *self.moment, *gradients
-        )
+        return self.all_at_once(rate, self.options, self.decays, *self._parameters, *self.ms, *self.moment, *gradients)
 
 
 FUSED: dict[type[nn.Optimizer], type[nn.Optimizer]] = {nn.Momentum: FusedMomentum, RMSProp: FusedRMSProp}
@@ -52,5 +50,7 @@ def fuse(optimizer: nn.Optimizer) -> None:
 
 def _decays(optimizer: nn.Optimizer) -> Tensor:
     """The weight decay of each parameter, (number of parameters,) float32."""
-    of_each = optimizer.group_weight_decay if optimizer.is_group else [optimizer.weight_decay] * len(optimizer._parameters)
+    of_each = (
+        optimizer.group_weight_decay if optimizer.is_group else [optimizer.weight_decay] * len(optimizer._parameters)
+    )
     return Tensor([float(decay) for decay in of_each], mstype.float32)

@@ -45,6 +45,16 @@ def say_what_differs(found: Checkpoint, config: TrainConfig, data: TrainData) ->
             )  # fmt: skip
 
 
+def say_other_operators(found: Checkpoint | None, operators: str) -> None:
+    """Log that a run goes on by other `operators` than it was stopped with; older checkpoints say nothing of them."""
+    before = found.meta.get("operators") if found else None
+    if before not in (None, operators):
+        logger.info(
+            "resume: operators were %s and are %s; the run goes on, but not to the bit as without a break",
+            before, operators,
+        )  # fmt: skip
+
+
 def check_classes(found: Checkpoint, data: Data) -> None:
     """Refuse to go on with other classes: each output of the network means one.
 

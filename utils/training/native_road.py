@@ -4,34 +4,40 @@ from __future__ import annotations
 
 import os
 
+import mindspore as ms
 from mindspore import nn
 
-from mindzoo.utils.config.keys import TrainConfig
+from mindzoo.utils.config.keys import NATIVE_CHOICES, TrainConfig
+from mindzoo.utils.environment import own_cores
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import logger
+from mindzoo.utils.native import library
 from mindzoo.utils.runtime import World
 
 VARIABLE = "MINDZOO_NATIVE"
-CHOICES = ("auto", "on", "off")
+CPU = "CPU"
 
 
-def take(config: TrainConfig, network: nn.Cell, device: str, level: str, world: World, kind: type[TrainStep]) -> bool:
-    """Turn `network` to the native operators where the configuration wants it and they can be used; whether it did.
+def take(config: TrainConfig, network: nn.Cell, world: World) -> bool:
+    """Turn `network` to the native operators where they are wanted and can be used; whether it did.
 
     Raises:
         UserError: they are asked for with "on", and cannot be used.
     """
     wanted = settled(config.native)
-    if wanted == "off" or (wanted == "auto" and device != "CPU"):
-        return False
-    reason = _obstacle(config, device, level, world, kind) or _turned(network)
+    reason = obstacle(config, world) or _turned(network)
     if reason is None:
-        return True
-    if wanted == "on":
-        raise UserError(f"native is on, and the native operators cannot be used: {reason}; use --native auto or off")
-    logger.info("computing by MindSpore's own operators: %s", reason)
-    return False
+        logger.info("computing by native operators: %s", library.description())
+    elif wanted == "on":
+        raise UserError(f"native is on, and native operators cannot be used: {reason}; use --native auto or off")
+    elif wanted == "auto" and _device() == CPU:
+        logger.info("computing by MindSpore's own operators: %s", reason)
+    return reason is None
+
+
+def name(native: bool) -> str:
+    """By which operators a training computes: results are the same to the bit only by the same ones."""
+    return f"native in {own_cores()} threads" if native else "MindSpore's"
 
 
 def settled(native: str) -> str:
@@ -40,31 +46,36 @@ def settled(native: str) -> str:
     Raises:
         UserError: the environment says something else.
     """
-    told = os.environ.get(VARIABLE, "auto")
-    if told not in CHOICES:
-        raise UserError(f"{VARIABLE} is {told!r}; wanted one of {', '.join(CHOICES)}")
+    told = os.environ.get(VARIABLE) or "auto"
+    if told not in NATIVE_CHOICES:
+        raise UserError(f"{VARIABLE} is {told!r}; wanted one of {', '.join(NATIVE_CHOICES)}")
     return told if native == "auto" else native
 
 
-def _obstacle(config: TrainConfig, device: str, level: str, world: World, kind: type[TrainStep]) -> str | None:
-    if device != "CPU":
-        return f"they are for CPUs, and this is {device}"
-    if level != "O0":
-        return f"they compute in float32, and amp_level is {level}"
-    if kind is not TrainStep:
-        return f"the optimizer {config.optimizer} watches MindSpore's own convolutions"
+def obstacle(config: TrainConfig, world: World) -> str | None:
+    """What in the configuration speaks against the native operators; None if nothing does."""
+    if settled(config.native) == "off":
+        return "native is off"
+    if _device() != CPU:
+        return f"they are for CPUs, and this is {_device()}"
+    if config.amp_level not in ("auto", "O0"):
+        return f"they compute in float32, and amp_level is {config.amp_level}"
+    if config.optimizer == "thor":
+        return "the optimizer thor watches MindSpore's own convolutions"
     if config.sync_batch_norm and world.connected:
         return "sync_batch_norm needs the statistics of all ranks"
     return None
 
 
 def _turned(network: nn.Cell) -> str | None:
-    """Why the network could not be turned; None if it was."""
-    from mindzoo.utils.native import channels_last, library
+    from mindzoo.utils.native.channels_last import convert
 
     try:
-        channels_last.convert(network)
-    except library.Unavailable as error:
+        convert(network)
+    except library.UnavailableError as error:
         return str(error)
-    logger.info("computing by native operators: %s", library.description())
     return None
+
+
+def _device() -> str:
+    return str(ms.get_context("device_target"))

@@ -63,7 +63,8 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     if data.evaluation is None:
         logger.info("there are no validation images: nothing is evaluated; --eval_data_dir names some")
     network = setup.make_network(spec, config, start, num_classes, world)
-    native = native_road.take(config, network, device, level, world, setup.step_kind(config))
+    native = native_road.take(config, network, world)
+    continuity.say_other_operators(start.resumed, native_road.name(native))
     rates = setup.learning_rates(spec, config, data.train.steps_per_epoch, world)
     cross_entropy = setup.build_loss(config, num_classes, data.train.folders.labels)
     forward, loss = spec.objective(config, network, cross_entropy, world.rank)
@@ -86,7 +87,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
             bad_images.write_list(folder.path, data.folders)
         show(config)
         logger.info("this run writes to %s", folder.path)
-        meta = checkpoint_meta(spec, config, num_classes, data)
+        meta = checkpoint_meta(spec, config, num_classes, data) | {"operators": native_road.name(native)}
         steps = data.train.steps_per_epoch
         run = RunState(spec, config, world, folder, step, rates, steps, meta, progress, **start.counts)
         if start.resumed:
