@@ -55,6 +55,7 @@ class TrainStep(nn.Cell):
         ema_decay: after each update, `ema.<name>` = decay * itself + (1 - decay) * weight, for weights and batch norm
             statistics alike; 0 keeps none.
         loss_scale: factor on the loss, taken out of the gradients again; the start value of a dynamic one.
+        scale_cancels: all is computed in float32, where a fixed scale changes nothing and is left out.
         dynamic_loss_scale: halve the scale and skip the update when a gradient is not finite, double it after
             2000 updates in a row.
         distributed: average gradients over the ranks.
@@ -79,6 +80,7 @@ class TrainStep(nn.Cell):
         ema_decay: float = 0.0,
         loss_scale: float = 1.0,
         dynamic_loss_scale: bool = False,
+        scale_cancels: bool = False,
         distributed: bool = False,
         registers: nn.Cell | None = None,
     ) -> None:
@@ -90,7 +92,7 @@ class TrainStep(nn.Cell):
         self.map = ops.HyperMap()
         self.accumulation_steps, self.clip_norm, self.dynamic = accumulation_steps, clip_norm, dynamic_loss_scale
         # Whether gradients are to be multiplied with anything but 1.
-        self.weighted = accumulation_steps > 1 or dynamic_loss_scale or loss_scale != 1.0
+        self.weighted = accumulation_steps > 1 or dynamic_loss_scale or not (scale_cancels or loss_scale == 1.0)
         self.share = Tensor(1.0 / accumulation_steps, ms.float32)
         self.scale = (
             _state(loss_scale, ms.float32, "loss_scale") if dynamic_loss_scale else Tensor(loss_scale, ms.float32)
