@@ -28,12 +28,12 @@ NOTES = frozenset(
 PLAIN = (type(None), bool, int, float, complex, str, bytes, enum.Enum)
 
 
-def fingerprint(cell: nn.Cell, *inputs: Tensor) -> str:
-    """The SHA-256 of a cell's structure and of the shapes and types of its inputs."""
+def fingerprint(cell: nn.Cell, *inputs: Any) -> str:
+    """The SHA-256 of a cell's structure and of its inputs: of tensors the shape and type, of others the value."""
     walk = _Walk()
     walk.add(cell)
-    for tensor in inputs:
-        walk.write("input", tensor.shape, tensor.dtype)
+    for one in inputs:
+        walk.write("input", one.shape, one.dtype) if isinstance(one, Tensor) else walk.add(one)
     return walk.digest.hexdigest()
 
 
@@ -115,6 +115,11 @@ class _Walk:
         self.write(type(value).__module__, type(value).__qualname__)
         attributes = getattr(value, "__dict__", None)
         if attributes is not None:
-            self.add_pairs({name: item for name, item in attributes.items() if name not in NOTES})
+            self.add_pairs({name: item for name, item in attributes.items() if not _is_note(name, item)})
         elif " at 0x" not in repr(value):
             self.write(repr(value))
+
+
+def _is_note(name: str, value: object) -> bool:
+    """Whether MindSpore put it there when it compiled or called the cell; hooks that are none are none in two ways."""
+    return name in NOTES or (name.startswith("_lazy_") and not value)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import mindspore as ms
-from mindspore import Tensor, nn
+from mindspore import nn
 
 from mindzoo.utils import compat
 from mindzoo.utils.compiling import surroundings
@@ -74,19 +74,27 @@ class Cache:
     def __init__(self, store: Store, key: dict[str, Any]) -> None:
         self.store, self.key = store, key
 
-    def compile(self, cell: nn.Cell, inputs: tuple[Tensor, ...]) -> bool:
-        """Compile a cell that was not compiled before; whether its graph came from the store."""
+    def compile(self, cell: nn.Cell, inputs: tuple[Any, ...]) -> bool:
+        """Compile one graph of a cell; whether it came from the store."""
         key = hashlib.sha256(json.dumps([self.key, fingerprint(cell, *inputs)]).encode()).hexdigest()
         _staging.open(self.store.folder)
-        graph = _staging.graph
+        graph, known = _staging.graph, len(cell.compile_cache)
         found = _staging.takes and self.store.take(key, graph)
         written = graph.stat().st_mtime_ns if found else 0
         _staging.usable = False
-        with compat.keeping_graphs():
-            cell.compile(*inputs)
-        _staging.usable = graph.is_file()
+        try:
+            with compat.keeping_graphs():
+                cell.compile(*inputs)
+        except RuntimeError:
+            if not found:
+                raise
+            self.store.remove(key)
+            cell.compile(*inputs)  # says whether it was the kept graph's fault
+            return False
+        # Anything else than one more graph, of this number, and the count is no longer MindSpore's.
+        _staging.usable = [*graph.parent.glob("*.mindir")] == [graph] and len(cell.compile_cache) == known + 1
         _staging.number += 1
-        taken = found and graph.stat().st_mtime_ns == written
+        taken = found and _staging.usable and graph.stat().st_mtime_ns == written
         _staging.takes = _staging.takes and taken
         if not taken and _staging.usable:
             self.store.add(key, graph)
@@ -141,17 +149,20 @@ def _obstacle(world: World) -> str:
     return ""
 
 
-def compile_cell(cell: nn.Cell, what: str, *inputs: Tensor) -> None:
-    """Compile `cell` for inputs like these, and say so: `what` is compiled, and how long it took."""
+def compile_cell(cell: nn.Cell, what: str, *inputs: tuple[Any, ...]) -> None:
+    """Compile `cell` for each of several inputs, and say so: `what` is compiled, and how long it took."""
     with moving(f"compiling {what}") as wait:
-        if _cache is None or not _staging.usable or cell.compile_cache:
-            cell.compile(*inputs)
-        else:
-            with _forgiving():
-                if _cache.compile(cell, inputs):
-                    wait.outcome = "taken as it was compiled before, in"
-            if not cell.compile_cache:
-                cell.compile(*inputs)
+        if all([_compile(cell, one) for one in inputs]):
+            wait.outcome = "taken as it was compiled before, in"
+
+
+def _compile(cell: nn.Cell, inputs: tuple[Any, ...]) -> bool:
+    """Compile one graph of `cell`; whether it was taken as it was compiled before."""
+    if _cache is not None and _staging.usable:
+        with _forgiving():
+            return _cache.compile(cell, inputs)
+    cell.compile(*inputs)  # which does nothing where that is done
+    return False
 
 
 @contextmanager

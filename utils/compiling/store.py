@@ -71,6 +71,10 @@ class Store:
             os.utime(entry)
         return True
 
+    def remove(self, key: str) -> None:
+        """Forget the graph of `key`."""
+        shutil.rmtree(self.folder / key, ignore_errors=True)
+
     def _refuse(self, entry: Path) -> bool:
         logger.info("note: the compiled graph %s is damaged: it is removed, and compiled anew", entry)
         shutil.rmtree(entry, ignore_errors=True)

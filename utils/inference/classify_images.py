@@ -59,7 +59,7 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
             continue
         batch = ms.Tensor(image[None])
         if not found.rows:
-            graphs.compile_cell(network, "the graph, once for all images", batch)
+            graphs.compile_cell(network, "the graph, once for all images", (batch,))
         probabilities = softmax(network(batch).asnumpy()[0])
         best = np.argsort(-probabilities, kind="stable")[: config.top_k]
         classes = [{"name": names[i], "probability": float(probabilities[i])} for i in best]

@@ -62,7 +62,7 @@ class Encoder:
             following = self._read(pool, remaining)
             if following:
                 empty = Tensor(np.zeros((self.batch_size, 3, *self.how.image_size), np.float32))
-                graphs.compile_cell(self.forward, "the graph, once for all images", empty)
+                graphs.compile_cell(self.forward, "the graph, once for all images", (empty,))
             while following:
                 reading, following = following, self._read(pool, remaining)
                 yield self._encode(reading)

@@ -54,7 +54,7 @@ class HitCounter:
         for images, labels, mask in data:
             batch = (images, labels, Tensor(mask))
             if not self.compiled:
-                graphs.compile_cell(self.step, "the evaluation graph, once per network", *batch)
+                graphs.compile_cell(self.step, "the evaluation graph, once per network", batch)
                 self.compiled = True
             sums = self.step(*batch).asnumpy().astype(np.float64)
             loss += float(sums[0])

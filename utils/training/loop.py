@@ -102,7 +102,7 @@ def compile_step(run: RunState, data: TrainData) -> None:
     height, width = run.config.image_size
     images = ms.Tensor(np.zeros((data.batch_size, 3, height, width), np.float32))
     labels = ms.Tensor(np.zeros(data.batch_size, np.int32))
-    graphs.compile_cell(run.train_step, what(run, data), images, labels)
+    graphs.compile_cell(run.train_step, what(run, data), *((images, labels, *more) for more in run.train_step.graphs))
 
 
 def stepped_epoch(run: RunState, data: TrainData, listed: Sequence[Callback], stop: Stop) -> None:
