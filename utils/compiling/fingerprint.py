@@ -23,6 +23,7 @@ NOTES = frozenset(
         *("_create_time", "_id", "arguments_key", "_compile_cache", "_phase_cache", "_phase", "_compile_phase"),
         *("compile_phase", "current_phase", "_cell_init_args", "_exist_objs", "_exist_names", "_lazy_construct_sig"),
         *("_lazy_user_parameters", "_is_check_and_refresh", "_compiled", "_scope"),
+        *("_has_mutable_args_list", "sequence_modified", "__parse_method__", "__compile_cell_hook__"),
     }
 )
 PLAIN = (type(None), bool, int, float, complex, str, bytes, enum.Enum)
@@ -121,5 +122,5 @@ class _Walk:
 
 
 def _is_note(name: str, value: object) -> bool:
-    """Whether MindSpore put it there when it compiled or called the cell; hooks that are none are none in two ways."""
-    return name in NOTES or (name.startswith("_lazy_") and not value)
+    """Whether MindSpore put it there when it compiled or called the cell; hooks and flags can be none in two ways."""
+    return name in NOTES or (name.startswith(("_lazy_", "_func_graph_flags")) and not value)
