@@ -20,6 +20,7 @@ class Small(nn.Cell):
 
     def __init__(self, factor: float = 2.0, rates: tuple[float, ...] = (0.1, 0.2), kernel: int = 3) -> None:
         super().__init__(auto_prefix=False)
+        ms.set_seed(1)  # counts the seeds of operators anew, as each command does
         self.layers = nn.SequentialCell([nn.Conv2d(3, 4, kernel), nn.BatchNorm2d(4), nn.Dropout(p=0.5)])
         self.factor, self.options = factor, {"a": [1, 2]}
         self.rates = Tensor(np.array(rates, np.float32))

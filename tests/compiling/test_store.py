@@ -66,9 +66,7 @@ def test_the_least_recently_used_entries_go(store: Store, graph: Path, tmp_path:
     assert [path.name for path in store.entries()] == ["newest", "oldest"]
 
 
-def test_the_limit_is_kept_when_an_entry_is_added(
-    store: Store, graph: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_limit_is_kept_when_an_entry_is_added(store: Store, graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(LIMIT_VARIABLE, "0.000008")
     store.add("first", graph)
     os.utime(store.folder / "first", (1, 1))

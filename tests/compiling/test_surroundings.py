@@ -53,7 +53,9 @@ def test_another_processor_is_another_key(tmp_path: Path) -> None:
     facts = tmp_path / "cpuinfo"
     found = []
     for flags in ("avx2", "avx2 avx512f"):
-        facts.write_text(f"processor\t: 0\nmodel name\t: X\ncpu MHz\t: {len(flags)}\nflags\t\t: {flags}\n\nprocessor\t: 1\n")
+        facts.write_text(
+            f"processor\t: 0\nmodel name\t: X\ncpu MHz\t: {len(flags)}\nflags\t\t: {flags}\n\nprocessor\t: 1\n"
+        )
         found.append(surroundings.machine(facts))
     assert found[0] != found[1]
     facts.write_text(facts.read_text().replace("cpu MHz\t: 12", "cpu MHz\t: 13"))

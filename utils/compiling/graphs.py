@@ -152,7 +152,8 @@ def _obstacle(world: World) -> str:
 def compile_cell(cell: nn.Cell, what: str, *inputs: tuple[Any, ...]) -> None:
     """Compile `cell` for each of several inputs, and say so: `what` is compiled, and how long it took."""
     with moving(f"compiling {what}") as wait:
-        if all([_compile(cell, one) for one in inputs]):
+        taken = [_compile(cell, one) for one in inputs]
+        if all(taken):
             wait.outcome = "taken as it was compiled before, in"
 
 

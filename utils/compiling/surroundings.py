@@ -79,7 +79,5 @@ def machine(cpu_facts: Path = Path("/proc/cpuinfo")) -> list[str]:
 def variables(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment variables that MindSpore and oneDNN read."""
     return {
-        name: value
-        for name, value in sorted(environment.items())
-        if name.startswith(VARIABLES) and name not in OF_LOGS
+        name: value for name, value in sorted(environment.items()) if name.startswith(VARIABLES) and name not in OF_LOGS
     }

@@ -84,8 +84,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
             bad_images.write_list(folder.path, data.folders)
         show(config)
         logger.info("this run writes to %s", folder.path)
-        meta = checkpoint_meta(spec, config, num_classes, data)
-        steps = data.train.steps_per_epoch
+        meta, steps = checkpoint_meta(spec, config, num_classes, data), data.train.steps_per_epoch
         run = RunState(spec, config, world, folder, step, rates, steps, meta, progress, **start.counts)
         if start.resumed:
             run.saved = str(start.resumed.path)
