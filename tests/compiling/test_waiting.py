@@ -16,6 +16,13 @@ class Terminal(io.StringIO):
         return True
 
 
+def fail_once_shown(terminal: Terminal) -> None:
+    with waiting.moving("compiling it"):
+        while "\rcompiling it ... 0 s" not in terminal.getvalue():
+            time.sleep(0.01)
+        raise ZeroDivisionError
+
+
 def test_elsewhere_there_are_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
     log.start()
     with waiting.moving("compiling it") as wait:
@@ -32,10 +39,8 @@ def test_a_terminal_shows_the_seconds_and_the_line_goes_at_the_end(monkeypatch: 
     monkeypatch.setattr("sys.stdout", terminal)
     monkeypatch.setattr(waiting, "SECONDS_BETWEEN", 0.01)
     log.start()
-    with pytest.raises(ZeroDivisionError), waiting.moving("compiling it"):
-        while "\rcompiling it ... 0 s" not in terminal.getvalue():
-            time.sleep(0.01)
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        fail_once_shown(terminal)
     log.stop()
     assert terminal.getvalue().endswith("\r" + " " * len("compiling it ... 0 s") + "\r")
     assert "compiled in" not in terminal.getvalue()
