@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import runpy
 from pathlib import Path
 
@@ -17,9 +18,12 @@ from mindzoo.tests.support.trainings import COLORS, KEPT, PLAIN_IMAGES, Trained,
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _cpu() -> None:
+def _cpu(tmp_path_factory: pytest.TempPathFactory) -> None:
     from mindzoo.utils import runtime
+    from mindzoo.utils.compiling import graphs
 
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ[graphs.VARIABLE] = "off"  # in one process MindSpore would count the graphs of all tests
     runtime.start("CPU")
     gc.collect()
     gc.freeze()  # what is imported by now stays, and need not be walked through before every test

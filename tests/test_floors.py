@@ -68,6 +68,24 @@ def test_listing_and_explaining_need_no_mindspore(words: list[str]) -> None:
     assert done.stdout
 
 
+def test_no_help_loads_mindspore() -> None:
+    code = (
+        "import runpy, sys\n"
+        f"runpy.run_path({str(ROOT / 'utils' / 'importable.py')!r}, run_name='importable')\n"
+        "from mindzoo.cli import COMMANDS, main\n"
+        "for command in COMMANDS.values():\n"
+        "    words = [command.name, *(['hrnet_w48'] if command.of_a_network else [])]\n"
+        "    try:\n"
+        "        main([*words, '--help'])\n"
+        "    except SystemExit as end:\n"
+        "        assert end.code == 0, command.name\n"
+        "    assert 'mindspore' not in sys.modules, command.name\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("usage: mindzoo ") >= 18
+
+
 @pytest.fixture
 def small_house(tmp_path: Path) -> Path:
     """Three rooms, whose imports are allowed."""

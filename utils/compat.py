@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import mindspore as ms
@@ -40,3 +43,30 @@ def export_onnx(network: Any, inputs: Any, name: str, input_name: str, output_na
     dynamic = {input_name: {0: "batch"}}
     names = {"input_names": [input_name], "output_names": [output_name]}
     ms.onnx.export(network, inputs, file_name=name, dynamic_axes=dynamic, **names)
+
+
+def can_keep_graphs() -> bool:
+    """Whether `keeping_graphs` was tried with this version of MindSpore."""
+    return ms.__version__.startswith("2.10.")
+
+
+def take_graphs_from(folder: Path, source: Path) -> None:
+    """Have MindSpore keep graphs in `folder`, which only the first such call of a process decides.
+
+    It takes them as long as `source` is the same file; by default that is the script of the process with all that it
+    imports.
+    """
+    from mindspore.graph import api
+
+    ms.set_context(compile_cache_path=str(folder))
+    api.entry_script_path = str(source)
+
+
+@contextmanager
+def keeping_graphs() -> Iterator[None]:
+    """What is compiled in the block is taken from that folder, or written to it."""
+    ms.set_context(enable_compile_cache=True)
+    try:
+        yield
+    finally:
+        ms.set_context(enable_compile_cache=False)

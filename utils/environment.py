@@ -81,12 +81,6 @@ def check_mindspore() -> None:
         warnings.warn(str(find_doubt()), stacklevel=3)
 
 
-def cache_folder(room: str) -> Path:
-    """Where this user's caches of one kind are; the folder may not exist yet."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "mindzoo" / room
-
-
 def own_cores() -> int:
     """How many cores this process may use: its share where a launcher shared them out among ranks."""
     shared_out = os.environ.get(CORES_VARIABLE, "")

@@ -23,6 +23,11 @@ _HANDED = re.compile(r"/dev/fd/\d+|/dev/stdin|/proc/self/fd/\d+")
 _NOT_UNICODE = re.compile("[\ud800-\udfff]")
 
 
+def user_cache(name: str) -> Path:
+    """The folder `name` among what this user can do without."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "mindzoo", name)
+
+
 @contextmanager
 def whole_file(target: Path) -> Iterator[Path]:
     """A path beside `target` to write to, with the same suffix: it gets that name at the end, and is removed after an error.

@@ -116,6 +116,11 @@ def start(line_format: str = "%(message)s", *, console: bool = True) -> Progress
     return progress
 
 
+def display() -> ProgressDisplay | None:
+    """The progress line of the console; None where this process says nothing there."""
+    return next((handler.progress for handler in logger.handlers if isinstance(handler, _ConsoleHandler)), None)
+
+
 def open_file(path: Path) -> None:
     """Write all lines to the file `path` too, also those logged since `start`."""
     handler = _FileHandler(path, encoding="utf-8")

@@ -38,7 +38,7 @@ SUBJECTS = (
     "port",
     "disk",
 )
-AFTER = ("lock files", "processes", "variables")
+AFTER = ("graphs", "lock files", "processes", "variables")
 
 
 @pytest.fixture(autouse=True)

@@ -40,7 +40,18 @@ class DeviceKeys:
 
 
 @dataclass(frozen=True)
-class RanksKeys(DeviceKeys):
+class CompileKeys(DeviceKeys):
+    """Compiled graphs"""
+
+    compile_cache: str = key(
+        "auto",
+        "keep compiled graphs in the user's cache folder, so that the next start is sooner; auto: what the variable MINDZOO_COMPILE_CACHE says, else on where it was tried: a CPU, one rank, MindSpore 2.10",
+        choices=("auto", "on", "off"),
+    )
+
+
+@dataclass(frozen=True)
+class RanksKeys(CompileKeys):
     """Ranks"""
 
     is_distributed: bool = key(

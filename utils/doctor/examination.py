@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from mindzoo.utils import environment, log
 from mindzoo.utils.cluster import ports
-from mindzoo.utils.doctor import ascend, host_name, leftovers, machine, table_check
+from mindzoo.utils.doctor import ascend, host_name, kept_graphs, leftovers, machine, table_check
 from mindzoo.utils.doctor.finding import Finding
 from mindzoo.utils.doctor.keys import DoctorConfig
 
@@ -38,6 +38,7 @@ def examine(settings: DoctorConfig) -> Iterator[Finding]:
     if environment.device_numbers():
         yield machine.check_hccl_ports()
     yield machine.check_disk(settings.folder, settings.free_gb)
+    yield kept_graphs.check_kept_graphs()
     yield leftovers.check_locks()
     yield leftovers.check_processes()
     yield leftovers.check_variables()

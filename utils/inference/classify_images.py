@@ -14,6 +14,7 @@ import numpy as np
 
 from mindzoo.utils import ranks, runtime
 from mindzoo.utils.checkpoints import network_source
+from mindzoo.utils.compiling import graphs
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.listing import images_below
 from mindzoo.utils.data.look import Marks
@@ -42,6 +43,7 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
     paths = list(image_files(config.images))
     check_output("output", config.output, (".json", ".csv"))
     world = ranks.whole_set(ranks.meet(config, runtime.start(config.device_target)), "a prediction")
+    graphs.start(config, world)
     read = network_source.read_source(spec, network_source.single_file(config), loaded)
     made_from = class_names.named(read, config.classes)
     class_names.say_numbers(made_from)
@@ -55,7 +57,10 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
         except UserError as error:
             found.unread[place] = str(error)
             continue
-        probabilities = softmax(network(ms.Tensor(image[None])).asnumpy()[0])
+        batch = ms.Tensor(image[None])
+        if not found.rows:
+            graphs.compile_cell(network, "the graph, once for all images", (batch,))
+        probabilities = softmax(network(batch).asnumpy()[0])
         best = np.argsort(-probabilities, kind="stable")[: config.top_k]
         classes = [{"name": names[i], "probability": float(probabilities[i])} for i in best]
         found.rows[place] = {"image": str(path), "classes": classes}

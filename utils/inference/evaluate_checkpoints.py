@@ -15,6 +15,7 @@ from mindzoo.utils import ranks, runtime, storage
 from mindzoo.utils.checkpoints import loading, network_source
 from mindzoo.utils.checkpoints.network_plan import NetworkPlan
 from mindzoo.utils.checkpoints.network_source import Source
+from mindzoo.utils.compiling import graphs
 from mindzoo.utils.config.keys import EvalConfig
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data import bad_images, data_set, transforms
@@ -51,6 +52,7 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
     check_folder("output_dir", Path(config.output_dir))
     device = runtime.start(config.device_target)
     world = ranks.whole_set(ranks.meet(config, device), "an evaluation")
+    graphs.start(config, world)
     session = _Session(spec, loaded, data_root, world)
     # What is wrong with all of them is said before anything is written.
     remaining = [*itertools.dropwhile(lambda path: not session.opens(path), paths)]

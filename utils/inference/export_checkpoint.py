@@ -22,6 +22,7 @@ from mindspore import Tensor
 from mindzoo.utils import runtime
 from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.checkpoints.network_source import Source
+from mindzoo.utils.compiling.waiting import moving
 from mindzoo.utils.config.keys import ExportConfig
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.listing import images_below
@@ -58,7 +59,9 @@ def export(spec: ModelSpec, loaded: Loaded[ExportConfig]) -> Path:
     runtime.start(device)
 
     with said_of(target), _scratch(target.parent) as scratch:
-        written, difference = _write(spec, config, made_from, image_path, batch, scratch)
+        with moving(f"compiling and writing {config.file_format}") as wait:
+            wait.outcome = "written in" if config.no_verify else "written and compared in"
+            written, difference = _write(spec, config, made_from, image_path, batch, scratch)
         if difference is not None:
             logger.info("largest difference to the network on %s: %.2e of the largest logit", image_path, difference)
             if not difference <= export_facts.TOLERANCE:

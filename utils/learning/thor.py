@@ -54,6 +54,7 @@ class ThorStep(TrainStep):
 
     can_sink = False
     update_rule = "momentum"
+    graphs = ((True,), (False,))  # with a refresh of the factors and without
     no_decay = ()  # as in the original, all weights decay
 
     def __init__(

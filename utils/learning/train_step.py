@@ -67,6 +67,7 @@ class TrainStep(nn.Cell):
 
     can_sink = True  # whether a device may be fed from a queue, with no word of the host's between two steps
     update_rule = ""  # of the optimizer that it needs, as `optimizers.create` names it; empty: any
+    graphs: tuple[tuple[bool, ...], ...] = ((),)  # what each of its graphs is compiled for, beside images and labels
     no_decay: tuple[str, ...] = NO_DECAY  # see `optimizers.create`
 
     def __init__(

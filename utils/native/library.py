@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mindzoo.utils import files
-from mindzoo.utils.environment import cache_folder, onednn_is_limited_by_user, own_cores
+from mindzoo.utils.environment import onednn_is_limited_by_user, own_cores
 from mindzoo.utils.log import logger
 
 SOURCE = Path(__file__).with_name("source")
@@ -91,7 +91,7 @@ def _built(onednn: Path) -> Path:
 
 
 def _place(compiler: str, onednn: Path) -> Path:
-    return cache_folder("native") / f"operators-{_key(compiler, onednn)}.so"
+    return files.user_cache("native") / f"operators-{_key(compiler, onednn)}.so"
 
 
 def _compiler() -> str:
@@ -154,7 +154,7 @@ def _own_copy(onednn: Path) -> Path:
     """A copy that the operators have to themselves: MindSpore's own may be limited to AVX2, see `environment`."""
     facts = onednn.stat()
     digest = hashlib.sha256(f"{onednn}\0{facts.st_size}\0{facts.st_mtime_ns}".encode()).hexdigest()[:16]
-    target = cache_folder("native") / f"onednn-{digest}.so"
+    target = files.user_cache("native") / f"onednn-{digest}.so"
     if not target.exists():
         try:
             with files.whole_file(target) as temporary:

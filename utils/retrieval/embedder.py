@@ -10,6 +10,7 @@ import mindspore as ms
 from mindzoo import __version__
 from mindzoo.utils import ranks, runtime
 from mindzoo.utils.checkpoints import network_source
+from mindzoo.utils.compiling import graphs
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.listing import images_below
 from mindzoo.utils.errors import UserError
@@ -44,6 +45,7 @@ def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig], progress: ProgressDispla
     target, root = _target(config), _root(config)
     device = runtime.start(config.device_target)
     world = ranks.whole_set(ranks.meet(config, device), "an embedding")
+    graphs.start(config, world)
     made_from = network_source.read_source(spec, network_source.single_file(config), loaded)
     network = network_source.build_network(spec, made_from, config.weights)
     facts = {

@@ -16,6 +16,7 @@ from mindspore import Tensor, nn
 from mindzoo.utils.checkpoints import checkpoint_file, network_plan, soundness
 from mindzoo.utils.checkpoints.checkpoint_facts import checkpoint_facts
 from mindzoo.utils.checkpoints.network_source import Source
+from mindzoo.utils.compiling import graphs
 from mindzoo.utils.config.values import checked_values
 from mindzoo.utils.data.look import Marks
 from mindzoo.utils.data.transforms import Preprocessing, load_image
@@ -57,9 +58,11 @@ class Encoder:
             UserError: the network gives a vector that is not finite.
         """
         remaining = iter(paths)
-        logger.info("compiling the graph, once for all images ...")
         with ThreadPoolExecutor(self.threads) as pool:
             following = self._read(pool, remaining)
+            if following:
+                empty = Tensor(np.zeros((self.batch_size, 3, *self.how.image_size), np.float32))
+                graphs.compile_cell(self.forward, "the graph, once for all images", (empty,))
             while following:
                 reading, following = following, self._read(pool, remaining)
                 yield self._encode(reading)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from mindzoo.utils.config.image_keys import BadImageKeys, PreprocessingKeys
-from mindzoo.utils.config.keys import CheckpointKeys, ClassNameKeys, DeviceKeys, RanksKeys, RecipeKeys
+from mindzoo.utils.config.keys import CheckpointKeys, ClassNameKeys, CompileKeys, DeviceKeys, RanksKeys, RecipeKeys
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.spec import ModelSpec
@@ -68,7 +68,7 @@ class IndexConfig(VectorsKeys):
 
 
 @dataclass(frozen=True)
-class QueryConfig(PreprocessingKeys, DeviceKeys, RecipeKeys):
+class QueryConfig(PreprocessingKeys, CompileKeys, RecipeKeys):
     """Query; images are preprocessed as those of the index, and a value that is given must be the same"""
 
     images: tuple[str, ...] = key((), "image files, or folders of them", positional=True)

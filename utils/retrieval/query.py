@@ -11,6 +11,7 @@ import numpy as np
 
 from mindzoo.utils import runtime
 from mindzoo.utils.checkpoints import network_source
+from mindzoo.utils.compiling import graphs
 from mindzoo.utils.config.reading import Loaded, show
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems
@@ -72,6 +73,7 @@ def _embedded(spec: ModelSpec, config: QueryConfig, index: Index, paths: Sequenc
     facts = index.facts["vectors"]
     made_from = encoder.source_of(spec, network_source.single_file(config), facts)
     runtime.start(config.device_target)
+    graphs.start(config, runtime.World())
     network = network_source.build_network(spec, made_from, facts["checkpoint"]["weights"])
     batches = [*Encoder(network, made_from.preprocessing, min(config.batch_size, len(paths))).encode(paths)]
     unreadable = [entry for batch in batches for entry in batch.unreadable]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mindzoo.utils.config.json_file import parse_json
-from mindzoo.utils.files import is_inside, resolved
+from mindzoo.utils.files import is_inside, resolved, user_cache
 from mindzoo.utils.log import logger
 from mindzoo.utils.storage import places, urls
 
@@ -29,8 +29,7 @@ def place(url: str, documented: str) -> Path:
     """
     folder = Path(documented)
     if not (folder.parent.is_dir() and os.access(folder.parent, os.W_OK)):
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        folder = Path(home, "mindzoo", folder.name)
+        folder = user_cache(folder.name)
     return folder / urls.folder_name(url)
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from mindzoo.utils import ranks
+from mindzoo.utils.compiling import graphs
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy
-from mindzoo.utils.log import logger
 from mindzoo.utils.records import EvalResult
 from mindzoo.utils.runtime import World
 
@@ -50,12 +50,13 @@ class HitCounter:
             RuntimeError: not every image was counted once.
         """
         self.step.set_train(False)
-        if not self.compiled:
-            logger.info("compiling the evaluation graph, once per network ...")
-            self.compiled = True
         loss, counts = 0.0, np.zeros(3, np.int64)
         for images, labels, mask in data:
-            sums = self.step(images, labels, Tensor(mask)).asnumpy().astype(np.float64)
+            batch = (images, labels, Tensor(mask))
+            if not self.compiled:
+                graphs.compile_cell(self.step, "the evaluation graph, once per network", batch)
+                self.compiled = True
+            sums = self.step(*batch).asnumpy().astype(np.float64)
             loss += float(sums[0])
             counts += np.rint(sums[1:]).astype(np.int64)
         loss, counts = self._over_ranks(loss, counts)

@@ -10,6 +10,8 @@ import mindspore as ms
 import numpy as np
 
 from mindzoo.utils import ranks, runtime
+from mindzoo.utils.compiling import graphs
+from mindzoo.utils.compiling.waiting import moving
 from mindzoo.utils.data import bad_images
 from mindzoo.utils.data.loader import TrainData
 from mindzoo.utils.exits import Interrupted
@@ -70,7 +72,7 @@ def feeding(run: RunState, data: TrainData, sink: Sink | None) -> Iterator[Feed 
     else:
         feed = sink.open(run, data)
         try:
-            with compiling(run, data):
+            with moving(f"compiling {what(run, data)}"):
                 feed.compile()
             logger.info("blocks of %d steps, %d at a call", feed.blocks.size, feed.blocks.per_call)
             yield feed
@@ -90,14 +92,9 @@ def rescuing(run: RunState, listed: Sequence[Callback]) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def compiling(run: RunState, data: TrainData) -> Iterator[None]:
-    """Say that the graph is compiled in the block: silence for a minute looks like a hang."""
-    shape = (data.batch_size, 3, *run.config.image_size)
-    logger.info("compiling the training graph for batches of %s, once per run ...", shape)
-    started = time.perf_counter()
-    yield
-    logger.info("compiled in %.1f s", time.perf_counter() - started)
+def what(run: RunState, data: TrainData) -> str:
+    """The graph of a step, in words."""
+    return f"the training graph for batches of {(data.batch_size, 3, *run.config.image_size)}, once per run"
 
 
 def compile_step(run: RunState, data: TrainData) -> None:
@@ -105,8 +102,7 @@ def compile_step(run: RunState, data: TrainData) -> None:
     height, width = run.config.image_size
     images = ms.Tensor(np.zeros((data.batch_size, 3, height, width), np.float32))
     labels = ms.Tensor(np.zeros(data.batch_size, np.int32))
-    with compiling(run, data):
-        run.train_step.compile(images, labels)
+    graphs.compile_cell(run.train_step, what(run, data), *((images, labels, *more) for more in run.train_step.graphs))
 
 
 def stepped_epoch(run: RunState, data: TrainData, listed: Sequence[Callback], stop: Stop) -> None:

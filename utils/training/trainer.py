@@ -14,6 +14,7 @@ from mindspore import nn
 
 from mindzoo.utils import ranks, runtime, storage
 from mindzoo.utils.checkpoints import loading
+from mindzoo.utils.compiling import graphs
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data import bad_images, transforms
@@ -47,6 +48,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     # 1. Device, data and checkpoints that are named exist and fit together.
     device = runtime.start(config.device_target, seed=config.seed, deterministic=config.deterministic)
     world = ranks.meet(config, device)
+    graphs.start(config, world)
     data = setup.open_data(config, world)
     num_classes = setup.settle_classes(config.num_classes, data.classes)
     start = starting_point.agree(world, spec, loaded, data, num_classes)

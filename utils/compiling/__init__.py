@@ -1,0 +1,1 @@
+"""Compiling: what is compiled, whether it was compiled before, and what is shown meanwhile."""
