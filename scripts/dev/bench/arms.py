@@ -1,0 +1,165 @@
+"""The arms of a comparison: what runs, in which environment, and what a round of it gives.
+
+A round gives numbers by unit: "images/s", "s" and "MB".
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from mindzoo.scripts.dev.bench.children import Child, ChildFailed, run, started
+
+IMAGES, SECONDS, MEGABYTES = "images/s", "s", "MB"
+Numbers = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a round is told: how long it lasts at least, where it works, and where caches of this round are."""
+
+    seconds: float
+    folder: Path
+    cache: Path
+
+
+class Rounds(Protocol):
+    """An arm that is ready."""
+
+    def __call__(self, round_: Round) -> Numbers: ...
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One side of a comparison.
+
+    Args:
+        name: in tables.
+        does: in a sentence for the report.
+        packages: whose versions are named.
+        own_cache: caches of the program are new in each round, and shared by the arms of it that have this too.
+    """
+
+    name: str
+    does: str
+    python: str
+    packages: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    own_cache: bool = False
+
+    def surroundings(self, round_: Round) -> dict[str, str]:
+        """The environment variables of its processes; arms with other variables have other caches."""
+        if not self.own_cache:
+            return dict(self.environment)
+        cache = round_.cache / f"{zlib.crc32(repr(sorted(self.environment.items())).encode()):08x}"
+        cache.mkdir(exist_ok=True)
+        return {**self.environment, "XDG_CACHE_HOME": str(cache)}
+
+    @contextmanager
+    def open(self, folder: Path) -> Iterator[Rounds]:
+        """Make it ready; inside the block it does rounds."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Served(Arm):
+    """A worker that is prepared once, and then works in each round until the time is over."""
+
+    worker: Path = Path()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @contextmanager
+    def open(self, folder: Path) -> Iterator[Rounds]:
+        with started(_words(self.python, self.worker, self.settings), self.environment, folder=folder) as child:
+            _answer(child)
+            yield lambda round_: _numbers(_ask(child, round_.seconds))
+
+
+@dataclass(frozen=True)
+class Fresh(Arm):
+    """A worker that is started anew in each round: seconds until its first step is done, and its peak of memory."""
+
+    worker: Path = Path()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @contextmanager
+    def open(self, folder: Path) -> Iterator[Rounds]:
+        yield self._round
+
+    def _round(self, round_: Round) -> Numbers:
+        words = _words(self.python, self.worker, self.settings)
+        begun = time.perf_counter()
+        with started(words, self.surroundings(round_), folder=round_.folder) as child:
+            _answer(child)
+            seconds = time.perf_counter() - begun
+            return {SECONDS: seconds, MEGABYTES: _ask(child, round_.seconds)["peak_mb"]}
+
+
+@dataclass(frozen=True)
+class Program(Arm):
+    """A command that runs from its start to its end.
+
+    Args:
+        words: behind the interpreter.
+        images: how many it takes; 0: no rate is wanted.
+        fewer: the same command for `fewer_images`; the rate is that of the images that it lacks, without the start.
+    """
+
+    words: Sequence[str] = ()
+    images: int = 0
+    fewer: Sequence[str] = ()
+    fewer_images: int = 0
+
+    @contextmanager
+    def open(self, folder: Path) -> Iterator[Rounds]:
+        yield self._round
+
+    def _round(self, round_: Round) -> Numbers:
+        short = self._timed(self.fewer, round_) if self.fewer else 0.0
+        seconds = self._timed(self.words, round_)
+        if not self.fewer:
+            return {SECONDS: seconds}
+        if seconds <= short:
+            raise ChildFailed(
+                f"{self.name} took {seconds:.2f} s for {self.images} images and {short:.2f} s for {self.fewer_images}: "
+                "no rate can be told; use more --images"
+            )
+        return {SECONDS: seconds, IMAGES: (self.images - self.fewer_images) / (seconds - short)}
+
+    def _timed(self, words: Sequence[str], round_: Round) -> float:
+        begun = time.perf_counter()
+        run([self.python, *words], self.surroundings(round_), folder=round_.folder)
+        return time.perf_counter() - begun
+
+
+def _words(python: str, worker: Path, settings: Mapping[str, Any]) -> list[str]:
+    return [python, str(worker), json.dumps(settings)]
+
+
+def _ask(child: Child, seconds: float) -> dict[str, Any]:
+    assert child.process.stdin is not None
+    try:
+        child.process.stdin.write(json.dumps({"seconds": seconds}) + "\n")
+        child.process.stdin.flush()
+    except BrokenPipeError:
+        raise child.failed() from None
+    return _answer(child)
+
+
+def _answer(child: Child) -> dict[str, Any]:
+    assert child.process.stdout is not None
+    line = child.process.stdout.readline()
+    if not line:
+        raise child.failed()
+    answer: dict[str, Any] = json.loads(line)
+    return answer
+
+
+def _numbers(answer: Mapping[str, Any]) -> Numbers:
+    return {IMAGES: answer["images"] / answer["seconds"], MEGABYTES: answer["peak_mb"]}

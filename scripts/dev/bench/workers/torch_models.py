@@ -1,0 +1,75 @@
+"""What the PyTorch workers share: networks of timm in channels-last, and their images."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from mindzoo.scripts.dev.bench.serving import cores
+
+# timm imports torchvision, whose wheel for CUDA cannot load its operators beside PyTorch for CPUs, and then fails at
+# these two names. Networks and transforms of images need none of its operators.
+if not hasattr(torch.ops.torchvision, "nms"):
+    for operator in ("nms", "qnms"):
+        torch.library.define(f"torchvision::{operator}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+import timm
+from torchvision import datasets, transforms
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def network(settings: dict[str, Any]) -> torch.nn.Module:
+    """The network `model` of timm, with drawn weights, in channels-last, on all cores."""
+    torch.set_num_threads(cores())
+    torch.manual_seed(1)
+    made: torch.nn.Module = timm.create_model(settings["model"], num_classes=settings["classes"])
+    return made.to(memory_format=torch.channels_last)
+
+
+def optimizer(model: torch.nn.Module) -> torch.optim.Optimizer:
+    """Momentum as mindzoo's: weights of convolutions and classifiers decay, the rest does not."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    rest = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": 1e-4}, {"params": rest, "weight_decay": 0.0}]
+    return torch.optim.SGD(groups, lr=0.01, momentum=0.9)
+
+
+def train_on(
+    model: torch.nn.Module, update: torch.optim.Optimizer, images: torch.Tensor, labels: torch.Tensor
+) -> float:
+    """One step; returns its loss."""
+    update.zero_grad(set_to_none=True)
+    loss = torch.nn.functional.cross_entropy(model(images), labels, label_smoothing=0.1)
+    loss.backward()
+    update.step()
+    return loss.item()
+
+
+def training_batches(settings: dict[str, Any]) -> torch.utils.data.DataLoader:
+    """Random crops, flipped at random, of the files below `photos`, by as many workers as there are cores."""
+    steps = transforms.Compose(
+        [
+            transforms.RandomResizedCrop(settings["size"]),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+            transforms.Normalize(MEAN, STD),
+        ]
+    )
+    return torch.utils.data.DataLoader(
+        datasets.ImageFolder(settings["photos"], steps),
+        settings["batch"],
+        shuffle=True,
+        drop_last=True,
+        num_workers=cores(),
+        persistent_workers=True,
+    )
+
+
+def epochs(loader: torch.utils.data.DataLoader) -> Iterator[list[torch.Tensor]]:
+    """The batches of epoch after epoch."""
+    for _ in itertools.count():
+        yield from loader
