@@ -23,9 +23,8 @@ def facts() -> dict[str, str | int]:
 
 
 def _cpu() -> str:
-    lines = dict(
-        (part.strip() for part in line.split(":", 1)) for line in CPU_INFO.read_text().splitlines() if ":" in line
-    )
+    pairs = (line.partition(":") for line in CPU_INFO.read_text().splitlines())
+    lines = {name.strip(): value.strip() for name, _, value in pairs}
     flags = lines.get("flags", "").split()
     widest = next((f" with {name.upper()}" for name in WIDEST if name in flags), "")
     return f"{lines.get('model name', platform.machine())}{widest}"

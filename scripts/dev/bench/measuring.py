@@ -21,6 +21,7 @@ def measure(
 ) -> list[dict[str, Any]]:
     """The results of a comparison, one for each unit. The round before the first one warms up and is dropped."""
     taken: dict[str, list[Numbers]] = {arm.name: [] for arm in comparison.arms}
+    versions = {arm.name: peers.versions(arm.python, arm.packages) for arm in comparison.arms}
     with contextlib.ExitStack() as stack:
         ready = {}
         for arm in comparison.arms:
@@ -33,7 +34,6 @@ def measure(
                 say(f"{comparison.name}: {f'round {number}' if number else 'warm-up'}, {arm.name}: {said}")
                 if number:
                     taken[arm.name].append(numbers)
-    said_by = {arm.name: peers.versions(arm.python, arm.packages) for arm in comparison.arms}
     settings = {"rounds": rounds, "seconds": seconds, "size": workspace.scale.size, "small": workspace.scale.small}
     return [
         {
@@ -45,7 +45,7 @@ def measure(
             "commit": environment.commit(),
             **settings,
             "base": comparison.base,
-            "arms": [_arm(arm, unit, taken[arm.name], said_by[arm.name]) for arm in comparison.arms],
+            "arms": [_arm(arm, unit, taken[arm.name], versions[arm.name]) for arm in comparison.arms],
             "ratios": _ratios(comparison, unit, taken),
         }
         for unit in comparison.units

@@ -15,7 +15,7 @@ from mindzoo.utils.commands import TRAIN, read_command
 from mindzoo.utils.config.reading import show
 from mindzoo.utils.data.loader import TrainData
 from mindzoo.utils.log import ProgressDisplay
-from mindzoo.utils.training import trainer
+from mindzoo.utils.training import loop, trainer
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.state import RunState
 
@@ -59,7 +59,7 @@ def build(settings: dict[str, Any]) -> Built:
     def keep(run: RunState, data: TrainData, listed: Sequence[Callback], *_: Any) -> None:
         built.append(Built(run, data, listed))
 
-    with mock.patch.object(trainer.loop, "train", keep):
+    with mock.patch.object(loop, "train", keep):
         trainer.train(spec, loaded, ProgressDisplay(sys.stderr))
     return built[0]
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -30,7 +31,7 @@ class Peer:
     @property
     def packages(self) -> tuple[str, ...]:
         """The names of what is required."""
-        return tuple(one.split("<")[0].split("=")[0] for one in self.requirements)
+        return tuple(re.split("[<>=]", one)[0] for one in self.requirements)
 
     @property
     def folder(self) -> Path:

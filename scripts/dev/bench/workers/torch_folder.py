@@ -13,9 +13,7 @@ runpy.run_path(str(ROOT / "utils" / "importable.py"))["register"](ROOT, checked=
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from torchvision import datasets, transforms  # noqa: E402
 
-from mindzoo.scripts.dev.bench.serving import cores  # noqa: E402
 from mindzoo.scripts.dev.bench.workers import torch_models  # noqa: E402
 
 TOP = 5
@@ -32,23 +30,8 @@ def main() -> int:
     model.eval()
     task = {"evaluate": evaluate, "embed": embed, "predict": predict}[settings["task"]]
     with torch.inference_mode():
-        task(model, loader(settings), settings)
+        task(model, torch_models.middles(settings), settings)
     return 0
-
-
-def loader(settings: dict[str, Any]) -> torch.utils.data.DataLoader:
-    """Batches of the middle of each image, by as many workers as there are cores."""
-    size = settings["size"]
-    steps = transforms.Compose(
-        [
-            transforms.Resize(round(size / 0.875)),
-            transforms.CenterCrop(size),
-            transforms.ToTensor(),
-            transforms.Normalize(torch_models.MEAN, torch_models.STD),
-        ]
-    )
-    images = datasets.ImageFolder(settings["folder"], steps)
-    return torch.utils.data.DataLoader(images, settings["batch"], num_workers=min(cores(), len(images)))
 
 
 def evaluate(model: Any, batches: torch.utils.data.DataLoader, _: dict[str, Any]) -> None:

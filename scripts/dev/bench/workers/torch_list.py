@@ -11,4 +11,4 @@ runpy.run_path(str(ROOT / "utils" / "importable.py"))["register"](ROOT, checked=
 from mindzoo.scripts.dev.bench.workers import torch_models  # noqa: E402
 
 if __name__ == "__main__":
-    print("\n".join(torch_models.timm.list_models()))
+    print("\n".join(torch_models.names()))

@@ -22,6 +22,12 @@ from torchvision import datasets, transforms
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
+def names() -> list[str]:
+    """All networks of timm."""
+    found: list[str] = timm.list_models()
+    return found
+
+
 def network(settings: dict[str, Any]) -> torch.nn.Module:
     """The network `model` of timm, with drawn weights, in channels-last, on all cores."""
     torch.set_num_threads(cores())
@@ -67,6 +73,21 @@ def training_batches(settings: dict[str, Any]) -> torch.utils.data.DataLoader:
         num_workers=cores(),
         persistent_workers=True,
     )
+
+
+def middles(settings: dict[str, Any]) -> torch.utils.data.DataLoader:
+    """The middle of each image below `folder`, by as many workers as there are cores."""
+    size = settings["size"]
+    steps = transforms.Compose(
+        [
+            transforms.Resize(round(size / 0.875)),
+            transforms.CenterCrop(size),
+            transforms.ToTensor(),
+            transforms.Normalize(MEAN, STD),
+        ]
+    )
+    images = datasets.ImageFolder(settings["folder"], steps)
+    return torch.utils.data.DataLoader(images, settings["batch"], num_workers=min(cores(), len(images)))
 
 
 def epochs(loader: torch.utils.data.DataLoader) -> Iterator[list[torch.Tensor]]:
