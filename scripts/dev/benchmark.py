@@ -14,6 +14,7 @@ pages, tables and pictures of what is kept.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import runpy
 import signal
@@ -38,7 +39,6 @@ NONE = "none"
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _stop)
     try:
         return exit_status(lambda: run(options))
     except ChildFailed as error:
@@ -86,9 +86,10 @@ def run(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder), Scale(options.images, options.size, options.small))
         wanted = comparisons.Wanted(workspace, options.peers, variants)
+        rules = measuring.Rules(options.rounds, options.seconds, command(options))
         for name in names:
             made = comparisons.make(name, wanted)
-            found = measuring.measure(made, workspace, options.rounds, options.seconds, _say)
+            found = measuring.measure(made, workspace, rules, _say)
             results_file.add(content, found, comparisons.NAMES)
             results_file.write(stored, content)
     write(options, content)
@@ -113,6 +114,17 @@ def write(options: argparse.Namespace, content: dict[str, Any]) -> None:
             raise UserError(f"{page} has no place for the tables: {error}") from None
     if not (options.markdown or page):
         sys.stdout.write(report.markdown(content) + "\n")
+
+
+def command(options: argparse.Namespace) -> str:
+    """What decides over the figures, as one would write it: our environment variables, and options that are not usual."""
+    ours = sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith("MINDZOO_"))
+    usual, words = parser().parse_args([]), [*ours, "python scripts/dev/benchmark.py"]
+    for name in ("peers", "small", "rounds", "seconds", "images", "size"):
+        value = getattr(options, name)
+        if value != getattr(usual, name):
+            words.append(f"--{name}" if value is True else f"--{name} {value:g}")
+    return " ".join([*words, *(f"--ours-env {text}" for text in options.ours_env)])
 
 
 def wanted_names(only: str) -> list[str]:
@@ -158,4 +170,5 @@ def _stop(number: int, _: object) -> NoReturn:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _stop)
     sys.exit(main())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from mindzoo.scripts.dev.bench import peers, ratios
@@ -16,10 +18,23 @@ from mindzoo.utils import environment
 LESS_IS_BETTER = (SECONDS, MEGABYTES)
 
 
+@dataclass(frozen=True)
+class Rules:
+    """How rounds are taken: `rounds` of them, of `seconds` each where a worker repeats its step; `command` says all."""
+
+    rounds: int
+    seconds: float
+    command: str
+
+
 def measure(
-    comparison: Comparison, workspace: Workspace, rounds: int, seconds: float, say: Callable[[str], None]
+    comparison: Comparison, workspace: Workspace, rules: Rules, say: Callable[[str], None]
 ) -> list[dict[str, Any]]:
-    """The results of a comparison, one for each unit. The round before the first one warms up and is dropped."""
+    """The results of a comparison, one for each unit. The round before the first one warms up and is dropped.
+
+    Raises:
+        ChildFailed: an arm failed.
+    """
     taken: dict[str, list[Numbers]] = {arm.name: [] for arm in comparison.arms}
     versions = {arm.name: peers.versions(arm.python, arm.packages) for arm in comparison.arms}
     with contextlib.ExitStack() as stack:
@@ -27,14 +42,15 @@ def measure(
         for arm in comparison.arms:
             say(f"{comparison.name}: {arm.name} gets ready")
             ready[arm.name] = stack.enter_context(arm.open(workspace.folder))
-        for number in range(rounds + 1):
-            round_ = Round(seconds, workspace.folder, workspace.cache(f"{comparison.name}-{number}".replace(":", "-")))
+        for number in range(rules.rounds + 1):
+            round_ = Round(
+                rules.seconds, workspace.folder, workspace.cache(f"{comparison.name}-{number}".replace(":", "-"))
+            )
             for arm, numbers in _turns(comparison, ready, round_, number):
                 said = ", ".join(f"{numbers[unit]:.4g} {unit}" for unit in comparison.units)
                 say(f"{comparison.name}: {f'round {number}' if number else 'warm-up'}, {arm.name}: {said}")
                 if number:
                     taken[arm.name].append(numbers)
-    settings = {"rounds": rounds, "seconds": seconds, "size": workspace.scale.size, "small": workspace.scale.small}
     return [
         {
             "name": comparison.name,
@@ -43,7 +59,9 @@ def measure(
             "better": "less" if unit in LESS_IS_BETTER else "more",
             "made": time.strftime("%Y-%m-%d"),
             "commit": environment.commit(),
-            **settings,
+            **dataclasses.asdict(rules),
+            "size": workspace.scale.size,
+            "small": workspace.scale.small,
             "base": comparison.base,
             "arms": [_arm(arm, unit, taken[arm.name], versions[arm.name]) for arm in comparison.arms],
             "ratios": _ratios(comparison, unit, taken),

@@ -8,7 +8,6 @@ from typing import Any
 Result = Mapping[str, Any]
 BEGIN, END = "<!-- side by side: written by scripts/dev/benchmark.py -->", "<!-- end -->"
 NOTHING = "No run is recorded here yet."
-SCRIPT = "python scripts/dev/benchmark.py"
 
 
 def page(text: str, content: Mapping[str, Any], chart: str) -> str:
@@ -49,10 +48,11 @@ def surroundings(content: Mapping[str, Any]) -> str:
     found = content["machine"]
     days = sorted({result["made"] for result in results})
     commits = sorted({str(result["commit"])[:9] for result in results})
+    commands = sorted({result["command"] for result in results})
     rounds, seconds, sizes = (sorted({result[key] for result in results}) for key in ("rounds", "seconds", "size"))
     small = " The networks were tiny ones: the figures say nothing but that all runs." if results[0]["small"] else ""
     return (
-        f"Command: `{SCRIPT} --peers`. Taken {_span(days)}, commit {', '.join(commits)}, on {found['cores']} cores of "
+        f"Command: {' and '.join(f'`{one}`' for one in commands)}. Taken {_span(days)}, commit {', '.join(commits)}, on {found['cores']} cores of "
         f"{found['cpu']}, {found['memory_gb']} GB, {found['system']}, Python {found['python']}. The arms of a comparison "
         f"take turns, {_span(rounds)} rounds after one that warms up; where a worker repeats a step, a round lasts at least "
         f"{_span(seconds)} s. Images are of {_span(sizes)} pixels for the networks, and JPEG files of 500 x 375 pixels made from "
