@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import time
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,7 +38,7 @@ class Rounds(Protocol):
 
 
 @dataclass(frozen=True)
-class Arm:
+class Arm(ABC):
     """One side of a comparison.
 
     Args:
@@ -62,41 +63,44 @@ class Arm:
         cache.mkdir(exist_ok=True)
         return {**self.environment, "XDG_CACHE_HOME": str(cache)}
 
-    @contextmanager
-    def open(self, folder: Path) -> Iterator[Rounds]:
+    @abstractmethod
+    def open(self, folder: Path) -> AbstractContextManager[Rounds]:
         """Make it ready; inside the block it does rounds."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Served(Arm):
-    """A worker that is prepared once, and then works in each round until the time is over."""
+class Worker(Arm):
+    """A script of `workers/`, and what it is told."""
 
     worker: Path = Path()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def words(self) -> list[str]:
+        """Its command."""
+        return [self.python, str(self.worker), json.dumps(self.settings)]
+
+
+class Served(Worker):
+    """A worker that is prepared once, and then works in each round until the time is over."""
+
     @contextmanager
     def open(self, folder: Path) -> Iterator[Rounds]:
-        with started(_words(self.python, self.worker, self.settings), self.environment, folder=folder) as child:
+        with started(self.words, self.environment, folder=folder) as child:
             _answer(child)
             yield lambda round_: _numbers(_ask(child, round_.seconds))
 
 
-@dataclass(frozen=True)
-class Fresh(Arm):
+class Fresh(Worker):
     """A worker that is started anew in each round: seconds until its first step is done, and its peak of memory."""
-
-    worker: Path = Path()
-    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @contextmanager
     def open(self, folder: Path) -> Iterator[Rounds]:
         yield self._round
 
     def _round(self, round_: Round) -> Numbers:
-        words = _words(self.python, self.worker, self.settings)
         begun = time.perf_counter()
-        with started(words, self.surroundings(round_), folder=round_.folder) as child:
+        with started(self.words, self.surroundings(round_), folder=round_.folder) as child:
             _answer(child)
             seconds = time.perf_counter() - begun
             return {SECONDS: seconds, MEGABYTES: _ask(child, round_.seconds)["peak_mb"]}
@@ -137,10 +141,6 @@ class Program(Arm):
         begun = time.perf_counter()
         run([self.python, *words], self.surroundings(round_), folder=round_.folder)
         return time.perf_counter() - begun
-
-
-def _words(python: str, worker: Path, settings: Mapping[str, Any]) -> list[str]:
-    return [python, str(worker), json.dumps(settings)]
 
 
 def _ask(child: Child, seconds: float) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from mindzoo.scripts.dev.bench import peers
-from mindzoo.scripts.dev.bench.arms import IMAGES, MEGABYTES, SECONDS, Arm, Fresh, Program, Served
+from mindzoo.scripts.dev.bench.arms import IMAGES, MEGABYTES, SECONDS, Arm, Fresh, Program, Served, Worker
 from mindzoo.scripts.dev.bench.workspace import ROOT, WORKERS, Workspace
 
 OWN = "mindzoo"
@@ -27,6 +27,7 @@ MOMENTUM = ("--optimizer", "momentum")
 FLAGS = {"multigrain": (*MOMENTUM, "--classification_weight", "1", "--repeats", "1"), "hrnet_w48": MOMENTUM}
 CAPPED = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
 A = TypeVar("A", bound=Arm)
+W = TypeVar("W", bound=Worker)
 
 
 @dataclass(frozen=True)
@@ -242,17 +243,17 @@ def make(name: str, wanted: Wanted) -> Comparison:
     return KINDS[kind][0](wanted, network)
 
 
-def _own_steps(kind: type[A], wanted: Wanted, network: str) -> A:
+def _own_steps(kind: type[W], wanted: Wanted, network: str) -> W:
     does = "the step that `mindzoo train` compiles, on one batch in memory"
     if network == "multigrain":
         does += "; its ResNet-50 with cross entropy alone"
     return kind(
         OWN, does, sys.executable, OWN_PACKAGES,
         worker=WORKERS / "own_steps.py", settings=_training_settings(wanted, network),
-    )  # type: ignore[call-arg]  # fmt: skip
+    )  # fmt: skip
 
 
-def _torch_steps(kind: type[A], wanted: Wanted, network: str) -> A:
+def _torch_steps(kind: type[W], wanted: Wanted, network: str) -> W:
     model = TIMM_MODEL[network]
     does = f"a step of its {model} with SGD and momentum, in {CHANNELS_LAST}, on one batch in memory"
     settings = wanted.workspace.settings(model=model, batch=BATCH[network])
@@ -321,8 +322,8 @@ def _torch_folder(wanted: Wanted, network: str, task: str, folder: os.PathLike[s
     return Program(TIMM, does, peers.TORCH.python(), peers.TORCH.packages, words=words, images=images)
 
 
-def _peer(kind: type[A], name: str, does: str, peer: peers.Peer, worker: str, settings: Mapping[str, Any]) -> A:
-    return kind(name, does, peer.python(), peer.packages, worker=WORKERS / worker, settings=settings)  # type: ignore[call-arg]
+def _peer(kind: type[W], name: str, does: str, peer: peers.Peer, worker: str, settings: Mapping[str, Any]) -> W:
+    return kind(name, does, peer.python(), peer.packages, worker=WORKERS / worker, settings=settings)
 
 
 def _command(command: str, network: str, *words: object) -> list[str]:

@@ -50,7 +50,7 @@ def build(settings: dict[str, Any]) -> Built:
         "max_epoch": epochs,
         "device_target": "CPU",
         "is_distributed": 0,
-        **(network_flags(settings)),
+        **network_flags(settings),
     }
     words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
     loaded = read_command(TRAIN, spec, [*words, *settings["flags"]], "benchmark")

@@ -20,7 +20,8 @@ from mindzoo.utils import runtime  # noqa: E402
 def prepare(settings: dict[str, Any]) -> Step:
     """Build the network and take the first batch."""
     runtime.start("CPU")
-    options = get_spec(settings["network"]).small if settings["small"] else {}
+    spec = get_spec(settings["network"])
+    options = {name: value for name, value in spec.small.items() if settings["small"] and name in spec.options}
     network = create_model(settings["network"], settings["classes"], **options)
     batch, size = settings["batch"], settings["size"]
     images = ms.Tensor(np.random.default_rng(0).standard_normal((batch, 3, size, size)).astype(np.float32))
