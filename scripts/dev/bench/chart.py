@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-ROW, MARGIN, TEXT, BARS = 30, 20, 430, 640  # pixels
+ROW, MARGIN, TEXT, NUMBER, BARS = 30, 20, 500, 50, 560  # pixels
 HEAD = "How many times as good (1: equal; lines: quartiles of the rounds)"
 GOOD, BAD, INK, PALE = "#2f7d4f", "#b5522f", "#222222", "#c8c8c8"
 WIDEST = 8.0  # times; bars on both sides end here
@@ -42,7 +42,7 @@ def draw(results: Sequence[Mapping[str, Any]], target: Path) -> None:
     """Write a PNG file."""
     listed = bars(results)
     height = 2 * MARGIN + ROW * (len(listed) + 1)
-    picture = Image.new("RGB", (TEXT + BARS + 2 * MARGIN, height), "white")
+    picture = Image.new("RGB", (TEXT + BARS + 2 * (NUMBER + MARGIN), height), "white")
     canvas, font = ImageDraw.Draw(picture), ImageFont.load_default(13)
     canvas.text((MARGIN, MARGIN), HEAD, fill=INK, font=font)
     for place, bar in enumerate(listed, start=1):
@@ -58,10 +58,12 @@ def _draw(canvas: ImageDraw.ImageDraw, bar: Bar, top: int, font: Any) -> None:
     canvas.text((MARGIN, top + 6), bar.label, fill=INK, font=font)
     canvas.rectangle([left, top + 5, right, top + ROW - 6], fill=GOOD if bar.median >= 1 else BAD)
     canvas.line([(_across(bar.low), centre), (_across(bar.high), centre)], fill=PALE, width=3)
-    canvas.text((right + 6 if bar.median >= 1 else left - 40, top + 6), f"{bar.median:.2f}", fill=INK, font=font)
+    canvas.text(
+        (right + 6 if bar.median >= 1 else left - NUMBER + 8, top + 6), f"{bar.median:.2f}", fill=INK, font=font
+    )
 
 
 def _across(times: float) -> int:
     """Where a ratio stands, on a scale of logarithms: twice as good is as far from 1 as half as good."""
     share = math.log(min(max(times, 1 / WIDEST), WIDEST)) / math.log(WIDEST)
-    return round(MARGIN + TEXT + BARS * (share + 1) / 2)
+    return round(MARGIN + TEXT + NUMBER + BARS * (share + 1) / 2)

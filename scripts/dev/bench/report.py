@@ -38,6 +38,8 @@ def markdown(content: Mapping[str, Any]) -> str:
         arm_table(results),
         "What each arm does:",
         "\n".join(descriptions(results)),
+        "Their packages:",
+        "\n".join(packages(results)),
     ]
     return "\n\n".join(parts)
 
@@ -54,7 +56,7 @@ def surroundings(content: Mapping[str, Any]) -> str:
     return (
         f"Command: {' and '.join(f'`{one}`' for one in commands)}. Taken {_span(days)}, commit {', '.join(commits)}, on {found['cores']} cores of "
         f"{found['cpu']}, {found['memory_gb']} GB, {found['system']}, Python {found['python']}. The arms of a comparison "
-        f"take turns, {_span(rounds)} rounds after one that warms up; where a worker repeats a step, a round lasts at least "
+        f"take turns, one round to warm up and then {_span(rounds)} that count; where a worker repeats a step, a round lasts at least "
         f"{_span(seconds)} s. Images are of {_span(sizes)} pixels for the networks, and JPEG files of 500 x 375 pixels made from "
         f"a seed.{small}"
     )
@@ -96,12 +98,22 @@ def arm_table(results: Iterable[Result]) -> str:
 
 
 def descriptions(results: Iterable[Result]) -> list[str]:
-    """A line for each comparison, with the sentences and versions of its arms."""
+    """A line for each comparison, with the sentences of its arms."""
     lines = {}
     for result in results:
-        arms = (f"{arm['name']}: {arm['does']}{_versions(arm['versions'])}" for arm in result["arms"])
+        arms = (f"{arm['name']}: {arm['does']}" for arm in result["arms"])
         lines[result["name"]] = f"- `{result['name']}`. {'. '.join(arms)}."
     return [*lines.values()]
+
+
+def packages(results: Iterable[Result]) -> list[str]:
+    """A line for each set of versions, with the arms that have it."""
+    arms: dict[str, list[str]] = {}
+    for arm in (arm for result in results for arm in result["arms"] if arm["versions"]):
+        names = arms.setdefault(", ".join(f"{name} {version}" for name, version in arm["versions"].items()), [])
+        if arm["name"] not in names:
+            names.append(arm["name"])
+    return [f"- {'; '.join(names)}: {versions}" for versions, names in arms.items()]
 
 
 def number(value: float) -> str:
@@ -109,10 +121,6 @@ def number(value: float) -> str:
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.3g}"
-
-
-def _versions(versions: Mapping[str, str]) -> str:
-    return f" ({', '.join(f'{name} {version}' for name, version in versions.items())})" if versions else ""
 
 
 def _span(values: Sequence[Any]) -> str:
