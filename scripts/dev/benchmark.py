@@ -4,7 +4,8 @@
 
 The arms of a comparison take turns, round by round; what is told is the ratio of each round, with the quartiles. Without
 --peers only mindzoo is measured, beside itself with other environment variables (--ours-env NAME=VALUE). The
-environments of the others are made in the user's cache, once (3 GB). It needs Linux. Nothing else should run beside it.
+environments of the others are made in the user's cache, once: 4 GB where PyTorch is the build for CPUs. It needs Linux,
+and nothing else should run beside it.
 
 --json FILE keeps results: comparisons that are not measured now stay in it. --write PAGE takes PAGE's own .json file,
 draws PAGE's .png, and writes the tables between the marks of the page. --only none measures nothing, and writes

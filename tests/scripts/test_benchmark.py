@@ -21,6 +21,8 @@ from mindzoo.scripts.dev.bench.workspace import Scale, Workspace
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.utils.errors import UserError
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the benchmark needs Linux")
+
 SCRIPT = ROOT / "scripts" / "dev" / "benchmark.py"
 TINY = ["--small", "--size", "32", "--images", "16", "--seconds", "0.1"]
 RULES = measuring.Rules(2, 0.0, "python scripts/dev/benchmark.py")

@@ -92,18 +92,16 @@ class Served(Worker):
 
 
 class Fresh(Worker):
-    """A worker that is started anew in each round: seconds until its first step is done, and its peak of memory."""
+    """A worker that is started anew in each round: its peak of memory."""
 
     @contextmanager
     def open(self, folder: Path) -> Iterator[Rounds]:
         yield self._round
 
     def _round(self, round_: Round) -> Numbers:
-        begun = time.perf_counter()
         with started(self.words, self.surroundings(round_), folder=round_.folder) as child:
             _answer(child)
-            seconds = time.perf_counter() - begun
-            return {SECONDS: seconds, MEGABYTES: _ask(child, round_.seconds)["peak_mb"]}
+            return {MEGABYTES: _ask(child, round_.seconds)["peak_mb"]}
 
 
 @dataclass(frozen=True)

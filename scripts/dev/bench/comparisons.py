@@ -106,15 +106,23 @@ def memory(wanted: Wanted, network: str) -> Comparison:
 
 
 def first_step(wanted: Wanted, network: str) -> Comparison:
-    """Seconds from the start of the interpreter to the end of the first training step."""
-    own = dataclasses.replace(_own_steps(Fresh, wanted, network), own_cache=True)
-    first = dataclasses.replace(own, name=f"{OWN}, first time", does=f"{own.does}; with empty caches")
-    second = dataclasses.replace(own, name=f"{OWN}, again", does="the same, with the caches that the first one left")
-    arms: list[Arm] = [*wanted.own(first), *wanted.own(second)]
+    """Seconds of a training that ends after its first step."""
+    settings = _training_settings(wanted, network)
+    words = ["--data_dir", settings["photos"], "--output_dir", settings["output"], "--batch_size", BATCH[network]]
+    words += ["--image_size", settings["size"], "--max_steps", 1, *settings["flags"], *_plain_images(network)]
+    does = "`mindzoo train` on JPEG files with `--max_steps 1`, the whole command with its checkpoint"
+    own = Program(
+        f"{OWN}, first time", f"{does}; with empty caches", sys.executable, OWN_PACKAGES,
+        own_cache=True, words=_command("train", network, *words),
+    )  # fmt: skip
+    again = dataclasses.replace(own, name=f"{OWN}, again", does="the same, with the caches that the first one left")
+    arms: list[Arm] = [*wanted.own(own), *wanted.own(again)]
     if wanted.peers:
-        arms += [_torch_steps(Fresh, wanted, network)]
-    title = f"Start of a training of `{network}`, to the end of the first step"
-    return Comparison(f"first_step:{network}", title, (SECONDS,), tuple(arms), base=second.name)
+        script = "a script that does the same with a DataLoader, torchvision's transforms and its network"
+        told = [str(WORKERS / "torch_one_step.py"), json.dumps({**settings, "output": _torch_output(wanted)})]
+        arms.append(Program(TIMM, script, peers.TORCH.python(), peers.TORCH.packages, words=told))
+    title = f"A training of `{network}` that ends after its first step, batch {BATCH[network]}"
+    return Comparison(f"first_step:{network}", title, (SECONDS,), tuple(arms), base=again.name)
 
 
 def forward(wanted: Wanted, network: str) -> Comparison:
@@ -211,8 +219,8 @@ def epoch(wanted: Wanted, network: str) -> Comparison:
     arms: list[Arm] = [*wanted.own(own)]
     if wanted.peers:
         plain = f"the same with a DataLoader, torchvision's transforms and the network in {CHANNELS_LAST}"
-        output = str(wanted.workspace.output("epochs-torch"))
-        arms.append(_peer(Served, TIMM, plain, peers.TORCH, "torch_epoch.py", {**settings, "output": output}))
+        told = {**settings, "output": _torch_output(wanted)}
+        arms.append(_peer(Served, TIMM, plain, peers.TORCH, "torch_epoch.py", told))
     title = f"Epochs of a training of `{network}` on JPEG files, batch {BATCH[network]}"
     return Comparison(f"epoch:{network}", title, (IMAGES,), tuple(arms))
 
@@ -280,6 +288,10 @@ def _training_settings(wanted: Wanted, network: str) -> dict[str, Any]:
         output=str(workspace.output("trainings")),
         flags=["--num_classes", "1000", *FLAGS.get(network, ())],
     )
+
+
+def _torch_output(wanted: Wanted) -> str:
+    return str(wanted.workspace.output("trainings-torch"))
 
 
 def _plain_images(network: str) -> Sequence[str]:

@@ -19,15 +19,13 @@ def prepare(settings: dict[str, Any]) -> Step:
     """Build network, optimizer and loader."""
     model = torch_models.network(settings).train()
     update, loader = torch_models.optimizer(model), torch_models.training_batches(settings)
-    target = Path(settings["output"]) / "last.pth"
-    target.parent.mkdir(parents=True, exist_ok=True)
 
     def epoch() -> int:
         images_seen = 0
         for images, labels in loader:
             torch_models.train_on(model, update, images.to(memory_format=torch.channels_last), labels)
             images_seen += len(images)
-        torch.save({"model": model.state_dict(), "optimizer": update.state_dict()}, target)
+        torch_models.save(model, update, settings)
         return images_seen
 
     return epoch

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,12 +14,17 @@ from mindzoo.scripts.dev.bench.serving import cores
 
 # timm imports torchvision, whose wheel for CUDA cannot load its operators beside PyTorch for CPUs, and then fails at
 # these two names. Networks and transforms of images need none of its operators.
-if not hasattr(torch.ops.torchvision, "nms"):
+installed = importlib.util.find_spec("torchvision")
+assert installed is not None
+assert installed.origin is not None
+try:
+    torch.ops.load_library(Path(installed.origin).with_name("_C.so"))
+except OSError:
     for operator in ("nms", "qnms"):
         torch.library.define(f"torchvision::{operator}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-import timm
-from torchvision import datasets, transforms
+import timm  # noqa: E402
+from torchvision import datasets, transforms  # noqa: E402
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -53,6 +60,11 @@ def train_on(
     loss.backward()
     update.step()
     return loss.item()
+
+
+def save(model: torch.nn.Module, update: torch.optim.Optimizer, settings: dict[str, Any]) -> None:
+    """A checkpoint to go on from, in the folder `output`."""
+    torch.save({"model": model.state_dict(), "optimizer": update.state_dict()}, Path(settings["output"], "last.pth"))
 
 
 def training_batches(settings: dict[str, Any]) -> torch.utils.data.DataLoader:
