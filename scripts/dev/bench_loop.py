@@ -18,12 +18,12 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 runpy.run_path(str(ROOT / "utils" / "importable.py"), run_name="importable")
 
 from mindzoo.models import get_spec  # noqa: E402
+from mindzoo.scripts.dev.bench.photos import CLASSES, write_photos  # noqa: E402
 from mindzoo.utils import log, runtime  # noqa: E402
 from mindzoo.utils.checkpoints.checkpoint_file import LAST  # noqa: E402
 from mindzoo.utils.config import reading as configuration  # noqa: E402
@@ -33,10 +33,6 @@ from mindzoo.utils.runtime import World  # noqa: E402
 from mindzoo.utils.training import loop, run_folder, setup, trainer  # noqa: E402
 from mindzoo.utils.training.callbacks import Callback  # noqa: E402
 from mindzoo.utils.training.state import RunState  # noqa: E402
-
-# The size of a typical ImageNet photograph.
-PHOTO = (500, 375)
-CLASSES = 10
 
 
 def main() -> int:
@@ -114,20 +110,6 @@ def looped(run: RunState, data: TrainData, callbacks: list[Callback], epoch: int
     seconds = time.perf_counter() - started
     assert time.time() - (run.folder.path / LAST).stat().st_mtime < seconds  # it is this run's
     return run.epoch_clock.steps * run.config.batch_size / seconds
-
-
-def write_photos(folder: Path, count: int) -> None:
-    """JPEG files that cost as much to decode as photographs: smooth shapes with some noise."""
-    noise = np.random.default_rng(0)
-    width, height = PHOTO
-    for number in range(count):
-        coarse = Image.fromarray(noise.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize(
-            PHOTO, Image.Resampling.BICUBIC
-        )
-        pixels = np.asarray(coarse, np.int16) + noise.integers(-12, 13, (height, width, 3))
-        target = folder / f"class{number % CLASSES}"
-        target.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(target / f"{number:05d}.jpg", quality=90)
 
 
 if __name__ == "__main__":

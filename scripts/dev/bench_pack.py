@@ -20,7 +20,7 @@ from statistics import median
 ROOT = Path(__file__).resolve().parents[2]
 runpy.run_path(str(ROOT / "utils" / "importable.py"), run_name="importable")
 
-from mindzoo.scripts.dev.bench_loop import write_photos  # noqa: E402
+from mindzoo.scripts.dev.bench.photos import write_photos  # noqa: E402
 from mindzoo.utils import log  # noqa: E402
 from mindzoo.utils.config.keys import TrainConfig  # noqa: E402
 from mindzoo.utils.data import data_set  # noqa: E402

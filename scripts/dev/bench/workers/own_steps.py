@@ -1,0 +1,37 @@
+"""mindzoo's training step on one batch that is in memory."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[4]
+runpy.run_path(str(ROOT / "utils" / "importable.py"), run_name="importable")
+
+import mindspore as ms  # noqa: E402
+import numpy as np  # noqa: E402
+
+from mindzoo.scripts.dev.bench import own_training  # noqa: E402
+from mindzoo.scripts.dev.bench.serving import Step, serve  # noqa: E402
+
+
+def prepare(settings: dict[str, Any]) -> Step:
+    """Build the step as a training does, and take the first one."""
+    train_step = own_training.build(settings).run.train_step
+    batch, size = settings["batch"], settings["size"]
+    draw = np.random.default_rng(0)
+    images = ms.Tensor(draw.standard_normal((batch, 3, size, size)).astype(np.float32))
+    labels = ms.Tensor(np.arange(batch, dtype=np.int32) % settings["classes"])
+
+    def step() -> int:
+        loss = train_step(images, labels).asnumpy()
+        assert np.isfinite(loss).all(), loss
+        return batch
+
+    step()
+    return step
+
+
+if __name__ == "__main__":
+    serve(prepare)
