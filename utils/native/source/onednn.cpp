@@ -59,6 +59,7 @@ void* stream(ThreadPool& pool) {
 }  // namespace
 
 void open(const char* path, bool unlimited) {
+    if (engine) return;  // what was made with it stays of use
     // Bound to itself: MindSpore has a library of the same names in this process.
     library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
     if (!library) throw std::runtime_error(dlerror());

@@ -41,7 +41,7 @@ struct ThreadPool {
 // An object of the library, destroyed with its last owner.
 using Handle = std::shared_ptr<void>;
 
-// Must be called once before all others. `unlimited` lifts a limit on the instruction set that was set for another
+// Must be called before all others; a second call does nothing. `unlimited` lifts a limit on the instruction set that was set for another
 // copy of the library in this process. Throws std::runtime_error where the library cannot be used.
 void open(const char* path, bool unlimited);
 int version();  // 31001 is 3.10.1

@@ -1,0 +1,112 @@
+"""The native layers against MindSpore's own: same outputs, gradients and moving statistics."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from mindspore import Tensor, nn
+
+from mindzoo.models.hrnet_w48.network import Upsample
+from mindzoo.models.layers import (
+    BatchNormReLU,
+    BatchNormSumReLU,
+    Fork,
+    FromLayout,
+    SymmetricMaxPool,
+    ToLayout,
+)
+from mindzoo.tests.support.native import distance, images, passed, randomise
+from mindzoo.utils.native.channels_last import convert
+from mindzoo.utils.native.library import UnavailableError
+
+
+class Framed(nn.Cell):
+    """A layer between the two turns of the axes."""
+
+    def __init__(self, layer: nn.Cell) -> None:
+        super().__init__()
+        self.enter, self.layer, self.leave = ToLayout(), layer, FromLayout()
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.leave(self.layer(self.enter(x)))
+
+
+class WithShortcut(nn.Cell):
+    """The end of a residual block, both of whose ways begin at one map."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.fork, self.norm = Fork(), BatchNormSumReLU(channels)
+
+    def construct(self, x: Tensor) -> Tensor:
+        x, shortcut = self.fork(x)
+        return self.norm(x, shortcut)
+
+
+def convolution(inputs: int, outputs: int, kernel: object, **options: object) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, kernel, **options)
+
+
+LAYERS = {
+    "3x3 padded": (lambda: convolution(6, 10, 3, pad_mode="pad", padding=1), (2, 6, 9, 7)),
+    "stride 2, padded to H / 2": (lambda: convolution(6, 10, 3, stride=2, pad_mode="same"), (2, 6, 9, 8)),
+    "7x7 of an even side": (lambda: convolution(3, 16, 7, stride=2, pad_mode="same"), (2, 3, 12, 10)),
+    "1x1 with stride and bias": (lambda: convolution(8, 5, 1, stride=2, has_bias=True), (3, 8, 7, 6)),
+    "unlike sides": (lambda: convolution(4, 6, (3, 5), pad_mode="pad", padding=(1, 2, 3, 0)), (2, 4, 8, 9)),
+    "dilated": (lambda: convolution(4, 6, 3, pad_mode="pad", padding=2, dilation=2), (2, 4, 9, 9)),
+    "groups with bias": (
+        lambda: convolution(8, 12, 3, pad_mode="pad", padding=1, group=4, has_bias=True),
+        (2, 8, 6, 6),
+    ),
+    "depthwise over the whole map": (lambda: convolution(8, 8, (6, 5), pad_mode="valid", group=8), (2, 8, 6, 5)),
+    "batch norm": (lambda: nn.BatchNorm2d(6, eps=1e-4, momentum=0.8), (3, 6, 5, 4)),
+    "batch norm and ReLU": (lambda: BatchNormReLU(6), (3, 6, 5, 4)),
+    "batch norm of many rows": (lambda: BatchNormReLU(3), (4, 3, 80, 80)),
+    "batch norm, sum and ReLU": (lambda: WithShortcut(6), (3, 6, 5, 4)),
+    "batch norm that keeps its statistics": (lambda: nn.BatchNorm2d(6, use_batch_statistics=False), (3, 6, 5, 4)),
+    "max pooling padded to H / 2": (lambda: nn.MaxPool2d(3, 2, pad_mode="same"), (2, 5, 9, 8)),
+    "max pooling": (lambda: nn.MaxPool2d(2, 2), (2, 5, 9, 8)),
+    "max pooling padded on all sides": (lambda: nn.SequentialCell(nn.ReLU(), SymmetricMaxPool()), (2, 5, 8, 7)),
+    "mean pooling padded to H / 2": (lambda: nn.AvgPool2d(2, 2, pad_mode="same"), (2, 5, 7, 6)),
+    "nearest neighbour": (lambda: Upsample(4), (2, 5, 3, 2)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("training", [True, False])
+def test_a_layer_gives_what_mindspore_gives(name: str, training: bool) -> None:
+    make, shape = LAYERS[name]
+    results = []
+    for native in (False, True):
+        network = Framed(make())
+        randomise(network)
+        if native:
+            convert(network)
+        results.append(passed(network.set_train(training), 2 + 3 * images(*shape)))
+    plain, native = results
+    assert distance(native.outputs, plain.outputs) < 1e-5
+    assert native.gradients.keys() == plain.gradients.keys()
+    largest = max(np.abs(gradient).max() for gradient in plain.gradients.values())
+    for name, gradient in plain.gradients.items():
+        assert distance(native.gradients[name], gradient, largest) < 1e-4, name
+    for name, value in plain.parameters.items():
+        assert distance(native.parameters[name], value) < 1e-5, name
+
+
+def test_statistics_of_values_far_from_zero_lose_no_digits() -> None:
+    """The difference of the mean square and the squared mean would."""
+    x = 1000 + images(2, 4, 40, 40)
+    network = Framed(nn.BatchNorm2d(4, momentum=0.0, affine=False))
+    convert(network)
+    network.set_train()(Tensor(x))
+    wanted = x.astype(np.float64).var((0, 2, 3), ddof=1)
+    np.testing.assert_allclose(network.layer.moving_variance.asnumpy(), wanted, rtol=1e-5)
+
+
+def test_a_network_that_was_not_written_for_it_is_left_as_it_is() -> None:
+    network = nn.SequentialCell(nn.Conv2d(3, 4, 3), nn.ReLU())
+    with pytest.raises(UnavailableError, match="no form for channels last"):
+        convert(network)
+    assert type(network[0]) is nn.Conv2d
+    with pytest.raises(UnavailableError, match="Conv2dTranspose has no form"):
+        convert(Framed(nn.Conv2dTranspose(3, 4, 3)))

@@ -1,0 +1,77 @@
+"""How the native operators are built, kept, and refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mindzoo.utils.doctor import machine
+from mindzoo.utils.native import library
+from mindzoo.utils.native.library import UnavailableError
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of this test's own, and sources that may be changed."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    shutil.copytree(library.SOURCE, tmp_path / "source")
+    monkeypatch.setattr(library, "SOURCE", tmp_path / "source")
+    return tmp_path
+
+
+def test_each_thing_that_it_is_built_of_changes_the_key(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    onednn, compiler = library._onednn(), library._compiler()
+    keys = [library._key(compiler, onednn)]
+    changed = places / "source" / "pooling.cpp"
+    changed.write_text(changed.read_text() + "\n// a comment\n")
+    keys.append(library._key(compiler, onednn))
+    (places / "source" / "another.h").write_text("")
+    keys.append(library._key(compiler, onednn))
+    monkeypatch.setattr(library, "version", lambda package: "2.10.1")
+    keys.append(library._key(compiler, onednn))
+    monkeypatch.setattr(library, "_processor", lambda: "another one")
+    keys.append(library._key(compiler, onednn))
+    monkeypatch.setattr(library, "FLAGS", (*library.FLAGS, "-g"))
+    keys.append(library._key(compiler, onednn))
+    assert len(set(keys)) == len(keys)
+    assert keys[-1] == library._key(compiler, onednn)
+
+
+def test_without_a_compiler_it_is_said_what_is_missing(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(UnavailableError, match="no C\\+\\+ compiler no-such-compiler"):
+        library.outlook()
+    finding = machine.check_native()
+    assert finding.level == "warning"
+    assert "no-such-compiler" in str(finding)
+
+
+def test_the_doctor_says_what_will_be_built_and_builds_nothing(places: Path) -> None:
+    finding = machine.check_native()
+    assert finding.level == "ok"
+    assert "at first use" in str(finding)
+    assert not (places / "cache").exists()
+
+
+def test_sources_that_cannot_be_built_leave_nothing(places: Path) -> None:
+    for source in (places / "source").glob("*.cpp"):
+        source.unlink()
+    (places / "source" / "wrong.cpp").write_text("int main() { return unknown; }\n")
+    with pytest.raises(UnavailableError, match=r"could not build them: .*unknown"):
+        library._built(library._onednn())
+    assert list((places / "cache").rglob("*.*")) == []
+
+
+def test_a_place_that_cannot_be_written_to_is_named(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (places / "taken").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(places / "taken"))
+    with pytest.raises(UnavailableError, match="taken/mindzoo/native cannot be written to"):
+        library._built(library._onednn())
+
+
+def test_another_machine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library.platform, "machine", lambda: "aarch64")
+    with pytest.raises(UnavailableError, match="Linux on x86_64 only, and this is linux on aarch64"):
+        library.outlook()

@@ -1,0 +1,72 @@
+"""Each network and variant by native operators: logits and gradients against MindSpore's own operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from mindspore import Tensor
+
+from mindzoo.models import create_model
+from mindzoo.tests.support.native import distance, images, passed, randomise
+from mindzoo.utils.native.channels_last import convert
+
+NARROW = {"layers": (1, 1, 2, 1), "base_width": 8}
+QUICK = {
+    "densenet121": ("densenet121", {"block_config": (2, 3), "growth_rate": 8, "init_features": 16}),
+    "hrnet_w48": ("hrnet_w48", {"width": 8, "modules": (1, 1), "blocks": 1, "head_width": 4}),
+    "multigrain": ("multigrain", NARROW),
+    "glore_res50": ("glore_res50", NARROW),
+    "genet_res50": ("genet_res50", {**NARROW, "image_size": (64, 64)}),
+}
+VARIANTS = {
+    "densenet121 paper": ("densenet121", {"block_config": (2, 2, 3, 2), "flavour": "paper"}),
+    "hrnet_w48 four branches": ("hrnet_w48", {"width": 8, "modules": (1, 1, 1), "blocks": 1, "head_width": 4}),
+    "multigrain paper": ("multigrain", {**NARROW, "flavour": "paper", "learn_p": True}),
+    "multigrain se": ("multigrain", {**NARROW, "backbone": "se_resnet50"}),
+    "multigrain whitened": ("multigrain", {**NARROW, "whitening": True}),
+    "glore_res50 paper": ("glore_res50", {**NARROW, "unit": "paper"}),
+    "glore_res50 without units": ("glore_res50", {**NARROW, "use_glore": False}),
+    "genet_res50 paper": ("genet_res50", {**NARROW, "image_size": (64, 64), "gather": "paper"}),
+    "genet_res50 theta": ("genet_res50", {**NARROW, "image_size": (64, 64), "mlp": False}),
+    "genet_res50 mean and MLP": ("genet_res50", {**NARROW, "extra": False}),
+    "genet_res50 mean": ("genet_res50", {**NARROW, "extra": False, "mlp": False}),
+}
+
+
+def compare(name: str, options: dict[str, Any], side: int) -> None:
+    results, logits = [], []
+    for native in (False, True):
+        network = create_model(name, num_classes=7, **options)
+        randomise(network)
+        if native:
+            convert(network)
+        # Before the pass that changes the moving statistics.
+        logits.append(network.set_train(False)(Tensor(images(2, 3, side, side))).asnumpy())
+        results.append(passed(network.set_train(), images(4, 3, side, side)))
+    plain, native = results
+    assert distance(logits[1], logits[0]) < 1e-5
+    assert distance(native.outputs, plain.outputs) < 2e-5  # a batch norm over few values amplifies what is left
+    assert native.parameters.keys() == plain.parameters.keys()
+    largest = max(np.abs(gradient).max() for gradient in plain.gradients.values())
+    for parameter, gradient in plain.gradients.items():
+        assert distance(native.gradients[parameter], gradient, largest) < 1e-4, parameter
+    for parameter, value in plain.parameters.items():
+        assert distance(native.parameters[parameter], value) < 1e-4, parameter
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_network_computes_the_same(name: str) -> None:
+    compare(*QUICK[name], side=64)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_computes_the_same(name: str) -> None:
+    compare(*VARIANTS[name], side=64)
+
+
+@pytest.mark.slow
+def test_images_of_uneven_sides_are_cropped_alike() -> None:
+    compare("hrnet_w48", {"width": 8, "modules": (1, 1), "blocks": 1, "head_width": 4}, side=72)
