@@ -12,6 +12,13 @@ constexpr int float32 = 3, cpu = 1, every_instruction = 0, user_scratchpad = 1;
 // Versions whose interface, the thread pool's above all, was tried.
 constexpr int lowest_version = 30900, highest_version = 31099;
 
+// MindSpore has a library of the same names in the process. Sanitizers refuse such a binding.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int bound_to_itself = 0;
+#else
+constexpr int bound_to_itself = RTLD_DEEPBIND;
+#endif
+
 struct Version {
     int major, minor, patch;
 };
@@ -60,8 +67,7 @@ void* stream(ThreadPool& pool) {
 
 void open(const char* path, bool unlimited) {
     if (engine) return;  // what was made with it stays of use
-    // Bound to itself: MindSpore has a library of the same names in this process.
-    library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+    library = dlopen(path, RTLD_NOW | RTLD_LOCAL | bound_to_itself);
     if (!library) throw std::runtime_error(dlerror());
     if (version() < lowest_version || version() > highest_version)
         throw std::runtime_error("oneDNN " + std::to_string(version()) + " was not tried; wanted 3.9 or 3.10");
