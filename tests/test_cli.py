@@ -57,7 +57,7 @@ def test_train_eval_export_and_predict(colors: Path, tmp_path: Path, capsys: pyt
     ("words", "wanted"),
     [
         (["trian", "densenet121"], ["unknown command trian", "did you mean train?"]),
-        (["frobnicate"], ["unknown command frobnicate"]),
+        (["zzyzx"], ["unknown command zzyzx"]),
         (["train", "densnet121"], ["unknown network densnet121", "did you mean densenet121?", "there are densenet121"]),
         (["train"], ["which network?", "mindzoo train NETWORK", "densenet121"]),
         (["eval", "--data_dir", "x"], ["which network?"]),
