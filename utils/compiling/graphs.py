@@ -155,6 +155,7 @@ def compile_cell(cell: nn.Cell, what: str, *inputs: tuple[Any, ...]) -> None:
         taken = [_compile(cell, one) for one in inputs]
         if all(taken):
             wait.outcome = "taken as it was compiled before, in"
+    compat.give_back_memory()
 
 
 def _compile(cell: nn.Cell, inputs: tuple[Any, ...]) -> bool:
