@@ -72,6 +72,6 @@ def test_a_place_that_cannot_be_written_to_is_named(places: Path, monkeypatch: p
 
 
 def test_another_machine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library.platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
     with pytest.raises(UnavailableError, match="Linux on x86_64 only, and this is linux on aarch64"):
         library.outlook()

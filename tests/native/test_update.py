@@ -29,11 +29,11 @@ class Weights(nn.Cell):
 @pytest.mark.parametrize("kind", ["momentum", "rmsprop"])
 def test_weights_and_state_are_those_of_the_plain_update(kind: str) -> None:
     found = []
-    for fused in (False, True):
+    for at_once in (False, True):
         network = Weights()
         rates = np.array([0.1, 0.05, 0.2], np.float32)
         optimizer = optimizers.create(kind, network, rates, momentum=0.9, weight_decay=1e-2)
-        if fused:
+        if at_once:
             fuse(optimizer)
         order = [parameter.name for parameter in optimizer.parameters]
         for step in range(3):

@@ -67,3 +67,15 @@ def distance(found: np.ndarray, wanted: np.ndarray, largest: float | None = None
     """The largest difference, in proportion to the largest value, or to `largest`."""
     scale = np.abs(wanted).max() if largest is None else largest
     return float(np.abs(found - wanted).max() / scale)
+
+
+def assert_alike(found: Values, wanted: Values, *, outputs: float = 1e-5, state: float = 1e-5) -> None:
+    """Within `outputs` of the largest output, 1e-4 of the largest gradient, `state` of each parameter's largest value."""
+    assert distance(found.outputs, wanted.outputs) < outputs
+    assert found.gradients.keys() == wanted.gradients.keys()
+    assert found.parameters.keys() == wanted.parameters.keys()
+    largest = max(float(np.abs(gradient).max()) for gradient in wanted.gradients.values())
+    for name, gradient in wanted.gradients.items():
+        assert distance(found.gradients[name], gradient, largest) < 1e-4, name
+    for name, value in wanted.parameters.items():
+        assert distance(found.parameters[name], value) < state, name
