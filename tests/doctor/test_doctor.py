@@ -33,6 +33,7 @@ SUBJECTS = (
     "driver",
     "CANN",
     "CPU",
+    "operators",
     "rank table",
     "host name",
     "port",

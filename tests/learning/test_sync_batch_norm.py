@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
+from mindzoo.models.layers import BatchNormReLU
 from mindzoo.utils.learning.sync_batch_norm import synchronise
 
 
@@ -52,3 +53,17 @@ def test_names_stay_and_frozen_ones_are_left_alone() -> None:
     assert synchronise(network, 1) == 0
     assert list(values(network)) == before
     assert type(network[2]) is nn.BatchNorm2d
+
+
+def test_what_follows_a_batch_norm_follows_the_synchronised_one() -> None:
+    found, results = batch(6, 4, 5, 3), []
+    for synced in (False, True):
+        network = nn.SequentialCell(BatchNormReLU(4, momentum=0.8))
+        assert not synced or (synchronise(network, 1), synchronise(network, 1)) == (1, 0)
+        trained = network.set_train()(found).asnumpy()
+        results.append((trained, network.set_train(False)(found).asnumpy(), values(network)))
+    plain, synchronised = results
+    for wanted, got in zip(plain[:2], synchronised[:2], strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+    for name, value in plain[2].items():
+        np.testing.assert_allclose(synchronised[2][name], value, rtol=1e-5)

@@ -53,7 +53,7 @@ def check_cpu(cpuinfo: Path = CPUINFO) -> Finding:
 def check_native() -> Finding:
     """The operators that train faster on a CPU than MindSpore's own can be used."""
     try:
-        return ok("native operators", library.outlook())
+        return ok("operators", f"native ones for trainings on the CPU: {library.outlook()}")
     except library.UnavailableError as error:
         return warning(
             "native operators", f"not here: {error}; trainings on a CPU take MindSpore's own, which are slower"

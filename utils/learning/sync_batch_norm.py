@@ -74,7 +74,7 @@ def synchronise(network: nn.Cell, size: int) -> int:
     count = 0
     for _, cell in network.cells_and_names():
         kind = next((base for base in SYNCED if isinstance(cell, base)), None)
-        if kind and cell.use_batch_statistics is None:
+        if kind and cell.use_batch_statistics is None and not hasattr(cell, "moments"):
             cell.moments = Moments(size)
             cell.__class__ = _synced(type(cell), kind)
             count += 1

@@ -46,14 +46,14 @@ def opened() -> Path:
 
 
 def outlook() -> str:
-    """Whether `opened` will find the library or build it, without doing so.
+    """where `opened` will find the library or build it, without doing so.
 
     Raises:
         UnavailableError: no compiler, another machine, or no oneDNN.
     """
     onednn, compiler = _onednn(), _compiler()
     target = _place(compiler, onednn)
-    return f"built: {target}" if target.exists() else f"{compiler} will build them at first use"
+    return str(target) if target.exists() else f"{compiler} will build them at first use"
 
 
 def description() -> str:
