@@ -18,11 +18,12 @@ from mindzoo.utils.compiling import graphs
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data import bad_images, transforms
-from mindzoo.utils.data.loader import Data
+from mindzoo.utils.data.loader import Data, TrainData
 from mindzoo.utils.learning import optimizers
 from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import ProgressDisplay, logger
 from mindzoo.utils.native.update import fuse
+from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training import continuity, loop, native_road, on_card, run_folder, setup, starting_point
 from mindzoo.utils.training.callbacks import Callback
@@ -33,6 +34,7 @@ from mindzoo.utils.training.callbacks.progress_line import ProgressLine
 from mindzoo.utils.training.callbacks.saving import Checkpoints
 from mindzoo.utils.training.callbacks.upload import Upload
 from mindzoo.utils.training.hit_counter import HitCounter
+from mindzoo.utils.training.starting_point import StartingPoint
 from mindzoo.utils.training.state import RunState
 
 
@@ -74,12 +76,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     step = setup.build_step(config, forward, loss, rates, level, world, registers)
     if native:
         fuse(step.optimizer)
-    if start.resumed:
-        loading.restore(step, start.resumed)
-    if not start.resumed or not continuity.is_at_home(start.resumed, data.train):
-        done = start.epoch * data.train.steps_per_epoch + start.epoch_step
-        optimizers.start_at(step.optimizer, done // config.accumulation_steps)
-    ranks.copy_from_first(world, step.get_parameters())
+    take_state(step, start, config, data.train, world)
 
     # 3. The run's folder, the first thing that is written.
     go_on_in = continuity.folder_to_go_on_in(start.resumed, config, data.train)
@@ -101,6 +98,16 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
             listed = callbacks(run, data, network, num_classes, uploader, continuity.best_elsewhere(start.resumed, run))
             loop.train(run, data.train, listed, on_card.sink(config, device, card, type(step)))
     return run
+
+
+def take_state(step: TrainStep, start: StartingPoint, config: TrainConfig, data: TrainData, world: World) -> None:
+    """Give the step the state that it begins with or goes on from, the same on all ranks."""
+    if start.resumed:
+        loading.restore(step, start.resumed)
+    if not start.resumed or not continuity.is_at_home(start.resumed, data):
+        done = start.epoch * data.steps_per_epoch + start.epoch_step
+        optimizers.start_at(step.optimizer, done // config.accumulation_steps)
+    ranks.copy_from_first(world, step.get_parameters())
 
 
 def say(notes: Iterable[str]) -> None:
