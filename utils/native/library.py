@@ -152,9 +152,8 @@ def _call(command: list[str]) -> None:
 
 def _own_copy(onednn: Path) -> Path:
     """A copy that the operators have to themselves: MindSpore's own may be limited to AVX2, see `environment`."""
-    facts = onednn.stat()
-    digest = hashlib.sha256(f"{onednn}\0{facts.st_size}\0{facts.st_mtime_ns}".encode()).hexdigest()[:16]
-    target = files.user_cache("native") / f"onednn-{digest}.so"
+    # One for all environments with this MindSpore: it has 58 MB.
+    target = files.user_cache("native") / f"onednn-{version('mindspore')}-{onednn.stat().st_size}.so"
     if not target.exists():
         try:
             with files.whole_file(target) as temporary:
