@@ -138,7 +138,9 @@ class ThorStep(TrainStep):
         factors = self.reduce_factors(factors)
         keep = ops.logical_not(self.all_finite(factors)) if self.dynamic else Tensor(False)
         for i in range(0, len(self.inverses), 2):
-            a, g = factors[i], factors[i + 1] / self.scale / self.scale
+            a, g = factors[i], factors[i + 1]
+            if self.weighted:
+                g = g / self.scale / self.scale
             root = self.root_of_damping(a)
             self.keep_or_assign(self.inverses[i], self.damped_inverse(a, root), keep)
             self.keep_or_assign(self.inverses[i + 1], self.damped_inverse(g, root), keep)
