@@ -210,6 +210,12 @@ def test_order_of_the_batch_does_not_matter(plain: Trained) -> None:
     assert_close(plain.again([(x[order], y[order]) for x, y in batches(3)]), plain.weights, 2e-6)
 
 
+def test_a_scale_that_cancels_out_and_is_left_out_changes_nothing(plain: Trained) -> None:
+    step = make_step(filled(Tiny()), loss_scale=1024.0, scale_cancels=True)
+    run(step, batches(3))
+    assert_close(weights_of(step), plain.weights, 2e-6)
+
+
 def test_factors_of_an_accumulated_update_are_of_its_last_batch(plain: Trained) -> None:
     twice = [batch for batch in batches(3) for _ in range(2)]
     step = make_step(network := filled(Tiny()), accumulation_steps=2)
