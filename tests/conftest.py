@@ -21,8 +21,10 @@ from mindzoo.tests.support.trainings import COLORS, KEPT, PLAIN_IMAGES, Trained,
 def _cpu(tmp_path_factory: pytest.TempPathFactory) -> None:
     from mindzoo.utils import runtime
     from mindzoo.utils.compiling import graphs
+    from mindzoo.utils.engine import choice
 
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ[choice.VARIABLE] = choice.MINDSPORE  # tests of the other engine say so
     os.environ[graphs.VARIABLE] = "off"  # in one process MindSpore would count the graphs of all tests
     runtime.start("CPU")
     gc.collect()

@@ -46,6 +46,15 @@ def export_onnx(network: Any, inputs: Any, name: str, input_name: str, output_na
     ms.onnx.export(network, inputs, file_name=name, dynamic_axes=dynamic, **names)
 
 
+@contextmanager
+def without_first_weights() -> Iterator[None]:
+    """Networks that are made in the block get no first weights, which takes long: each parameter is given its value."""
+    from mindspore.nn.utils import no_init_parameters
+
+    with no_init_parameters():
+        yield
+
+
 def give_back_memory() -> None:
     """Give what a compilation has freed back to the system, which glibc puts off: 0.4 GB after that of a large network."""
     with suppress(OSError, AttributeError):

@@ -105,7 +105,7 @@ OTHERS = {
     "Keras": (archive("metadata.json", "config.json", "model.weights.h5"), "torch.save did not write"),
     "gzip": (gzip.compress(weight_files.ours(WEIGHTS)), "compressed by gzip; unpack it first"),
     "tar": (packed(tar), "a tar archive; unpack it first"),
-    "ONNX": (b"\x08\x07\x12\x07pytorch" + bytes(30), "a graph, of ONNX or MindIR perhaps"),
+    "ONNX": (b"\x08\x07\x12\x07pytorch" + bytes(30), "is damaged or no ONNX file"),
     "a PDF": (b"%PDF-1.7\n" + bytes(30), "a PDF document"),
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(30), "a picture"),
     "zeros": (bytes(5000), "made of zeros"),

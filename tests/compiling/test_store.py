@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Store:
 def test_what_is_added_is_taken(store: Store, graph: Path, tmp_path: Path) -> None:
     target = tmp_path / "target"
     assert not store.take("key", target)
-    store.add("key", graph)
+    store.add("key", graph.read_bytes())
     assert store.take("key", target)
     assert target.read_bytes() == graph.read_bytes()
     assert not store.take("other", target)
@@ -40,7 +40,7 @@ def test_what_is_added_is_taken(store: Store, graph: Path, tmp_path: Path) -> No
 def test_a_damaged_entry_is_removed_with_a_line(
     store: Store, graph: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, damage: str
 ) -> None:
-    store.add("key", graph)
+    store.add("key", graph.read_bytes())
     victim = store.folder / "key" / name
     content = victim.read_bytes()
     if damage == "removed":
@@ -53,13 +53,13 @@ def test_a_damaged_entry_is_removed_with_a_line(
     (line,) = capsys.readouterr().out.splitlines()
     assert "key is damaged: it is removed, and compiled anew" in line
     assert store.entries() == []
-    store.add("key", graph)
+    store.add("key", graph.read_bytes())
     assert store.take("key", tmp_path / "target")
 
 
 def test_the_least_recently_used_entries_go(store: Store, graph: Path, tmp_path: Path) -> None:
     for age, key in enumerate(("newest", "middle", "oldest")):
-        store.add(key, graph)
+        store.add(key, graph.read_bytes())
         os.utime(store.folder / key, (time.time() - 100 * (age + 1),) * 2)
     assert store.take("oldest", tmp_path / "target")
     store.make_room(store.size() - 1)
@@ -68,14 +68,14 @@ def test_the_least_recently_used_entries_go(store: Store, graph: Path, tmp_path:
 
 def test_the_limit_is_kept_when_an_entry_is_added(store: Store, graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(LIMIT_VARIABLE, "0.000008")
-    store.add("first", graph)
+    store.add("first", graph.read_bytes())
     os.utime(store.folder / "first", (1, 1))
-    store.add("second", graph)
+    store.add("second", graph.read_bytes())
     assert [path.name for path in store.entries()] == ["second"]
 
 
 def test_what_a_killed_process_left_goes_after_a_day(store: Store, graph: Path) -> None:
-    store.add("key", graph)
+    store.add("key", graph.read_bytes())
     old, young = store.folder / ".key-old", store.folder / ".key-young"
     for left in (old, young):
         left.mkdir()
@@ -86,7 +86,7 @@ def test_what_a_killed_process_left_goes_after_a_day(store: Store, graph: Path) 
 
 def test_several_writers_of_one_key_leave_one_whole_entry(store: Store, graph: Path, tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        for done in [pool.submit(store.add, "key", graph) for _ in range(16)]:
+        for done in [pool.submit(store.add, "key", graph.read_bytes()) for _ in range(16)]:
             done.result()
     assert [path.name for path in store.folder.iterdir()] == ["key"]
     assert store.take("key", tmp_path / "target")

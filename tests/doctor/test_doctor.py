@@ -34,6 +34,7 @@ SUBJECTS = (
     "CANN",
     "CPU",
     "operators",
+    "engine",
     "rank table",
     "host name",
     "port",

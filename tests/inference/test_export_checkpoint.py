@@ -18,7 +18,8 @@ from mindzoo.tests.support.trainings import Trained
 from mindzoo.utils import commands
 from mindzoo.utils.checkpoints import checkpoint_file, loading
 from mindzoo.utils.data.transforms import Preprocessing, load_image
-from mindzoo.utils.inference import export_checkpoint, export_facts, export_graph
+from mindzoo.utils.engine.difference import relative_difference
+from mindzoo.utils.inference import export_checkpoint, export_graph
 
 # What an export leaves.
 MINDIR_FILES = ["net.mindir", "net.mindir.json", "net_predict_mindir.py"]
@@ -145,7 +146,7 @@ def test_a_difference_leaves_no_file_and_keeps_the_old_one(
     suffix = export_graph.SUFFIX[file_format]
     for name in (f"kept{suffix}", f"kept{suffix}.json"):
         (tmp_path / name).write_text("of an earlier export")
-    monkeypatch.setattr(export_facts, "TOLERANCE", -1.0)
+    monkeypatch.setattr(export_checkpoint, "TOLERANCE", -1.0)
     error = refused(tmp_path, capsys, export(trained.checkpoint, tmp_path / "kept", file_format))
     assert f"kept{suffix} differs from the network by" in error
     assert set(listing(tmp_path).values()) == {b"of an earlier export"}
@@ -254,9 +255,9 @@ def test_a_script_that_somebody_changed_is_kept(
 
 
 def test_relative_difference() -> None:
-    assert export_graph.relative_difference(np.array([[1.0, 4.0]]), np.array([[1.0, 5.0]])) == pytest.approx(0.2)
-    assert export_graph.relative_difference(np.zeros((1, 2)), np.zeros((2, 2))) == float("inf")
-    assert not export_graph.relative_difference(np.array([[np.nan]]), np.array([[1.0]])) <= 1
+    assert relative_difference(np.array([[1.0, 4.0]]), np.array([[1.0, 5.0]])) == pytest.approx(0.2)
+    assert relative_difference(np.zeros((1, 2)), np.zeros((2, 2))) == float("inf")
+    assert not relative_difference(np.array([[np.nan]]), np.array([[1.0]])) <= 1
 
 
 @pytest.mark.parametrize("file_format", ["MINDIR", "ONNX"])

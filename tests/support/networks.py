@@ -71,3 +71,8 @@ def assert_parameters(network: nn.Cell, wanted: Vectors, tensors: int, trained: 
 
 def noise_images(batch: int = 2, height: int = 32, width: int = 32) -> np.ndarray:
     return np.random.default_rng(3).standard_normal((batch, 3, height, width)).astype(np.float32)
+
+
+def unbuildable(num_classes: int, **options: object) -> nn.Cell:
+    """The builder of a network that cannot be built."""
+    raise ValueError("this network cannot be built")

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 # The files of a run that are not numbered: the best evaluation so far, and the newest state.
 BEST, LAST = "best.ckpt", "last.ckpt"
-META = "mindzoo"
 COUNT = "mindzoo.parameters"
 AVERAGED = "ema."
 OURS = "mindzoo"
@@ -98,7 +97,7 @@ def save_checkpoint(path: Path, parameters: Mapping[str, Parameter], meta: Mappi
     text = json.dumps({**meta, "format": 1}, ensure_ascii=False)
     try:
         with whole_file(path) as unfinished:
-            ms.save_checkpoint(rows, str(unfinished), append_dict={META: text}, crc_check=True)
+            ms.save_checkpoint(rows, str(unfinished), append_dict={metadata.META: text}, crc_check=True)
             with open(unfinished, "rb") as written:
                 os.fsync(written.fileno())
             unfinished.chmod(0o644)  # MindSpore leaves it readable for its owner only
@@ -165,7 +164,7 @@ def _foreign(path: Path, raw: RawFile, specs: Collection[ModelSpec]) -> tuple[Mo
 def _read_file(path: Path) -> tuple[RawFile, dict[str, Any]]:
     """The arrays, and the facts where the file is ours."""
     raw = raw_file.read_raw(path)
-    meta = metadata.parse(path, raw.texts[META]) if META in raw.texts else {}
+    meta = metadata.parse(path, raw.texts[metadata.META]) if metadata.META in raw.texts else {}
     count = raw.arrays.pop(COUNT, None)
     if (meta or count is not None) and not raw.verified:
         raise UserError(f"{path} is damaged: the checksum at its end is missing; use another checkpoint")

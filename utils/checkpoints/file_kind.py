@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from mindzoo.utils.checkpoints.safetensors_file import header_length
 
 HEAD = 4096  # bytes that are enough to tell
-CKPT, TORCH_ZIP, TORCH_LEGACY, SAFETENSORS, INDEX = "ckpt", "torch zip", "torch legacy", "safetensors", "index"
+CKPT, TORCH_ZIP, TORCH_LEGACY, SAFETENSORS, INDEX, ONNX = (
+    "ckpt",
+    "torch zip",
+    "torch legacy",
+    "safetensors",
+    "index",
+    "onnx",
+)
 ZIP = b"PK\3\4"
 # How other files begin, what they are, and what to do.
 OTHERS = (
@@ -22,8 +31,9 @@ OTHERS = (
     (b"%PDF", "a PDF document; download the weights themselves"),
     (b"\x89PNG", "a picture; wanted weights"),
     (b"\xff\xd8\xff", "a picture; wanted weights"),
-    (b"\x08", "a graph, of ONNX or MindIR perhaps; wanted the checkpoint it was exported from"),
 )
+# The version of the format, below 32, and the field that follows it: who made the file, or the graph.
+ONNX_HEAD = re.compile(rb"\x08[\x01-\x1f][\x12\x1a\x22\x3a\x42]")
 WEB = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")
 
 
@@ -37,6 +47,8 @@ def kind_of(head: bytes, size: int) -> str | None:
         return TORCH_LEGACY
     if head[:1] == b"\n" and b"\n" in head[2:7] and not _is_text(head):  # a value, and its name
         return CKPT
+    if ONNX_HEAD.match(head):
+        return ONNX
     return INDEX if head.lstrip()[:1] == b"{" and b'"weight_map"' in head else None
 
 
@@ -52,10 +64,8 @@ def described(head: bytes) -> str:
     if not head.strip(b"\0"):
         return "is damaged or no checkpoint: it is made of zeros, which a disk leaves that never wrote it; copy it anew"
     if _is_text(head):
-        return "is damaged or no checkpoint: it is a text; wanted .ckpt, .safetensors or a file of torch.save"
-    return (
-        f"is damaged or no checkpoint: it begins with {head[:8]!r}; wanted .ckpt, .safetensors or a file of torch.save"
-    )
+        return "is damaged or no checkpoint: it is a text; wanted .ckpt, .safetensors, .onnx or a file of torch.save"
+    return f"is damaged or no checkpoint: it begins with {head[:8]!r}; wanted .ckpt, .safetensors, .onnx or a file of torch.save"
 
 
 def _is_text(head: bytes) -> bool:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from mindspore import Parameter, Tensor, nn
-from mindspore import dtype as mstype
 
 from mindzoo.utils.checkpoints.checkpoint_file import AVERAGED, Checkpoint
-from mindzoo.utils.errors import UserError, shorten
+from mindzoo.utils.checkpoints.fitting import Slot, check_fit
 from mindzoo.utils.log import logger
 
 # The schedule is made anew from the configuration, so a run may go on with other epochs.
@@ -34,19 +33,23 @@ def load_into(
     Raises:
         UserError: as `load_weights`.
     """
-    values = checkpoint.chosen(which)
-    kept = load_weights(network, values, checkpoint.path, without)
-    if not say:
-        return
-    total = len(list(network.get_parameters()))
-    flavour = getattr(network, "flavour", None)
+    kept = load_weights(network, checkpoint.chosen(which), checkpoint.path, without)
+    if say:
+        total = len(list(network.get_parameters()))
+        say_loaded(checkpoint, which, total, kept, without, getattr(network, "flavour", None))
+
+
+def say_loaded(
+    checkpoint: Checkpoint, which: str, total: int, kept: int, without: Collection[str], flavour: str | None
+) -> None:
+    """Log that all of `total` parameters have their values, of which `kept` had them before."""
     logger.info(
         "load model %s success: %d of %d parameters loaded, 0 missing, 0 unexpected, 0 mismatched%s; %s of origin %s%s",
         checkpoint.path,
         total - kept,
         total,
         f"; {kept} of {', '.join(without)} as they are" if kept else "",
-        "averaged weights" if values is checkpoint.averaged else "weights",
+        "averaged weights" if checkpoint.chosen(which) is checkpoint.averaged else "weights",
         checkpoint.origin,
         f", flavour {flavour}" if flavour else "",
     )
@@ -85,30 +88,6 @@ def restore(step: nn.Cell, checkpoint: Checkpoint) -> None:
 
 
 def _assign(wanted: Mapping[str, Parameter], values: Mapping[str, np.ndarray], path: Path, hint: str = "") -> None:
-    missing = [name for name in wanted if name not in values]
-    unexpected = [name for name in values if name not in wanted]
-    other = [
-        f"{name} {values[name].shape} instead of {wanted[name].shape}"
-        for name in wanted
-        if name in values and tuple(values[name].shape) != tuple(wanted[name].shape)
-    ]
-    kinds = [name for name in wanted if name in values and not _can_be(values[name], wanted[name])]
-    problems = [
-        f"{len(names)} {word} ({shorten(names, 1)})"
-        for word, names in (
-            ("missing", missing), ("unexpected", unexpected), ("of another shape", other), ("of another type", kinds),
-        )
-        if names
-    ]  # fmt: skip
-    if problems:
-        fitting = len(wanted) - len({*missing, *(name.partition(" ")[0] for name in other), *kinds})
-        raise UserError(
-            f"{path} does not fit: {fitting} of {len(wanted)} parameters match, {', '.join(problems)}{hint}"
-        )
+    check_fit({name: Slot.of(parameter) for name, parameter in wanted.items()}, values, path, hint)
     for name, parameter in wanted.items():
         parameter.set_data(Tensor(np.asarray(values[name]), parameter.dtype))
-
-
-def _can_be(value: np.ndarray, parameter: Parameter) -> bool:
-    """Whether the numbers are of a kind that the parameter's can be made of: fractions only of fractions."""
-    return value.dtype.kind == "f" or (value.dtype.kind in "iub" and parameter.dtype not in mstype.float_type)

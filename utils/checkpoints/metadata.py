@@ -14,6 +14,7 @@ from mindzoo.utils.config.values import checked_values
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.spec import ModelSpec
 
+META = "mindzoo"  # the name of the text that holds it
 MOST_CHARACTERS = 10_000_000
 MOST_CLASSES = 1_000_000
 LONGEST_NAME = 1000  # characters, of a class

@@ -67,6 +67,18 @@ def build_network(spec: ModelSpec, made_from: Source, which: str, *, say: bool =
     return network
 
 
+def option_values(spec: ModelSpec, made_from: Source, which: str) -> dict[str, float]:
+    """The values of the options that are parameters: the file's, unless the plan keeps another one."""
+    plan, weights = made_from.plan, made_from.checkpoint.chosen(which)
+    defaults = {field.name: field.default for field in dataclasses.fields(spec.eval_config)}
+    return {
+        option: float(
+            plan.options.get(option, defaults[option]) if parameter in plan.kept else weights[parameter].item()
+        )
+        for option, parameter in spec.parameter_options.items()
+    }
+
+
 def single_path(config: Any) -> Path:
     """The checkpoint that was asked for.
 

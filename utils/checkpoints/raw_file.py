@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from mindzoo.utils.checkpoints import ckpt_file, file_kind, safetensors_file, torch_file
+from mindzoo.utils.checkpoints import ckpt_file, file_kind, onnx_file, safetensors_file, torch_file
+from mindzoo.utils.checkpoints.metadata import META
 from mindzoo.utils.checkpoints.number_types import LONGEST_NAME
 from mindzoo.utils.config.json_file import read_json
 from mindzoo.utils.errors import UserError, shorten
@@ -38,7 +39,7 @@ class RawFile:
 
 
 def read_raw(path: Path) -> RawFile:
-    """The arrays in a .ckpt of MindSpore, a file of torch.save, a .safetensors or the index of several.
+    """The arrays in a .ckpt of MindSpore, a file of torch.save, an .onnx, a .safetensors or the index of several.
 
     Raises:
         UserError: missing, unreadable, damaged, or another kind of file: says which.
@@ -71,8 +72,19 @@ def _read_kind(path: Path, kind: str) -> RawFile:
     if kind == file_kind.SAFETENSORS:
         tensors = _sound(path, safetensors_file.read_safetensors)
         return RawFile(tensors.arrays, "the format of safetensors", tensors.verified)
+    if kind == file_kind.ONNX:
+        return _read_onnx(path)
     ckpt = _sound(path, ckpt_file.read_ckpt)
     return RawFile(ckpt.arrays, "MindSpore's format", ckpt.verified, ckpt.texts)
+
+
+def _read_onnx(path: Path) -> RawFile:
+    try:
+        onnx = onnx_file.read_onnx(path)
+    except OSError as error:
+        raise UserError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
+    texts = {META: onnx.facts} if onnx.facts else {}
+    return RawFile(onnx.arrays, "the format of ONNX", bool(onnx.facts), texts)
 
 
 def _sound(path: Path, read: Callable[[bytes], Content]) -> Content:

@@ -97,7 +97,7 @@ class Cache:
         taken = found and _staging.usable and graph.stat().st_mtime_ns == written
         _staging.takes = _staging.takes and taken
         if not taken and _staging.usable:
-            self.store.add(key, graph)
+            self.store.add(key, graph.read_bytes())
         graph.unlink(missing_ok=True)
         return taken
 

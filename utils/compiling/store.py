@@ -44,55 +44,63 @@ def size_limit() -> int:
 
 @dataclass(frozen=True)
 class Store:
-    """The entries in one folder: each a folder with the name of its key, that holds a graph and its digest."""
+    """The entries in one folder: each a folder with the name of its key, that holds a graph, the file `name`, and its digest."""
 
     folder: Path
+    name: str = GRAPH
 
     def take(self, key: str, target: Path) -> bool:
-        """Copy the graph of `key` to the file `target`; False where there is none.
+        """Copy the graph of `key` to the file `target`; False where there is none, see `read`."""
+        content = self.read(key)
+        if content is None:
+            return False
+        target.unlink(missing_ok=True)
+        target.write_bytes(content)
+        return True
+
+    def read(self, key: str) -> bytes | None:
+        """The graph of `key`; None where there is none.
 
         An entry that is damaged is removed, with a line that says so.
         """
         entry = self.folder / key
         try:
-            content = (entry / GRAPH).read_bytes()
+            content = (entry / self.name).read_bytes()
             wanted = json.loads((entry / DIGEST).read_text(encoding="utf-8"))["sha256"]
         except FileNotFoundError:
-            if not entry.exists():
-                return False
-            return self._refuse(entry)
+            if entry.exists():
+                self._refuse(entry)
+            return None
         except (OSError, ValueError, LookupError, TypeError):
-            return self._refuse(entry)
+            self._refuse(entry)
+            return None
         if hashlib.sha256(content).hexdigest() != wanted:
-            return self._refuse(entry)
-        target.unlink(missing_ok=True)
-        target.write_bytes(content)
+            self._refuse(entry)
+            return None
         with suppress(OSError):  # of another process that removes it now
             os.utime(entry)
-        return True
+        return content
 
     def remove(self, key: str) -> None:
         """Forget the graph of `key`."""
         shutil.rmtree(self.folder / key, ignore_errors=True)
 
-    def _refuse(self, entry: Path) -> bool:
+    def _refuse(self, entry: Path) -> None:
         logger.info("note: the compiled graph %s is damaged: it is removed, and compiled anew", entry)
         shutil.rmtree(entry, ignore_errors=True)
-        return False
 
-    def add(self, key: str, graph: Path) -> None:
-        """Keep a copy of the file `graph` under `key`, if no other process was first; then make room.
+    def add(self, key: str, content: bytes) -> None:
+        """Keep a graph under `key`, if no other process was first; then make room.
 
         Raises:
             OSError: the folder cannot be written.
         """
-        content = graph.read_bytes()
         digest = {"sha256": hashlib.sha256(content).hexdigest()}
         entry = self.folder / key
         if not entry.exists():
             try:
                 with new_folder(entry) as unfinished:
-                    (unfinished / GRAPH).write_bytes(content)
+                    (unfinished / self.name).write_bytes(content)
                     (unfinished / DIGEST).write_text(json.dumps(digest), encoding="utf-8")
             except OSError:
                 if not entry.exists():

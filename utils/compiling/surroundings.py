@@ -23,7 +23,7 @@ WITHOUT_EFFECT_ON_GRAPHS = frozenset(
         *("checkpoint", "pretrained", "resume", "weights", "allow_nonfinite", "overwrite", "top_k", "effort"),
         *("begin_epoch", "end_epoch", "max_steps", "log_interval", "run_eval", "eval_start_epoch", "eval_interval"),
         *("patience", "min_delta", "save_checkpoint", "save_best_ckpt", "ckpt_interval", "save_checkpoint_epochs"),
-        *("save_minutes", "keep_checkpoint_max", "is_save_on_master", "workers"),
+        *("save_minutes", "keep_checkpoint_max", "is_save_on_master", "workers", "engine", "verify"),
     }
 )
 SOURCES = ("*.py", "models/**/*.py", "utils/**/*.py")  # below the root

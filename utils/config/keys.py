@@ -317,6 +317,20 @@ class CheckpointKeys:
 
 
 @dataclass(frozen=True)
+class EngineKeys:
+    """Engine"""
+
+    engine: str = key(
+        "auto",
+        "what computes; onnxruntime: a graph of the network, made once for all its checkpoints; auto: what the variable MINDZOO_ENGINE says, else onnxruntime on a CPU where it is installed (extra onnx)",
+        choices=("auto", "mindspore", "onnxruntime"),
+    )
+    verify: bool = key(
+        False, "compute everything with MindSpore as well, and say how much ONNX Runtime differs from it"
+    )
+
+
+@dataclass(frozen=True)
 class ClassNameKeys:
     """Class names"""
 
@@ -327,7 +341,16 @@ class ClassNameKeys:
 
 
 @dataclass(frozen=True)
-class EvalConfig(CheckpointKeys, ClassNameKeys, PreprocessingKeys, BadImageKeys, StorageKeys, RanksKeys, RecipeKeys):
+class EvalConfig(
+    CheckpointKeys,
+    EngineKeys,
+    ClassNameKeys,
+    PreprocessingKeys,
+    BadImageKeys,
+    StorageKeys,
+    RanksKeys,
+    RecipeKeys,
+):
     """Evaluation"""
 
     checkpoint: str = key("", "checkpoint file, or a folder of which every checkpoint is evaluated, newest first")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mindzoo.utils.compiling.store import LIMIT_VARIABLE, Store, default_folder, size_limit
 from mindzoo.utils.doctor.finding import Finding, ok, warning
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import user_cache
 
 
 def check_kept_graphs() -> Finding:
@@ -13,12 +14,12 @@ def check_kept_graphs() -> Finding:
         limit = size_limit()
     except UserError as error:
         return warning("graphs", str(error))
-    store = Store(default_folder())
-    entries = store.entries()
-    if not entries:
-        return ok("graphs", f"no compiled graph is kept in {store.folder}")
+    compiled, exported = Store(default_folder()), Store(user_cache("onnx"))
+    if not compiled.entries() and not exported.entries():
+        return ok("graphs", f"no compiled graph is kept in {compiled.folder}")
     return ok(
         "graphs",
-        f"{len(entries)} compiled graphs, {store.size() / 1e6:.1f} of at most {limit / 1e6:.0f} MB ({LIMIT_VARIABLE}), "
-        f"are kept in {store.folder}; the folder may be removed",
+        f"{len(compiled.entries())} compiled graphs, {compiled.size() / 1e6:.1f} of at most {limit / 1e6:.0f} MB "
+        f"({LIMIT_VARIABLE}), are kept in {compiled.folder}, and {len(exported.entries())} for ONNX Runtime, "
+        f"{exported.size() / 1e6:.1f} MB, in {exported.folder}; the folders may be removed",
     )

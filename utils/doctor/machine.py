@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 from mindzoo.utils import environment
 from mindzoo.utils.cluster import ports
 from mindzoo.utils.doctor.finding import Finding, ok, problem, warning
+from mindzoo.utils.engine import choice
 from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.native import library
 
@@ -55,9 +57,20 @@ def check_native() -> Finding:
     try:
         return ok("operators", f"native ones for trainings on the CPU: {library.outlook()}")
     except library.UnavailableError as error:
-        return warning(
-            "native operators", f"not here: {error}; trainings on a CPU take MindSpore's own, which are slower"
-        )
+        return warning("operators", f"not here: {error}; trainings on a CPU take MindSpore's own, which are slower")
+
+
+def check_engine() -> Finding:
+    """What computes for commands that use a checkpoint on the CPU."""
+    try:
+        chosen = choice.choose("auto", "CPU")
+    except UserError as error:
+        return warning("engine", str(error))
+    if chosen == choice.ONNX_RUNTIME:
+        return ok("engine", f"ONNX Runtime {version('onnxruntime')} for eval, predict, embed and query on the CPU")
+    if choice.obstacle_on("CPU"):
+        return ok("engine", f"MindSpore; ONNX Runtime is faster on a CPU: pip install {' '.join(choice.PACKAGES)}")
+    return ok("engine", f"MindSpore, as {choice.VARIABLE} says")
 
 
 def check_port(number: int, *, needed: bool) -> Finding:

@@ -1,15 +1,16 @@
-"""Names the classes of images: files or folders, one image at a time, with one compiled graph."""
+"""Names the classes of images: files or folders, one image at a time, while the next ones are read."""
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import mindspore as ms
 import numpy as np
 
 from mindzoo.utils import ranks, runtime
@@ -19,6 +20,8 @@ from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.listing import images_below
 from mindzoo.utils.data.look import Marks
 from mindzoo.utils.data.transforms import load_image
+from mindzoo.utils.data.workers import worker_count
+from mindzoo.utils.engine.engine import Engine
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_output, said_of, whole_file, write_json
@@ -42,25 +45,24 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
     config = loaded.config
     paths = list(image_files(config.images))
     check_output("output", config.output, (".json", ".csv"))
-    world = ranks.whole_set(ranks.meet(config, runtime.start(config.device_target)), "a prediction")
+    device = runtime.start(config.device_target)
+    world = ranks.whole_set(ranks.meet(config, device), "a prediction")
     graphs.start(config, world)
+    engine = Engine(spec, config, device)
     read = network_source.read_source(spec, network_source.single_file(config), loaded)
     made_from = class_names.named(read, config.classes)
     class_names.say_numbers(made_from)
-    network, names = network_source.build_network(spec, made_from, config.weights), made_from.class_names()
+    runner, names = engine.open(made_from, config.weights), made_from.class_names()
     found = _Found()
     marks = Marks()
-    for place in range(world.rank, len(paths), world.size):
-        path = paths[place]
-        try:
-            image = load_image(path, made_from.preprocessing, marks)
-        except UserError as error:
-            found.unread[place] = str(error)
+    own = range(world.rank, len(paths), world.size)
+    for place, image in _read_ahead(own, lambda place: load_image(paths[place], made_from.preprocessing, marks)):
+        if isinstance(image, UserError):
+            found.unread[place] = str(image)
             continue
-        batch = ms.Tensor(image[None])
         if not found.rows:
-            graphs.compile_cell(network, "the graph, once for all images", (batch,))
-        probabilities = softmax(network(batch).asnumpy()[0])
+            runner.prepare((1, *image.shape))
+        path, probabilities = paths[place], softmax(runner(image[None])[0])
         best = np.argsort(-probabilities, kind="stable")[: config.top_k]
         classes = [{"name": names[i], "probability": float(probabilities[i])} for i in best]
         found.rows[place] = {"image": str(path), "classes": classes}
@@ -76,9 +78,33 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
         logger.info("%s", line)
     for reason in unread:
         logger.info("left out: %s", reason)
+    engine.finish()
     if unread:
         raise FoundProblems(f"{len(unread)} of {len(paths)} images could not be read")
     return rows
+
+
+def _read_ahead(
+    places: Sequence[int], load: Callable[[int], np.ndarray]
+) -> Iterator[tuple[int, np.ndarray | UserError]]:
+    """Each place with its image, or with why it cannot be read; while one is used threads read the next ones."""
+
+    def tried(place: int) -> np.ndarray | UserError:
+        try:
+            return load(place)
+        except UserError as error:
+            return error
+
+    threads = worker_count(0)
+    following: deque[tuple[int, Future[np.ndarray | UserError]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for place in places:
+            following.append((place, pool.submit(tried, place)))
+            if len(following) > 2 * threads:
+                first, image = following.popleft()
+                yield first, image.result()
+        for first, image in following:
+            yield first, image.result()
 
 
 @dataclass(frozen=True)

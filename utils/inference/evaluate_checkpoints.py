@@ -22,6 +22,9 @@ from mindzoo.utils.data import bad_images, data_set, transforms
 from mindzoo.utils.data.image_set import ImageSet
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.data.look import Marks
+from mindzoo.utils.engine.choice import ONNX_RUNTIME
+from mindzoo.utils.engine.engine import Engine
+from mindzoo.utils.engine.runners import Runner
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_folder, said_of
@@ -53,7 +56,8 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
     device = runtime.start(config.device_target)
     world = ranks.whole_set(ranks.meet(config, device), "an evaluation")
     graphs.start(config, world)
-    session = _Session(spec, loaded, data_root, world)
+    engine = Engine(spec, config, device)
+    session = _Session(spec, loaded, data_root, world, engine)
     # What is wrong with all of them is said before anything is written.
     remaining = [*itertools.dropwhile(lambda path: not session.opens(path), paths)]
     if not remaining:
@@ -72,6 +76,7 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
                 **dataclasses.asdict(result),
                 "accuracy": result.accuracy,
                 "left_out": len(session.data.folders.left_out),
+                "engine": engine.description,
             }
             with said_of(folder.path / run_folder.METRICS):
                 folder.add_metrics(kind="evaluation", checkpoint=str(path), data=str(data_root), **facts)
@@ -81,6 +86,7 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
             logger.info("%s", line)
         for reason in session.left_out:
             logger.info("left out: %s", reason)
+    engine.finish()
     if session.left_out:
         raise FoundProblems(f"{len(session.left_out)} of {len(paths)} checkpoints could not be used")
     return results
@@ -89,8 +95,11 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
 class _Session:
     """Evaluates checkpoint after checkpoint; those of one network share a compiled graph."""
 
-    def __init__(self, spec: ModelSpec, loaded: Loaded[EvalConfig], data_root: Path, world: World) -> None:
+    def __init__(
+        self, spec: ModelSpec, loaded: Loaded[EvalConfig], data_root: Path, world: World, engine: Engine
+    ) -> None:
         self.spec, self.loaded, self.data_root, self.world = spec, loaded, data_root, world
+        self.engine = engine
         config = loaded.config
         self.images = cache(
             lambda classes, how: bad_images.usable(data_root, config, world, classes, how.check_size)
@@ -100,6 +109,7 @@ class _Session:
         self.left_out: list[UserError] = []
         self.plan: NetworkPlan | None = None
         self.network: nn.Cell
+        self.runner: Runner | None = None
 
     def opens(self, path: Path) -> bool:
         """Read a checkpoint and put its weights into the network; False where it cannot be used, and why is kept."""
@@ -114,22 +124,38 @@ class _Session:
     def _open(self, path: Path) -> None:
         config = self.loaded.config
         made_from, data = open_source(self.spec, path, self.data_root, self.loaded, self.images)
-        if made_from.plan == self.plan:
-            loading.load_into(self.network, made_from.checkpoint, which=config.weights, without=made_from.plan.kept)
+        if self.engine.name == ONNX_RUNTIME:
+            self._open_runner(made_from)
         else:
-            self.network, self.plan = network_source.build_network(self.spec, made_from, config.weights), made_from.plan
-            self.evaluator = HitCounter(
-                self.network, self.plan.num_classes, self.world, getattr(config, "smoothing", 0.0)
-            )
+            self._open_network(made_from)
         self.how = made_from.preprocessing
         how = transforms.evaluation_operations(made_from.preprocessing, self.marks)
         size = min(config.batch_size, len(data))
         self.data = EvalData(data, how, batch_size=size, world=self.world, workers=config.workers)
         self.opened = path
 
+    def _open_network(self, made_from: Source) -> None:
+        which = self.loaded.config.weights
+        if made_from.plan == self.plan:
+            loading.load_into(self.network, made_from.checkpoint, which=which, without=made_from.plan.kept)
+            return
+        self.network, self.plan = network_source.build_network(self.spec, made_from, which), made_from.plan
+        self.evaluator = self._counter(self.network)
+
+    def _open_runner(self, made_from: Source) -> None:
+        """The logits come from elsewhere, and MindSpore counts: what it does with equal logits is its own."""
+        self.runner = self.engine.open(made_from, self.loaded.config.weights)
+        if made_from.plan != self.plan:
+            self.plan = made_from.plan
+            self.evaluator = self._counter(nn.Identity())
+
+    def _counter(self, network: nn.Cell) -> HitCounter:
+        assert self.plan is not None
+        return HitCounter(network, self.plan.num_classes, self.world, getattr(self.loaded.config, "smoothing", 0.0))
+
     def run(self) -> EvalResult:
         """Count the hits of the checkpoint that is open."""
-        return self.evaluator.run(self.data)
+        return self.evaluator.run(self.data, self.runner)
 
 
 def checkpoints_of(spec: ModelSpec, path: Path) -> list[Path]:

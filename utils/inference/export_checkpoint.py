@@ -27,6 +27,7 @@ from mindzoo.utils.config.keys import ExportConfig
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.listing import images_below
 from mindzoo.utils.data.transforms import Preprocessing, load_image
+from mindzoo.utils.engine.difference import TOLERANCE
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import check_folder_of, json_text, said_of, second_name
 from mindzoo.utils.inference import class_names, export_beside, export_facts, export_graph
@@ -64,10 +65,10 @@ def export(spec: ModelSpec, loaded: Loaded[ExportConfig]) -> Path:
             written, difference = _write(spec, config, made_from, image_path, batch, scratch)
         if difference is not None:
             logger.info("largest difference to the network on %s: %.2e of the largest logit", image_path, difference)
-            if not difference <= export_facts.TOLERANCE:
+            if not difference <= TOLERANCE:
                 raise UserError(
                     f"{target.name} differs from the network by {difference:.2e} of the largest logit; wanted at most "
-                    f"{export_facts.TOLERANCE:g}; nothing was written"
+                    f"{TOLERANCE:g}; nothing was written"
                 )
         verification = export_facts.verified(config.file_format, image_path, difference)
         facts = export_facts.facts(spec, config, made_from, written, target.name, verification)

@@ -12,14 +12,13 @@ from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.checkpoints.checkpoint_facts import checkpoint_facts
 from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.config.keys import ExportConfig
+from mindzoo.utils.engine.difference import TOLERANCE
 from mindzoo.utils.inference import ascend_model, export_beside
 from mindzoo.utils.inference.export_graph import INPUT, OUTPUT
 from mindzoo.utils.inference.preprocessing_steps import steps
 from mindzoo.utils.spec import ModelSpec
 
 SCHEMA = 2  # of the facts; those of before have no number
-# The largest difference of a logit, relative to the largest logit, that is still the same network.
-TOLERANCE = 1e-4
 
 
 def facts(

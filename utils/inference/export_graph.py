@@ -12,6 +12,7 @@ from mindspore import Tensor, nn
 
 from mindzoo.utils import compat
 from mindzoo.utils.data.transforms import Preprocessing
+from mindzoo.utils.engine.difference import relative_difference
 from mindzoo.utils.log import logger
 
 INPUT, OUTPUT = "images", "logits"
@@ -70,13 +71,6 @@ def difference(network: nn.Cell, batch: np.ndarray, expected: np.ndarray, file_f
         written = write(network, batch, "MINDIR", written.parent)
     graph = nn.GraphCell(ms.load(written.name))
     return relative_difference(graph(Tensor(batch)).asnumpy(), expected)
-
-
-def relative_difference(found: np.ndarray, expected: np.ndarray) -> float:
-    """The largest difference of a logit, relative to the largest logit; infinite where the shapes differ."""
-    if found.shape != expected.shape:
-        return float("inf")
-    return float(np.abs(found - expected).max() / max(np.abs(expected).max(), np.finfo(np.float32).tiny))
 
 
 def _name_batch_axis(path: Path) -> None:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from mindzoo.utils.checkpoints.foreign_names import EVALUATIONS
 from mindzoo.utils.config.image_keys import PreprocessingKeys
-from mindzoo.utils.config.keys import CheckpointKeys, ClassNameKeys, RanksKeys, RecipeKeys
+from mindzoo.utils.config.keys import CheckpointKeys, ClassNameKeys, EngineKeys, RanksKeys, RecipeKeys
 from mindzoo.utils.config.reading import key
 
 
 @dataclass(frozen=True)
-class PredictConfig(CheckpointKeys, ClassNameKeys, PreprocessingKeys, RanksKeys, RecipeKeys):
+class PredictConfig(CheckpointKeys, EngineKeys, ClassNameKeys, PreprocessingKeys, RanksKeys, RecipeKeys):
     """Prediction"""
 
     images: tuple[str, ...] = key((), "image files, or folders of them", positional=True)

@@ -13,6 +13,8 @@ from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.compiling import graphs
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.listing import images_below
+from mindzoo.utils.engine.engine import Engine
+from mindzoo.utils.engine.network_graph import EMBEDDING
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems, Interrupted
 from mindzoo.utils.files import check_file
@@ -47,16 +49,18 @@ def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig], progress: ProgressDispla
     world = ranks.whole_set(ranks.meet(config, device), "an embedding")
     graphs.start(config, world)
     made_from = network_source.read_source(spec, network_source.single_file(config), loaded)
-    network = network_source.build_network(spec, made_from, config.weights)
+    engine = Engine(spec, config, device)
+    runner = engine.open(made_from, config.weights, EMBEDDING)
     facts = {
-        **encoder.source_facts(spec, made_from, network, config.weights),
+        **encoder.source_facts(spec, made_from, config.weights),
         "images": str(root),
         "batch_size": config.batch_size,
         "device": device,
+        "engine": engine.description,
         "mindzoo": __version__,
         "mindspore": ms.__version__,
     }
-    encode = Encoder(network, made_from.preprocessing, config.batch_size, config.workers)
+    encode = Encoder(runner, made_from.preprocessing, config.batch_size, config.workers)
     writer = VectorWriter(target, facts, images_below(root), overwrite=config.overwrite) if world.rank == 0 else None
     if writer and writer.resumed:
         logger.info("going on at image %d of the %d that the run began with", writer.resumed, writer.progress.images)
@@ -73,6 +77,7 @@ def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig], progress: ProgressDispla
     found = open_vectors(target)
     if writer:
         logger.info("wrote %s: %d vectors of %d numbers", target, *found.array.shape)
+    engine.finish()
     _name_unreadable(found)
     return found
 

@@ -1,4 +1,4 @@
-"""Image files -> vectors, through one compiled graph with one batch shape."""
+"""Image files -> vectors, in batches of one shape."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn
 
-from mindzoo.utils.checkpoints import checkpoint_file, network_plan, soundness
+from mindzoo.utils.checkpoints import checkpoint_file, network_plan, network_source, soundness
 from mindzoo.utils.checkpoints.checkpoint_facts import checkpoint_facts
 from mindzoo.utils.checkpoints.network_source import Source
-from mindzoo.utils.compiling import graphs
 from mindzoo.utils.config.values import checked_values
 from mindzoo.utils.data.look import Marks
 from mindzoo.utils.data.transforms import Preprocessing, load_image
 from mindzoo.utils.data.workers import worker_count
+from mindzoo.utils.engine.runners import Runner
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
@@ -43,12 +41,14 @@ class Encoder:
 
     A file that cannot be read keeps its place in the batch, filled with zeros, and so does what the last batch
     lacks: which files make a batch, and so every vector, is the same whether or not a run was interrupted.
+
+    Args:
+        forward: images -> their embeddings.
     """
 
-    def __init__(self, network: nn.Cell, how: Preprocessing, batch_size: int, workers: int = 0) -> None:
-        self.forward, self.how = _Embedding(network), how
+    def __init__(self, forward: Runner, how: Preprocessing, batch_size: int, workers: int = 0) -> None:
+        self.forward, self.how = forward, how
         self.batch_size, self.threads = batch_size, worker_count(workers)
-        self.forward.set_train(False)
         self.marks = Marks()
 
     def encode(self, paths: Iterable[Path]) -> Iterator[Encoded]:
@@ -61,8 +61,7 @@ class Encoder:
         with ThreadPoolExecutor(self.threads) as pool:
             following = self._read(pool, remaining)
             if following:
-                empty = Tensor(np.zeros((self.batch_size, 3, *self.how.image_size), np.float32))
-                graphs.compile_cell(self.forward, "the graph, once for all images", (empty,))
+                self.forward.prepare((self.batch_size, 3, *self.how.image_size))
             while following:
                 reading, following = following, self._read(pool, remaining)
                 yield self._encode(reading)
@@ -90,30 +89,17 @@ class Encoder:
             batch[place] = image
             good.append(place)
             paths.append(path)
-        vectors = self.forward(Tensor(batch)).asnumpy()[good]
+        vectors = self.forward(batch)[good]
         if not np.isfinite(vectors).all():
             worst = paths[int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])]
             raise UserError(f"the network's vector of {worst} is not finite; use another checkpoint")
         return Encoded(paths, vectors, unreadable)
 
 
-class _Embedding(nn.Cell):
-    """(B, 3, H, W) -> (B, D) float32: `embed` of a network as a graph of its own."""
-
-    def __init__(self, network: nn.Cell) -> None:
-        super().__init__(auto_prefix=False)
-        self.network = network
-
-    def construct(self, images: Tensor) -> Tensor:
-        return self.network.embed(images).astype(ms.float32)
-
-
-def source_facts(spec: ModelSpec, made_from: Source, network: nn.Cell, which: str) -> dict[str, Any]:
+def source_facts(spec: ModelSpec, made_from: Source, which: str) -> dict[str, Any]:
     """What decides over the vectors: network, options, checkpoint and preprocessing."""
     # Averaged weights hold other values than the plan, which goes by the raw ones.
-    held = network.parameters_dict()
-    values = {option: float(held[parameter].asnumpy()) for option, parameter in spec.parameter_options.items()}
-    options = {**made_from.plan.options, **values}
+    options = {**made_from.plan.options, **network_source.option_values(spec, made_from, which)}
     return {
         "network": spec.name,
         "options": {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()},

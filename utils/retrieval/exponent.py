@@ -62,7 +62,7 @@ def fit(spec: ModelSpec, loaded: Loaded[FitExponentConfig]) -> dict[str, Any]:
     bad_images.say_left_out(data, "this evaluation")
     runtime.start(config.device_target)
     network = network_source.build_network(spec, made_from, config.weights)
-    facts = source_facts(spec, made_from, network, config.weights)
+    facts = source_facts(spec, made_from, config.weights)
     own = round(facts["options"].pop(option), 6)
     tried = sorted({*(config.exponents or EXPONENTS), own})
     size = "x".join(map(str, made_from.preprocessing.image_size))

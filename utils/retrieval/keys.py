@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from mindzoo.utils.config.image_keys import BadImageKeys, PreprocessingKeys
-from mindzoo.utils.config.keys import CheckpointKeys, ClassNameKeys, CompileKeys, DeviceKeys, RanksKeys, RecipeKeys
+from mindzoo.utils.config.keys import (
+    CheckpointKeys,
+    ClassNameKeys,
+    CompileKeys,
+    DeviceKeys,
+    EngineKeys,
+    RanksKeys,
+    RecipeKeys,
+)
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.spec import ModelSpec
@@ -20,7 +28,7 @@ C = TypeVar("C")
 
 
 @dataclass(frozen=True)
-class EmbedConfig(CheckpointKeys, PreprocessingKeys, RanksKeys, RecipeKeys):
+class EmbedConfig(CheckpointKeys, EngineKeys, PreprocessingKeys, RanksKeys, RecipeKeys):
     """Embedding"""
 
     images: str = key("", "folder of images, at any depth; the folder that an image lies in is noted as its class")
@@ -68,7 +76,7 @@ class IndexConfig(VectorsKeys):
 
 
 @dataclass(frozen=True)
-class QueryConfig(PreprocessingKeys, CompileKeys, RecipeKeys):
+class QueryConfig(EngineKeys, PreprocessingKeys, CompileKeys, RecipeKeys):
     """Query; images are preprocessed as those of the index, and a value that is given must be the same"""
 
     images: tuple[str, ...] = key((), "image files, or folders of them", positional=True)

@@ -13,6 +13,8 @@ from mindzoo.utils import runtime
 from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.compiling import graphs
 from mindzoo.utils.config.reading import Loaded, show
+from mindzoo.utils.engine.engine import Engine
+from mindzoo.utils.engine.network_graph import EMBEDDING
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_output, write_json
@@ -51,7 +53,8 @@ def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
     _check_given(spec, loaded, index)
     if config.effort and index.facts["kind"] not in ann.EFFORT:
         logger.info("effort has no effect: the index is of kind %s", index.facts["kind"])
-    embedded = _embedded(spec, config, index, paths)
+    engine = Engine(spec, config, runtime.start(config.device_target))
+    embedded = _embedded(spec, config, engine, index, paths)
     begin = time.perf_counter()
     scores, rows = index.search(embedded.vectors, config.top_k, config.effort)
     seconds = time.perf_counter() - begin
@@ -63,19 +66,19 @@ def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
     _write(config, index, found)
     for path, reason in embedded.unreadable:
         logger.info("left out: cannot read %s: %s", path, reason)
+    engine.finish()
     if embedded.unreadable:
         raise FoundProblems(f"{len(embedded.unreadable)} of {len(paths)} images could not be read")
     return found
 
 
-def _embedded(spec: ModelSpec, config: QueryConfig, index: Index, paths: Sequence[Path]) -> Encoded:
+def _embedded(spec: ModelSpec, config: QueryConfig, engine: Engine, index: Index, paths: Sequence[Path]) -> Encoded:
     """The query images and their vectors, (Q, D) float32."""
     facts = index.facts["vectors"]
     made_from = encoder.source_of(spec, network_source.single_file(config), facts)
-    runtime.start(config.device_target)
     graphs.start(config, runtime.World())
-    network = network_source.build_network(spec, made_from, facts["checkpoint"]["weights"])
-    batches = [*Encoder(network, made_from.preprocessing, min(config.batch_size, len(paths))).encode(paths)]
+    runner = engine.open(made_from, facts["checkpoint"]["weights"], EMBEDDING)
+    batches = [*Encoder(runner, made_from.preprocessing, min(config.batch_size, len(paths))).encode(paths)]
     unreadable = [entry for batch in batches for entry in batch.unreadable]
     if len(unreadable) == len(paths):
         path, reason = unreadable[0]

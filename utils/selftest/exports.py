@@ -8,7 +8,8 @@ import numpy as np
 from mindspore import Tensor
 
 from mindzoo.utils import runtime
-from mindzoo.utils.inference import export_facts, export_graph
+from mindzoo.utils.engine.difference import TOLERANCE
+from mindzoo.utils.inference import export_graph
 from mindzoo.utils.selftest import first_losses
 from mindzoo.utils.selftest.job import Found, Job
 from mindzoo.utils.selftest.outcome import NotRight
@@ -33,7 +34,7 @@ def write_and_compare(job: Job, file_format: str) -> Found:
     size = written.stat().st_size / 1e6
     for path in job.folder.glob(f"{written.stem}*"):
         path.unlink()
-    tolerance = export_facts.TOLERANCE
+    tolerance = TOLERANCE
     numbers = {"largest_relative_difference": difference, "tolerance": tolerance, "megabytes": round(size, 1)}
     if not np.isfinite(expected).all() or not difference <= tolerance:
         raise NotRight(f"logits differ by {difference:.1e} of the largest; wanted at most {tolerance:g}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
@@ -35,15 +37,21 @@ class CountingStep(nn.Cell):
 
 
 class HitCounter:
-    """Evaluates one network again and again with one compiled graph. `smoothing` is that of the loss."""
+    """Evaluates one network again and again with one compiled graph. `smoothing` is that of the loss.
+
+    Where the logits are computed elsewhere, the network is the identity.
+    """
 
     def __init__(self, network: nn.Cell, num_classes: int, world: World, smoothing: float = 0.0) -> None:
         self.k = min(MOST_TOP, num_classes)
         self.step, self.compiled = CountingStep(network, num_classes, self.k, smoothing), False
         self.world = world
 
-    def run(self, data: EvalData) -> EvalResult:
+    def run(self, data: EvalData, before: Callable[[np.ndarray], np.ndarray] | None = None) -> EvalResult:
         """Count hits over `data`; ranks add up what they counted once, at the end.
+
+        Args:
+            before: what is computed of the images in front of the network, such as the logits for an identity.
 
         Raises:
             UserError: an image cannot be decoded.
@@ -52,6 +60,8 @@ class HitCounter:
         self.step.set_train(False)
         loss, counts = 0.0, np.zeros(3, np.int64)
         for images, labels, mask in data:
+            if before:
+                images = Tensor(before(images.asnumpy()))
             batch = (images, labels, Tensor(mask))
             if not self.compiled:
                 graphs.compile_cell(self.step, "the evaluation graph, once per network", batch)

@@ -1,0 +1,1 @@
+"""What computes the outputs of a network for given images: MindSpore, or ONNX Runtime."""
