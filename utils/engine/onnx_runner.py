@@ -25,6 +25,8 @@ class OnnxRunner:
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in self.weights.values()]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = own_cores()
+        # Threads that wait by counting take the cores from those that read images.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_external_initializers(list(self.weights), values)
         self.session = onnxruntime.InferenceSession(graph.content, options, providers=["CPUExecutionProvider"])
         self.given, self.wanted = self.session.get_inputs()[0].name, self.session.get_outputs()[0].name

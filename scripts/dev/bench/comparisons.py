@@ -100,7 +100,13 @@ def uncapped(wanted: Wanted, network: str) -> Comparison:
 
 def memory(wanted: Wanted, network: str) -> Comparison:
     """The most memory that a training holds, started anew for each round."""
-    arms: list[Arm] = [*wanted.own(_own_steps(Fresh, wanted, network))]
+    own = _own_steps(Fresh, wanted, network)
+    compiled = {**own.environment, "MINDZOO_COMPILE_CACHE": "off"}
+    does = "the same where the graph is compiled, as at the first start"
+    arms: list[Arm] = [
+        *wanted.own(own),
+        dataclasses.replace(own, name=f"{OWN}, compiled", does=does, environment=compiled),
+    ]
     if wanted.peers:
         arms += [_torch_steps(Fresh, wanted, network)]
     title = f"Peak resident memory of training steps of `{network}`, batch {BATCH[network]}"

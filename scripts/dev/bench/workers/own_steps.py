@@ -14,15 +14,17 @@ import numpy as np  # noqa: E402
 
 from mindzoo.scripts.dev.bench import own_training  # noqa: E402
 from mindzoo.scripts.dev.bench.serving import Step, serve  # noqa: E402
+from mindzoo.utils.compiling import graphs  # noqa: E402
 
 
 def prepare(settings: dict[str, Any]) -> Step:
-    """Build the step as a training does, and take the first one."""
+    """Build and compile the step as a training does, and take the first one."""
     train_step = own_training.build(settings).run.train_step
     batch, size = settings["batch"], settings["size"]
     draw = np.random.default_rng(0)
     images = ms.Tensor(draw.standard_normal((batch, 3, size, size)).astype(np.float32))
     labels = ms.Tensor(np.arange(batch, dtype=np.int32) % settings["classes"])
+    graphs.compile_cell(train_step, "the training step", (images, labels))
 
     def step() -> int:
         loss = train_step(images, labels).asnumpy()
