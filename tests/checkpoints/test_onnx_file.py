@@ -13,6 +13,7 @@ import pytest
 
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.networks import undrawn, weights_of
+from mindzoo.tests.support.weight_files import onnx_file as onnx_bytes
 from mindzoo.utils.checkpoints import checkpoint_file, onnx_file, raw_file
 from mindzoo.utils.errors import UserError
 
@@ -36,12 +37,7 @@ FACTS = {
 
 
 def written(path: Path, arrays: dict[str, np.ndarray]) -> Path:
-    """An ONNX file of a graph that does nothing, with these initializers."""
-    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
-    node = onnx.helper.make_node("Identity", ["x"], ["y"])
-    output = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
-    initializers = [onnx.numpy_helper.from_array(array, name) for name, array in arrays.items()]
-    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([node], "g", [value], [output], initializers)), str(path))
+    path.write_bytes(onnx_bytes(arrays))
     return path
 
 

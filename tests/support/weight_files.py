@@ -139,6 +139,17 @@ def safetensors(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | 
     return with_header(json.dumps(header).encode(), b"".join(array.tobytes() for array in arrays.values()))
 
 
+def onnx_file(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """An ONNX file of a graph that does nothing, with these initializers."""
+    import onnx
+
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy"]
+    node = onnx.helper.make_node("Identity", ["x"], ["y"])
+    initializers = [onnx.numpy_helper.from_array(array, name) for name, array in arrays.items()]
+    graph = onnx.helper.make_graph([node], "graph", ends[:1], ends[1:], initializers)
+    return bytes(onnx.helper.make_model(graph).SerializeToString())
+
+
 def with_header(header: bytes, numbers: bytes = b"") -> bytes:
     """The parts of such a file, one behind the other."""
     return struct.pack("<Q", len(header)) + header + numbers
