@@ -26,8 +26,6 @@ SLOW_AVX512 = ((2, 9), (2, 10))
 ONEDNN_VARIABLE, ONEDNN_LIMIT = "ONEDNN_MAX_CPU_ISA", "AVX2"
 ONEDNN_MARK = "MINDZOO_LIMITS_ONEDNN"  # the limit is ours, not the user's
 DEVICE_NODES = Path("/dev")
-# How many cores a rank has, which the launcher shares out among those of a server.
-CORES_VARIABLE = "MINDZOO_CORES"
 # All that mindzoo requires, as pip takes it.
 REQUIRED = {
     "numpy": "numpy>=1.26.4,<2",
@@ -79,14 +77,6 @@ def check_mindspore() -> None:
         raise UserError(problem)
     if find_doubt():
         warnings.warn(str(find_doubt()), stacklevel=3)
-
-
-def own_cores() -> int:
-    """How many cores this process may use: its share where a launcher shared them out among ranks."""
-    shared_out = os.environ.get(CORES_VARIABLE, "")
-    if shared_out.isdecimal():
-        return max(int(shared_out), 1)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def commit(root: Path = ROOT) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from mindzoo.utils.environment import own_cores
+from mindzoo.utils.cluster.cores import own_cores
 
 MOST_WORKERS = 32
 

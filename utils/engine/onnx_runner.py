@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mindzoo.utils.cluster.cores import computing_threads
 from mindzoo.utils.engine.network_graph import NetworkGraph
-from mindzoo.utils.environment import own_cores
 
 
 class OnnxRunner:
@@ -24,7 +24,7 @@ class OnnxRunner:
         self.weights = {name: np.array(weights[name], np.float32, order="C") for name in graph.initializers}
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in self.weights.values()]
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = own_cores()
+        options.intra_op_num_threads = computing_threads()
         # Threads that wait by counting take the cores from those that read images.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_external_initializers(list(self.weights), values)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 runpy.run_path(str(Path(__file__).resolve().parents[1] / "importable.py"), run_name="importable")
 
-from mindzoo.utils.environment import CORES_VARIABLE  # noqa: E402
+from mindzoo.utils.cluster import cores  # noqa: E402
 from mindzoo.utils.launch import job_plan as plans  # noqa: E402
 from mindzoo.utils.launch import processes  # noqa: E402
 from mindzoo.utils.launch.job_plan import STOPPED, JobPlan, RankPlan  # noqa: E402
@@ -69,7 +69,7 @@ def enter(plan: JobPlan, own: RankPlan, local: int) -> None:
         # msrun counts as if every server had as many ranks as this one.
         os.environ["MS_NODE_ID"] = str(own.rank)
     # Before a rank is kept on its share.
-    os.environ[CORES_VARIABLE] = str(max(len(os.sched_getaffinity(0)) // len(plan.ranks), 1))
+    os.environ[cores.VARIABLE] = str(max(cores.all_cores() // len(plan.ranks), 1))
     os.chdir(plan.work_in or own.folder)
     if plan.bind_core:
         bind_core(local, len(plan.ranks))

@@ -17,7 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mindzoo.utils import files
-from mindzoo.utils.environment import onednn_is_limited_by_user, own_cores
+from mindzoo.utils.cluster.cores import computing_threads, own_cores
+from mindzoo.utils.environment import onednn_is_limited_by_user
 from mindzoo.utils.log import logger
 
 SOURCE = Path(__file__).with_name("source")
@@ -59,7 +60,9 @@ def outlook() -> str:
 def description() -> str:
     """What computes, for a line of a log."""
     number = ctypes.CDLL(str(opened())).onednn_version()
-    return f"oneDNN {number // 10000}.{number // 100 % 100}.{number % 100}, channels last, {own_cores()} threads"
+    return (
+        f"oneDNN {number // 10000}.{number // 100 % 100}.{number % 100}, channels last, {computing_threads()} threads"
+    )
 
 
 def _onednn() -> Path:
@@ -170,5 +173,5 @@ def _open(path: Path, onednn: Path) -> None:
         raise UnavailableError(f"{path} cannot be loaded: {error}") from None
     reason = ctypes.create_string_buffer(REASON_BYTES)
     unlimited = int(not onednn_is_limited_by_user())
-    if library.open_library(os.fsencode(onednn), unlimited, own_cores(), reason, len(reason)):
+    if library.open_library(os.fsencode(onednn), unlimited, computing_threads(), reason, len(reason)):
         raise UnavailableError(reason.value.decode(errors="replace"))

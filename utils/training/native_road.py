@@ -7,8 +7,8 @@ import os
 import mindspore as ms
 from mindspore import nn
 
+from mindzoo.utils.cluster.cores import computing_threads
 from mindzoo.utils.config.keys import NATIVE_CHOICES, TrainConfig
-from mindzoo.utils.environment import own_cores
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
 from mindzoo.utils.native import library
@@ -37,7 +37,7 @@ def take(config: TrainConfig, network: nn.Cell, world: World) -> bool:
 
 def name(native: bool) -> str:
     """By which operators a training computes: results are the same to the bit only by the same ones."""
-    return f"native in {own_cores()} threads" if native else "MindSpore's"
+    return f"native in {computing_threads()} threads" if native else "MindSpore's"
 
 
 def settled(native: str) -> str:
