@@ -13,13 +13,21 @@ import mindspore as ms  # noqa: E402
 import numpy as np  # noqa: E402
 
 from mindzoo.scripts.dev.bench import own_training  # noqa: E402
+from mindzoo.scripts.dev.bench.own_training import Built  # noqa: E402
 from mindzoo.scripts.dev.bench.serving import Step, serve  # noqa: E402
 from mindzoo.utils.compiling import graphs  # noqa: E402
 
 
 def prepare(settings: dict[str, Any]) -> Step:
     """Build and compile the step as a training does, and take the first one."""
-    train_step = own_training.build(settings).run.train_step
+    step = compiled_step(own_training.build(settings), settings)
+    step()
+    return step
+
+
+def compiled_step(built: Built, settings: dict[str, Any]) -> Step:
+    """The step of a training on one batch in memory."""
+    train_step = built.run.train_step
     batch, size = settings["batch"], settings["size"]
     draw = np.random.default_rng(0)
     images = ms.Tensor(draw.standard_normal((batch, 3, size, size)).astype(np.float32))
@@ -31,7 +39,6 @@ def prepare(settings: dict[str, Any]) -> Step:
         assert np.isfinite(loss).all(), loss
         return batch
 
-    step()
     return step
 
 
