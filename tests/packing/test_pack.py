@@ -235,6 +235,36 @@ def test_two_runs_do_not_write_into_one_pack(root: Path, tmp_path: Path, capsys:
     assert not (tmp_path / "out" / run_lock.NAME).exists()
 
 
+@pytest.mark.parametrize(
+    "foreign",
+    ["notes.txt", "train/notes.txt", "writing/notes.txt", "photos/1.png", "00007.json/1.png", "test/old/1.json"],
+)
+@pytest.mark.parametrize("splits", [False, True])
+def test_a_folder_with_files_of_others_is_left_as_it_is(
+    root: Path, colors: Path, tmp_path: Path, foreign: str, splits: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pack_two_shards(root, tmp_path / "out")
+    part = tmp_path / "out.part"
+    (part / foreign).parent.mkdir(exist_ok=True, parents=True)
+    (part / foreign).write_text("of somebody")
+    before = digests(tmp_path)
+    capsys.readouterr()
+    assert pack(colors if splits else root, tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    named = foreign if Path(foreign).parent.name in ("", "train", "writing") else str(Path(foreign).parent)
+    assert error.startswith(f"error: {part} holds {named}, which is not of a pack that was begun")
+    assert error.count("\n") == 1
+    assert digests(tmp_path) == before
+
+
+def test_a_link_to_a_folder_of_others_is_not_followed(root: Path, tmp_path: Path) -> None:
+    write_images(tmp_path / "mine", (0, 0, 0), 2)
+    (tmp_path / "out.part").mkdir()
+    (tmp_path / "out.part" / "train").symlink_to(tmp_path / "mine", target_is_directory=True)
+    assert pack(root, tmp_path / "out") == 2
+    assert len([*(tmp_path / "mine").iterdir()]) == 2
+
+
 def test_splits_are_packed_together_or_not_at_all(
     colors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -243,7 +273,7 @@ def test_splits_are_packed_together_or_not_at_all(
     assert pack(root, tmp_path / "out") == 2
     assert not (tmp_path / "out").exists()
     assert "val/red/zz.png" in capsys.readouterr().err
-    (tmp_path / "out.part" / "old").mkdir()
+    (tmp_path / "out.part" / "test").mkdir()  # of an earlier run with this folder
     (root / "val" / "red" / "zz.png").unlink()
     assert pack(root, tmp_path / "out") == 0
     assert "1 of them made before" in capsys.readouterr().out
