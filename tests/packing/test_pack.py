@@ -200,6 +200,53 @@ def test_a_split_without_its_index_is_named(
         data_set.open_set(data_set.find_split(str(tmp_path / "out"), split, "data_dir"))
 
 
+@pytest.mark.parametrize(
+    ("lost", "said"), [("val", "it has train and no val or test;"), ("train", "it has val and no train;")]
+)
+def test_a_split_that_is_lost_is_said(
+    colors: Path, tmp_path: Path, lost: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert pack(colors, out) == 0
+    shutil.rmtree(out / lost)
+    assert cli.main(["pack", "--verify", str(out)]) == 2
+    assert f"verify is {out}, a pack of which a folder is missing: {said} copy" in capsys.readouterr().err
+    with pytest.raises(UserError, match=f"data_dir is {out}, a pack of which a folder is missing: {said}"):
+        data_set.find_split(str(out), "train", "data_dir")
+    (rest,) = out.iterdir()
+    assert cli.main(["pack", "--verify", str(rest)]) == 0
+
+
+def test_an_index_of_another_version_is_refused_with_what_helps(
+    colors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pack(colors / "val", tmp_path / "out") == 0
+    index = tmp_path / "out" / listing.PACK_INDEX
+    content = json.loads(index.read_text())
+    for version, wanted in (
+        (2, "is of version 2 of packs, and this mindzoo reads 1; update mindzoo, or make the pack again with this one"),
+        (0, "is of version 0 of packs, and this mindzoo reads 1; copy the pack again, or make it again"),
+    ):
+        index.write_text(json.dumps(content | {"version": version}))
+        assert cli.main(["pack", "--verify", str(tmp_path / "out")]) == 2
+        assert wanted in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("whole", [0, 1])
+def test_an_error_leaves_only_shards_to_go_on_with(root: Path, tmp_path: Path, whole: int) -> None:
+    """With a folder that was there before, and with folders that were made."""
+    bad = root / "cat" / ("4.bmp" if whole else "1.bmp")  # of the second shard, or of the first
+    bad.write_bytes(bad.read_bytes()[:5000])
+    (tmp_path / "there").mkdir()
+    for out in (tmp_path / "there" / "out", tmp_path / "new" / "folder" / "out"):
+        assert pack(root, out) == 2
+        part = out.with_name("out.part")
+        assert part.exists() == bool(whole)
+        assert not part.joinpath(run_lock.NAME).exists()
+    assert (tmp_path / "there").exists()
+    assert (tmp_path / "new").exists() == bool(whole)
+
+
 def test_what_cannot_be_packed_is_refused_in_a_line(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

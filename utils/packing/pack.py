@@ -52,9 +52,7 @@ def pack(config: PackConfig, progress: ProgressDisplay) -> Path:
     skip = skip_list.read(Path(config.skip_list)) if config.skip_list else None
     stop = config.on_bad_image == "stop"
     sets = {name: class_folders.scan(folder, skip=skip, stop=stop) for name, folder in splits.items()}
-    with said_of(part):
-        part.mkdir(parents=True, exist_ok=True)
-    with run_lock.holding(part):
+    with part_folder.held(part):
         indexes = [_packed(config, images, part / name, progress) for name, images in sets.items()]
         with said_of(part):
             for entry in part.iterdir() if len(splits) > 1 else ():  # of an earlier run with other folders

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mindzoo.utils.data.bad_images import LISTED
 from mindzoo.utils.data.listing import PACK_INDEX, SPLITS
 from mindzoo.utils.data.pack_files import RECORDS_INDEX, SHARD, TABLE
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import said_of
 from mindzoo.utils.training import run_lock
 
 SUFFIX = ".part"  # after the name of the pack
@@ -43,6 +46,42 @@ def check(part: Path) -> None:
             f"{part} holds {first.relative_to(part)}, which is not of a pack that was begun; this folder is used "
             "while OUT is written: move it away, or give another OUT"
         )
+
+
+@contextmanager
+def held(part: Path) -> Iterator[None]:
+    """Hold the folder, which is made where it is missing, while the block runs.
+
+    After an error it stays where a shard is done, for the next run to go on with; else it is gone, with the folders above it
+    that were made for it.
+
+    Raises:
+        UserError: it cannot be made, or another process holds it.
+    """
+    missing = [folder for folder in (part, *part.parents) if not folder.exists()]
+    try:
+        with said_of(part):
+            part.mkdir(parents=True, exist_ok=True)
+        with run_lock.holding(part):
+            try:
+                yield
+            except BaseException:
+                if not any(part.rglob(f"*{MADE_OF}")):
+                    _empty(part)
+                raise
+    except BaseException:
+        for folder in missing or (part,):
+            with suppress(OSError):  # one with a shard, or with something of another process
+                folder.rmdir()
+        raise
+
+
+def _empty(part: Path) -> None:
+    for entry in part.iterdir():
+        if entry.name == run_lock.NAME:
+            continue
+        with suppress(OSError):  # what went wrong before is what is said
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
 def _foreign(folder: Path, folders: frozenset[str], files: re.Pattern[str]) -> Iterator[Path]:
