@@ -207,7 +207,7 @@ def _evaluate_retrieval(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> No
 def _selftest(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     from mindzoo.utils.selftest import protocol
 
-    if not protocol.run(list(SPECS.values()), loaded.config):
+    if not protocol.run(list(SPECS.values()), loaded):
         raise FoundProblems
 
 

@@ -56,6 +56,7 @@ def same_data(one: ImageSet, other: ImageSet) -> None:
     assert (one.files, one.classes, one.name) == (other.files, other.classes, other.name)
     assert (one.labels.dtype, one.labels.tolist()) == (other.labels.dtype, other.labels.tolist())
     assert [one.content(k) for k in range(len(one))] == [other.content(k) for k in range(len(other))]
+    assert one.digest == other.digest
     assert [*one.sizes()] == [*other.sizes()] == [len(one.content(k)) for k in range(len(one))]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -116,8 +117,47 @@ def test_what_cannot_be_read_is_named_and_the_others_are_not_left_out(
     bad = [*write_without_scale(tmp_path), tmp_path / "missing.png", tmp_path / "cut.png"]
     bad[-1].write_bytes(next(path for path in kinds if path.suffix == ".png").read_bytes()[:60])
     done = run_sample(script, *bad, kinds[0])
-    assert (done.returncode, done.stdout.count("\n")) == (1, 1)
+    assert (done.returncode, done.stdout.count("\n")) == (2, 1)
     *named, last = done.stderr.splitlines()
     assert [line.partition(" cannot be read: ")[0] for line in named] == [str(path) for path in bad]
     assert named[0].endswith("it has values of 32 bits, which have no scale")
     assert last == f"{len(bad)} of {len(bad) + 1} images cannot be read"
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("cut", "is damaged, or was changed: its SHA-256 is not the one in"),
+        ("no sum", "cannot be loaded: "),
+        ("facts", "is damaged; copy it again"),
+        ("schema", "is of schema 3, and this script reads schema 2"),
+        ("gone", "is missing; it was written with this script: copy it too"),
+    ],
+)
+def test_a_damaged_file_is_said_in_a_sentence(
+    script: Path, kinds: list[Path], tmp_path: Path, damage: str, said: str
+) -> None:
+    copied = Path(shutil.copytree(script.parent, tmp_path / "copy"))
+    model = next(path for path in copied.iterdir() if path.suffix in (".onnx", ".mindir"))
+    facts = model.with_name(f"{model.name}.json")
+    content = json.loads(facts.read_text())
+    if damage in ("cut", "no sum"):
+        os.truncate(model, model.stat().st_size // 2)
+    if damage == "no sum":
+        del content["file"]["sha256"]
+    if damage == "gone":
+        model.unlink()
+    facts.write_text("[]" if damage == "facts" else json.dumps(content | ({"schema": 3} if damage == "schema" else {})))
+    done = run_sample(copied / script.name, kinds[0])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+    *others, last = done.stderr.splitlines()
+    assert said in last
+    assert [line for line in others if not line.startswith("[ERROR] CORE")] == []  # MindSpore's own
+
+
+def test_no_image_is_a_sentence_and_the_status_2(script: Path) -> None:
+    for words in ((), ("--help",)):
+        done = run_sample(script, *map(Path, words))
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert f"usage: python {script.name} IMAGE ..." in done.stderr

@@ -200,6 +200,53 @@ def test_a_split_without_its_index_is_named(
         data_set.open_set(data_set.find_split(str(tmp_path / "out"), split, "data_dir"))
 
 
+@pytest.mark.parametrize(
+    ("lost", "said"), [("val", "it has train and no val or test;"), ("train", "it has val and no train;")]
+)
+def test_a_split_that_is_lost_is_said(
+    colors: Path, tmp_path: Path, lost: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert pack(colors, out) == 0
+    shutil.rmtree(out / lost)
+    assert cli.main(["pack", "--verify", str(out)]) == 2
+    assert f"verify is {out}, a pack of which a folder is missing: {said} copy" in capsys.readouterr().err
+    with pytest.raises(UserError, match=f"data_dir is {out}, a pack of which a folder is missing: {said}"):
+        data_set.find_split(str(out), "train", "data_dir")
+    (rest,) = out.iterdir()
+    assert cli.main(["pack", "--verify", str(rest)]) == 0
+
+
+def test_an_index_of_another_version_is_refused_with_what_helps(
+    colors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pack(colors / "val", tmp_path / "out") == 0
+    index = tmp_path / "out" / listing.PACK_INDEX
+    content = json.loads(index.read_text())
+    for version, wanted in (
+        (2, "is of version 2 of packs, and this mindzoo reads 1; update mindzoo, or make the pack again with this one"),
+        (0, "is of version 0 of packs, and this mindzoo reads 1; copy the pack again, or make it again"),
+    ):
+        index.write_text(json.dumps(content | {"version": version}))
+        assert cli.main(["pack", "--verify", str(tmp_path / "out")]) == 2
+        assert wanted in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("whole", [0, 1])
+def test_an_error_leaves_only_shards_to_go_on_with(root: Path, tmp_path: Path, whole: int) -> None:
+    """With a folder that was there before, and with folders that were made."""
+    bad = root / "cat" / ("4.bmp" if whole else "1.bmp")  # of the second shard, or of the first
+    bad.write_bytes(bad.read_bytes()[:5000])
+    (tmp_path / "there").mkdir()
+    for out in (tmp_path / "there" / "out", tmp_path / "new" / "folder" / "out"):
+        assert pack(root, out) == 2
+        part = out.with_name("out.part")
+        assert part.exists() == bool(whole)
+        assert not part.joinpath(run_lock.NAME).exists()
+    assert (tmp_path / "there").exists()
+    assert (tmp_path / "new").exists() == bool(whole)
+
+
 def test_what_cannot_be_packed_is_refused_in_a_line(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -235,6 +282,36 @@ def test_two_runs_do_not_write_into_one_pack(root: Path, tmp_path: Path, capsys:
     assert not (tmp_path / "out" / run_lock.NAME).exists()
 
 
+@pytest.mark.parametrize(
+    "foreign",
+    ["notes.txt", "train/notes.txt", "writing/notes.txt", "photos/1.png", "00007.json/1.png", "test/old/1.json"],
+)
+@pytest.mark.parametrize("splits", [False, True])
+def test_a_folder_with_files_of_others_is_left_as_it_is(
+    root: Path, colors: Path, tmp_path: Path, foreign: str, splits: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pack_two_shards(root, tmp_path / "out")
+    part = tmp_path / "out.part"
+    (part / foreign).parent.mkdir(exist_ok=True, parents=True)
+    (part / foreign).write_text("of somebody")
+    before = digests(tmp_path)
+    capsys.readouterr()
+    assert pack(colors if splits else root, tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    named = foreign if Path(foreign).parent.name in ("", "train", "writing") else str(Path(foreign).parent)
+    assert error.startswith(f"error: {part} holds {named}, which is not of a pack that was begun")
+    assert error.count("\n") == 1
+    assert digests(tmp_path) == before
+
+
+def test_a_link_to_a_folder_of_others_is_not_followed(root: Path, tmp_path: Path) -> None:
+    write_images(tmp_path / "mine", (0, 0, 0), 2)
+    (tmp_path / "out.part").mkdir()
+    (tmp_path / "out.part" / "train").symlink_to(tmp_path / "mine", target_is_directory=True)
+    assert pack(root, tmp_path / "out") == 2
+    assert len([*(tmp_path / "mine").iterdir()]) == 2
+
+
 def test_splits_are_packed_together_or_not_at_all(
     colors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -243,7 +320,7 @@ def test_splits_are_packed_together_or_not_at_all(
     assert pack(root, tmp_path / "out") == 2
     assert not (tmp_path / "out").exists()
     assert "val/red/zz.png" in capsys.readouterr().err
-    (tmp_path / "out.part" / "old").mkdir()
+    (tmp_path / "out.part" / "test").mkdir()  # of an earlier run with this folder
     (root / "val" / "red" / "zz.png").unlink()
     assert pack(root, tmp_path / "out") == 0
     assert "1 of them made before" in capsys.readouterr().out

@@ -56,10 +56,39 @@ def test_a_report_names_neither_folders_nor_the_machine(text: str, wanted: str) 
 
 def test_a_step_that_hangs_is_ended_and_none_of_its_processes_is_left(tmp_path: Path) -> None:
     words = ["--steps", "versions", "--device", "CPU", "--small"]
-    found = child.run("versions", words, tmp_path, 0.3)
+    found = child.run("versions", words, tmp_path, 0.3, enough=0.3)
     assert (found.result, found.said) == ("failed", "no end after 0 s: it was ended")
     assert not processes.with_argument(tmp_path.name)
     assert found.seconds < child.GRACE_SECONDS
+
+
+def test_a_step_that_is_cut_by_the_time_for_all_of_them_has_not_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(protocol, "LEAST_SECONDS", 0.5)
+    where = ["--device", "CPU", "--small", "--output_dir", str(tmp_path / "out")]
+    assert cli.main(["selftest", "--steps", "versions", "--seconds", "1", *where]) == 1
+    said = capsys.readouterr().out
+    assert "left out  versions                 1 s, all that were left, do not suffice (1 s)" in said
+    assert said.splitlines()[-1].startswith("0 passed, 0 failed, 1 left out: nothing was tried; to send: ")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["selftest.html", "selftest.json"]
+
+
+def test_a_run_that_left_out_most_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ["--device", "CPU", "--small", "--output_dir", str(tmp_path / "out")]
+    assert cli.main(["selftest", "--steps", "kernel,air,speed", *where]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("1 passed, 0 failed, 2 left out: most was not tried; to send: ")
+    one = [Outcome("kernel", "passed", ""), Outcome("air", "left out", "")]
+    assert protocol.summary(one) == "1 passed, 0 failed, 1 left out"
+
+
+@pytest.mark.parametrize("words", [["--output_dir", ""], ["--steps="], ["--networks", ""]])
+def test_what_is_given_empty_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["selftest", "--device", "CPU", *words]) == 2
+    key = words[0].strip("-=")
+    assert capsys.readouterr().err.startswith(f"error: {key} is given and empty; wanted ")
+    assert not [*Path.cwd().iterdir()]
 
 
 def test_processes_that_a_step_started_are_ended_with_it() -> None:
@@ -92,7 +121,7 @@ def test_an_interrupted_test_leaves_no_process_and_no_folder_of_a_step(
 
 
 def test_a_step_that_ends_without_a_word_fails_with_the_last_line_of_its_log(tmp_path: Path) -> None:
-    found = child.run("kernel", ["--steps", "kernal"], tmp_path, 60)
+    found = child.run("kernel", ["--steps", "kernal"], tmp_path, 60, enough=60)
     assert found.result == "failed"
     assert found.said.startswith("it ended with status 2; the last line of its log: error: steps has kernal (did you")
 

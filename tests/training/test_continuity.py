@@ -43,6 +43,33 @@ def test_what_differs_is_said(stopped: Trained, capsys: pytest.CaptureFixture[st
     ]
 
 
+@pytest.mark.parametrize("change", ["name", "size", "neither"])
+def test_other_images_of_the_same_number_are_said(
+    stopped: Trained, tmp_path: Path, change: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the names and the sizes that the checkpoint has a digest of; one without it says nothing of them."""
+    shutil.copytree(stopped.data / "train", tmp_path / "data")
+    image = next((tmp_path / "data" / "red").glob("*.png"))
+    if change == "name":
+        image.rename(image.with_name("zzz.png"))
+    elif change == "size":
+        image.write_bytes(image.read_bytes() + b"more")
+    found = checkpoint_file.read_checkpoint(stopped.checkpoint, SPEC)
+    config = TrainConfig(data_dir=str(tmp_path / "data"), image_size=(32, 32), crop_pct=1, batch_size=6, workers=1)
+    data = setup.open_data(config, World()).train
+    log.start()
+    continuity.say_what_differs(found, config, data)
+    said = capsys.readouterr().out
+    if change == "neither":
+        assert said == ""
+    else:
+        assert f"resume: the 36 images in {tmp_path}/data are not those of before: a name or a size is another" in said
+        assert said.count("\n") == 1
+    older = {name: value for name, value in found.meta.items() if name != continuity.DIGEST}
+    continuity.say_what_differs(dataclasses.replace(found, meta=older), config, data)
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize("resume", ["auto", "file"])
 def test_another_batch_size_goes_on_at_the_same_part_of_the_epoch(
     stopped: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str], resume: str
@@ -100,6 +127,6 @@ def test_other_classes_are_refused(
     assert commands.train(SPEC, argv) == 2
     error = capsys.readouterr().err
     assert "classes blue, green, red" in error
-    assert "green, red, violet" in error
+    assert "green, red, violet (gone: blue; new: violet);" in error
     assert "--pretrained" in error
     assert not (tmp_path / "out").exists()

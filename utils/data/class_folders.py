@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -32,14 +34,18 @@ class ClassFolders(ImageSet):
 
     def sizes(self) -> Iterator[int]:
         """The bytes of each file; 1 where it cannot be looked at: that is said when it is read."""
+        return iter(self._sizes)
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        """They are asked for twice at the start of a run, and the looks at a million files take seconds."""
 
         def sizes(names: Sequence[str]) -> list[int]:
             return [_size(f"{self.root}/{name}") for name in names]
 
         blocks = [self.files[start : start + BLOCK] for start in range(0, len(self), BLOCK)]
         with ThreadPoolExecutor(worker_count(0)) as pool:
-            for found in pool.map(sizes, blocks):
-                yield from found
+            return [*itertools.chain.from_iterable(pool.map(sizes, blocks))]
 
 
 def scan(

@@ -52,14 +52,29 @@ def splits(root: Path, what: str) -> dict[str, Path]:
         what: the root is called in errors.
 
     Raises:
-        UserError: not a folder that can be listed.
+        UserError: not a folder that can be listed, or a pack of which one of these is lost.
     """
     if not root.is_dir():
         raise UserError(f"{what} is {root}, which is {'not a folder' if root.exists() else 'missing'}")
     try:
-        return listing.split_folders(root)
+        found, names = listing.split_folders(root), listing.class_names(root)
     except OSError as error:
         raise UserError(f"cannot list {what} {error.filename or root}: {error.strerror}") from None
+    if not found:
+        _check_none_is_lost(what, root, names)
+    return found
+
+
+def _check_none_is_lost(what: str, root: Path, names: Sequence[str]) -> None:
+    """Refuse packs that `mindzoo pack` wrote together with another one, which is not there."""
+    there = {split: name for split, spellings in listing.SPLITS.items() for name in spellings if name in names}
+    packs = [name for name in there.values() if listing.is_pack(root / name)]
+    if packs and ("train" not in there or len(there) == 1):
+        lost = "val or test" if "train" in there else "train"
+        raise UserError(
+            f"{what} is {root}, a pack of which a folder is missing: it has {' and '.join(packs)} and no {lost}; copy the pack "
+            f"again, or give {root / packs[0]} alone"
+        )
 
 
 def class_names(root: Path) -> list[str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -49,6 +52,17 @@ class ImageSet(ABC):
         labels, first = np.unique(self.labels, return_index=True)
         found = {self.files[place].split("/", 1)[0]: int(label) for label, place in zip(labels, first, strict=True)}
         return {name: found[name] for name in listing.by_bytes([*found])}
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the names and sizes of the images, in hexadecimal: other images have another one, but for a rare case.
+
+        The same images have the same one in a pack and in folders, and with names as macOS writes them.
+        """
+        found = hashlib.sha256()
+        for name, size in zip(self.files, self.sizes(), strict=True):
+            found.update(os.fsencode(f"{composed(name)}/{size}/"))
+        return found.hexdigest()
 
     def without(self: S, left_out: Mapping[str, str]) -> S:
         """The set without some of the images, which are given with the reasons.

@@ -82,10 +82,11 @@ def read_index(root: Path) -> PackIndex:
     content = read_json(path, "index of a pack", AGAIN, most=MOST_BYTES, errors="surrogateescape")
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"{path} is no index of a pack; {AGAIN}")
-    if content.get("version") != VERSION:
-        raise UserError(
-            f"{path} is of version {content.get('version')!r:.20} of packs, and this mindzoo reads {VERSION}; {AGAIN}"
-        )
+    version = content.get("version")
+    if version != VERSION:
+        is_newer = isinstance(version, int) and version > VERSION
+        remedy = "update mindzoo, or make the pack again with this one" if is_newer else AGAIN
+        raise UserError(f"{path} is of version {version!r:.20} of packs, and this mindzoo reads {VERSION}; {remedy}")
     if content.pop(DIGEST, None) != digest(content):
         raise _damaged(path)
     try:

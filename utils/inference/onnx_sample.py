@@ -4,6 +4,7 @@ Written by mindzoo beside NAME.onnx and NAME.onnx.json, for you to change. It ne
 11.3, and follows the steps in the .json file.
 """
 
+import hashlib
 import io
 import json
 import sys
@@ -80,22 +81,51 @@ def load(facts: dict[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
     return run
 
 
+def refusal(reason: object) -> SystemExit:
+    """The end of this script, with a reason on one line and the status 2."""
+    print(" ".join(str(reason).split()), file=sys.stderr)
+    return SystemExit(2)
+
+
+def read_facts() -> dict[str, Any]:
+    """What the .json file says of the exported one, which must be the same file still."""
+    path = Path(f"{MODEL}.json")
+    for needed in (MODEL, path):
+        if not needed.is_file():
+            raise refusal(f"{needed} is missing; it was written with this script: copy it too")
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        schema, wanted = facts["schema"], facts["file"].get("sha256")
+        if schema == 2 and wanted and hashlib.sha256(MODEL.read_bytes()).hexdigest() != wanted:
+            raise refusal(
+                f"{MODEL} is damaged, or was changed: its SHA-256 is not the one in {path.name}; copy it again, or take "
+                "sha256 out there if you changed it"
+            )
+    except OSError as error:
+        raise refusal(f"{error.filename} cannot be read: {error.strerror}") from None
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise refusal(f"{path} is damaged; copy it again") from None
+    if schema != 2:
+        raise refusal(f"{path} is of schema {schema}, and this script reads schema 2")
+    return facts
+
+
 def main() -> None:
     usage = f"usage: python {Path(__file__).name} IMAGE ..."
     if not sys.argv[1:]:
-        raise SystemExit(usage)
+        raise refusal(usage)
     if sys.argv[1].startswith("-"):
-        raise SystemExit(f"{sys.argv[1]} is no image; {usage}")
-    for needed in (MODEL, Path(f"{MODEL}.json")):
-        if not needed.is_file():
-            raise SystemExit(f"{needed} is missing; it was written with this script: copy it too")
-    facts = json.loads(Path(f"{MODEL}.json").read_text(encoding="utf-8"))
-    if facts["schema"] != 2:
-        raise SystemExit(f"{MODEL}.json is of schema {facts['schema']}, and this script reads schema 2")
+        raise refusal(f"{sys.argv[1]} is no image; {usage}")
+    facts = read_facts()
     # A name that the console cannot show is no reason to stop.
     sys.stdout = io.TextIOWrapper(sys.stdout.buffer, sys.stdout.encoding, "backslashreplace", line_buffering=True)
     steps = {step["step"]: step for step in facts["preprocessing"]["steps"]}
-    run = load(facts)
+    try:
+        run = load(facts)
+    except Exception as error:  # of a version that does not know the file: each has errors of its own
+        raise refusal(
+            f"{MODEL} cannot be loaded: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
+        ) from None
     unread = 0
     for path in sys.argv[1:]:
         try:
@@ -110,7 +140,7 @@ def main() -> None:
         best = np.argsort(-probabilities, kind="stable")[:TOP_K]
         print(f"{path}: " + ", ".join(f"{facts['classes'][i]} {probabilities[i]:.1%}" for i in best))
     if unread:
-        raise SystemExit(f"{unread} of {len(sys.argv) - 1} images cannot be read")
+        raise refusal(f"{unread} of {len(sys.argv) - 1} images cannot be read")
 
 
 if __name__ == "__main__":

@@ -17,11 +17,10 @@ from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_folder, is_inside, said_of
 from mindzoo.utils.log import ProgressDisplay, logger
+from mindzoo.utils.packing import part_folder
 from mindzoo.utils.packing.keys import PackConfig
-from mindzoo.utils.packing.packer import MADE_OF, Packer
+from mindzoo.utils.packing.packer import Packer
 from mindzoo.utils.training import run_lock
-
-PART = ".part"
 
 
 def run(config: PackConfig, progress: ProgressDisplay) -> None:
@@ -48,20 +47,19 @@ def pack(config: PackConfig, progress: ProgressDisplay) -> Path:
     if any(map(listing.is_pack, splits.values())):
         raise UserError(f"DIR is {root}, which is a pack already; wanted class folders")
     _check_place(root, out)
+    part = out.with_name(out.name + part_folder.SUFFIX)
+    part_folder.check(part)
     skip = skip_list.read(Path(config.skip_list)) if config.skip_list else None
     stop = config.on_bad_image == "stop"
     sets = {name: class_folders.scan(folder, skip=skip, stop=stop) for name, folder in splits.items()}
-    part = out.with_name(out.name + PART)
-    with said_of(part):
-        part.mkdir(parents=True, exist_ok=True)
-    with run_lock.holding(part):
+    with part_folder.held(part):
         indexes = [_packed(config, images, part / name, progress) for name, images in sets.items()]
         with said_of(part):
             for entry in part.iterdir() if len(splits) > 1 else ():  # of an earlier run with other folders
                 if entry.name not in (*splits, run_lock.NAME):
                     shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     with said_of(out):
-        for made in part.rglob(f"*{MADE_OF}"):
+        for made in part.rglob(f"*{part_folder.MADE_OF}"):
             made.unlink()
         os.replace(part, out)
     logger.info("wrote %s: %d images, each of which was read back", out, sum(index.images for index in indexes))

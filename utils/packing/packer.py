@@ -28,15 +28,13 @@ from mindzoo.utils.files import json_line, said_of, write_json, write_text
 from mindzoo.utils.images.fault import Fault
 from mindzoo.utils.log import ProgressDisplay, logger
 from mindzoo.utils.packing import shard_plan, shard_writer
+from mindzoo.utils.packing.part_folder import MADE_OF, PLAIN, SHARD_SUFFIXES, WRITING
 from mindzoo.utils.packing.shard_plan import ShardPlan
 from mindzoo.utils.packing.shard_writer import Row
 from mindzoo.utils.packing.short_path import short_path
 from mindzoo.utils.training import run_lock
 
 SECONDS_BETWEEN_LINES = 10.0
-WRITING = "writing"  # the folder of the shard that is being written
-MADE_OF = ".made_of"  # the fingerprint of a shard's images, see `ShardPlan`
-SUFFIXES = (SHARD, RECORDS_INDEX, TABLE, MADE_OF)  # the last one says that the shard is done
 
 
 @dataclass(frozen=True)
@@ -115,12 +113,12 @@ class Packer:
         writing = self.folder / WRITING
         shutil.rmtree(writing, ignore_errors=True)
         writing.mkdir()
-        for suffix in reversed(SUFFIXES):
+        for suffix in reversed(SHARD_SUFFIXES):
             self._path(plan, suffix).unlink(missing_ok=True)
         left_out: dict[str, str] = {}
         rows = self._rows(plan, left_out)
         images = shard_writer.write_shard(Path(short_path(writing)), plan.number, rows, self.page)
-        (plain := writing / "plain").touch()
+        (plain := writing / PLAIN).touch()
         for suffix in (SHARD, RECORDS_INDEX):
             path = writing / shard_file(plan.number, suffix)
             path.chmod(plain.stat().st_mode & 0o777)  # MindSpore's writer lets nobody else read them
@@ -179,7 +177,7 @@ class Packer:
 
     def _remove_all_but(self, plans: list[ShardPlan]) -> None:
         """What an earlier run with other images or another size of shards has left."""
-        wanted = {run_lock.NAME, *(shard_file(plan.number, suffix) for plan in plans for suffix in SUFFIXES)}
+        wanted = {run_lock.NAME, *(shard_file(plan.number, suffix) for plan in plans for suffix in SHARD_SUFFIXES)}
         for entry in self.folder.iterdir():
             if entry.name not in wanted:
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from mindzoo import __version__
 from mindzoo.utils import environment
+from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.doctor import ascend
 from mindzoo.utils.errors import UserError, nearest
 from mindzoo.utils.exits import Interrupted
@@ -55,12 +56,14 @@ class Entry:
         return f"{self.step.name} {self.specs[0].name}" if self.step.of_each_network else self.step.name
 
 
-def run(specs: Sequence[ModelSpec], config: StepConfig) -> bool:
-    """Take the steps, or the one of a call inside another; whether all is well.
+def run(specs: Sequence[ModelSpec], loaded: Loaded[StepConfig]) -> bool:
+    """Take the steps, or the one of a call inside another; whether all is well, as far as it was tried.
 
     Raises:
         UserError: a step, a network or a device that there is none of, or a folder that cannot be written.
     """
+    config = loaded.config
+    check_not_empty(loaded)
     wanted, steps = chosen("networks", specs, config.networks), chosen("steps", STEPS, config.steps)
     if config.inside:
         take_inside(list(entries(steps, wanted)), config)
@@ -78,7 +81,18 @@ def run(specs: Sequence[ModelSpec], config: StepConfig) -> bool:
             outcomes.append(outcome)
         write(folder, report(outcomes, config, device, started, wanted))
     logger.info("%s; to send: %s", summary(outcomes), " and ".join(str(folder / name) for name in (JSON, PAGE)))
-    return not any(outcome.result == "failed" for outcome in outcomes)
+    return not count(outcomes, "failed") and count(outcomes, "left out") < len(outcomes)
+
+
+def check_not_empty(loaded: Loaded[StepConfig]) -> None:
+    """Refuse what was given without a value, which a script does whose variable is empty.
+
+    Raises:
+        UserError: names the key.
+    """
+    for name, wanted in (("networks", "names of networks"), ("steps", "names of steps"), ("output_dir", "a folder")):
+        if name in loaded.given and not getattr(loaded.config, name):
+            raise UserError(f"{name} is given and empty; wanted {wanted}, or leave it out")
 
 
 @contextmanager
@@ -173,7 +187,7 @@ def take(entry: Entry, config: SelftestConfig, device: str, folder: Path, second
     names = ",".join(spec.name for spec in entry.specs)
     words = ["--steps", entry.step.name, "--networks", names, "--device", device, "--small", str(config.small).lower()]
     try:
-        found = child.run(entry.name, words, work, seconds)
+        found = child.run(entry.name, words, work, seconds, enough=entry.step.seconds)
     except (KeyboardInterrupt, Interrupted):
         shutil.rmtree(work, ignore_errors=True)
         raise
@@ -211,8 +225,12 @@ def write(folder: Path, content: dict[str, Any]) -> None:
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """How many steps ended in which way."""
-    return ", ".join(f"{count(outcomes, result)} {result}" for result in ("passed", "failed", "left out"))
+    """How many steps ended in which way, and whether they are too few to say anything."""
+    counts = ", ".join(f"{count(outcomes, result)} {result}" for result in ("passed", "failed", "left out"))
+    left_out = count(outcomes, "left out")
+    if left_out == len(outcomes):
+        return f"{counts}: nothing was tried"
+    return f"{counts}: most was not tried" if 2 * left_out > len(outcomes) else counts
 
 
 def count(outcomes: Sequence[Outcome], result: str) -> int:

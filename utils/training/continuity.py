@@ -19,6 +19,7 @@ from mindzoo.utils.training.state import RunState
 ORDER_KEYS = ("batch_size", "repeats", "sampling", "seed")
 # Keys that decide what an image is to the network; a checkpoint keeps them.
 PREPROCESSING_KEYS = ("orientation", "image_size", "crop_pct", "resize_mode", "mean", "std")
+DIGEST = "images_digest"  # in a checkpoint: of the names and sizes of the images
 
 
 def surroundings(config: TrainConfig, data: TrainData) -> dict[str, Any]:
@@ -28,6 +29,7 @@ def surroundings(config: TrainConfig, data: TrainData) -> dict[str, Any]:
         "workers": worker_count(config.workers),
         "ranks": data.world.size,
         "images": len(data.folders),
+        DIGEST: data.folders.digest,
     }
 
 
@@ -36,8 +38,15 @@ def say_what_differs(found: Checkpoint, config: TrainConfig, data: TrainData) ->
     recorded = found.meta.get("config", {})
     before = {**{name: recorded.get(name) for name in (*ORDER_KEYS, *PREPROCESSING_KEYS)}, **found.meta}
     before.update({name: tuple(value) for name, value in before.items() if isinstance(value, list)})
-    now = {name: getattr(config, name) for name in (*ORDER_KEYS, *PREPROCESSING_KEYS)}
-    for name, value in {**surroundings(config, data), **now}.items():
+    now = {**surroundings(config, data), **{name: getattr(config, name) for name in (*ORDER_KEYS, *PREPROCESSING_KEYS)}}
+    are_others = before.get(DIGEST) not in (None, now.pop(DIGEST))  # older checkpoints say nothing of them
+    if are_others and before.get("images") == now["images"]:
+        logger.info(
+            "resume: the %d images in %s are not those of before: a name or a size is another; the run goes on, but not to the bit "
+            "as without a break",
+            now["images"], data.folders.root,
+        )  # fmt: skip
+    for name, value in now.items():
         if before.get(name) not in (None, value):
             logger.info(
                 "resume: %s was %s and is %s; the run goes on, but not to the bit as without a break",
@@ -59,13 +68,17 @@ def check_classes(found: Checkpoint, data: Data) -> None:
     """Refuse to go on with other classes: each output of the network means one.
 
     Raises:
-        UserError: names both, and what can be done with the weights.
+        UserError: names those that are gone or new, and what can be done with the weights.
     """
     if found.classes != list(data.classes):
+        there, before = set(data.classes), set(found.classes)
+        gone = shorten(name for name in found.classes if name not in there)
+        new = shorten(name for name in data.classes if name not in before)
+        differ = "; ".join([*([f"gone: {gone}"] if gone else []), *([f"new: {new}"] if new else [])])
         raise UserError(
             f"{found.path} is of a training with the classes {shorten(found.classes)}, the data has "
-            f"{shorten(data.classes)}; to begin a training from its weights give --pretrained instead of --resume, and "
-            "--replace_head where their number differs"
+            f"{shorten(data.classes)}{f' ({differ})' if differ else ''}; to begin a training from its weights give --pretrained "
+            "instead of --resume, and --replace_head where their number differs"
         )
 
 
