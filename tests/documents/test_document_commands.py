@@ -25,6 +25,8 @@ import pytest
 from mindzoo.tests.documents import shell
 from mindzoo.tests.documents.markdown import CONTRIBUTORS_PAGES, USER_PAGES, Block, Page, tracked, tracked_pages
 from mindzoo.tests.support.paths import ROOT
+from mindzoo.utils.compiling import graphs
+from mindzoo.utils.engine import choice
 
 NEEDS = ("card", "bucket", "servers", "ImageNet", "network", "own data", "hours")
 # tests/models/test_add_a_network.py does what this page says.
@@ -119,8 +121,9 @@ class Clone:
     def environment(self) -> dict[str, str]:
         path = [str(self.bin), str(Path(sys.executable).parent), os.environ["PATH"]]
         # scripts/environment.sh uses an active environment as it is.
-        more = {"PATH": os.pathsep.join(path), "VIRTUAL_ENV": sys.prefix, "ONEDNN_MAX_CPU_ISA": "AVX2"}
-        return {**os.environ, **more}
+        more = {"PATH": os.pathsep.join(path), "VIRTUAL_ENV": sys.prefix}
+        # As a reader has them: other tests of this process say which engine computes, and that no graph is kept.
+        return {**os.environ, choice.VARIABLE: "auto", graphs.VARIABLE: "auto", **more}
 
     def run(self, block: Block) -> None:
         """Run one block, which must succeed; what it leaves in the background is ended."""

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from mindzoo.tests.support.paths import ROOT
+from mindzoo.utils.compiling import graphs
+from mindzoo.utils.engine import choice
 
 LEAST_ACCURACY = {"densenet121": 0.97}
 NETWORKS = sorted(path.parent.parent.name for path in (ROOT / "models").glob("*/config/digits_cpu.yaml"))
@@ -22,7 +24,8 @@ def demo(network: str, folder: Path) -> str:
     bin_folder = Path(sys.executable).parent
     active = {"VIRTUAL_ENV": str(bin_folder.parent), "PATH": f"{bin_folder}:{os.environ['PATH']}"}
     command = ["bash", str(ROOT / "scripts" / "demo.sh"), network, "--folder", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **active}, timeout=1500)
+    environment = {**os.environ, choice.VARIABLE: "auto", graphs.VARIABLE: "auto", **active}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=1500)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return done.stdout
 
