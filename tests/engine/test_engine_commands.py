@@ -81,6 +81,22 @@ def test_a_folder_of_checkpoints_takes_one_graph(
     assert capsys.readouterr().out.count(MAKING) == 1
 
 
+def test_a_folder_whose_networks_have_no_graph_is_evaluated_by_mindspore(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(network_graph, "MAKER", "raise SystemExit('no exporter here')")
+    words = ["--checkpoint", trained.folder, "--data_dir", trained.data, "--is_distributed", "0"]
+    found = []
+    for engine in ("auto", "mindspore"):
+        monkeypatch.setenv(choice.VARIABLE, engine)
+        assert run(commands.EVAL, *words, "--output_dir", tmp_path / engine) == 0
+        (metrics,) = (tmp_path / engine).glob("*/metrics.jsonl")
+        rows = [json.loads(line) for line in metrics.read_text().splitlines()]
+        found.append([(row["checkpoint"], row["top1"], row["loss"]) for row in rows])
+    assert found[0] == found[1]
+
+
 def predicted(source: Path, tmp_path: Path, *words: str, network: str = "densenet121") -> list[dict[str, Any]]:
     target = tmp_path / "rows.json"
     assert run(cli.PREDICT, "--checkpoint", source, *words, "--output", target, network=network) == 0

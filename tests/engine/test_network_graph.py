@@ -130,3 +130,11 @@ def test_weights_keep_the_size_of_what_goes_through(monkeypatch: pytest.MonkeyPa
         assert first.shape == shape
         assert first.dtype == np.float32
         assert (first != second).all()
+
+
+@pytest.mark.parametrize("program", ["import os; os.kill(os.getpid(), 9)", "raise OSError('no space')"])
+def test_a_failure_that_may_pass_is_not_kept(own_cache: Path, program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network_graph, "MAKER", program)
+    with pytest.raises(NoGraphError, match=r"no space|ended with -9"):
+        network_graph.graph_of(SPEC, plan(), (32, 32), LOGITS)
+    assert not own_cache.exists()

@@ -12,7 +12,7 @@ from mindzoo.utils.config.keys import EngineKeys
 from mindzoo.utils.engine import choice, network_graph
 from mindzoo.utils.engine.difference import TOLERANCE
 from mindzoo.utils.engine.network_graph import LOGITS, NetworkGraph, NoGraphError
-from mindzoo.utils.engine.runners import Compared, MindSporeRunner, Runner
+from mindzoo.utils.engine.runners import Compared, Differences, MindSporeRunner, Runner
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.log import logger
@@ -30,7 +30,7 @@ class Engine:
         self.spec, self.verify = spec, config.verify
         self.name = choice.choose(config.engine, device)
         self.required = choice.asked_for(config.engine) == choice.ONNX_RUNTIME
-        self.compared: list[Compared] = []
+        self.differences = Differences()
         if self.name == choice.ONNX_RUNTIME:
             logger.info("computing by ONNX Runtime %s; --engine mindspore takes MindSpore", _version())
         elif self.verify:
@@ -65,9 +65,9 @@ class Engine:
         Raises:
             FoundProblems: by more than rounding explains.
         """
-        if not self.compared:
+        largest = self.differences.largest
+        if largest is None:
             return
-        largest = max(compared.largest for compared in self.compared)
         logger.info("largest difference between ONNX Runtime and MindSpore: %.2e of the largest output", largest)
         if not largest <= TOLERANCE:
             raise FoundProblems(
@@ -85,10 +85,7 @@ class Engine:
             made_from.checkpoint, which, len(graph.slots), len(plan.kept), plan.kept, plan.options.get("flavour")
         )
         runner = OnnxRunner(graph, weights)
-        if not self.verify:
-            return runner
-        self.compared.append(Compared(runner, reference()))
-        return self.compared[-1]
+        return Compared(runner, reference(), self.differences) if self.verify else runner
 
     def _by_mindspore(self, made_from: Source, which: str, head: str) -> Runner:
         return MindSporeRunner(network_source.build_network(self.spec, made_from, which), head)

@@ -81,7 +81,7 @@ def graph_of(spec: ModelSpec, plan: NetworkPlan, size: tuple[int, ...], head: st
         head: LOGITS or EMBEDDING.
 
     Raises:
-        NoGraphError: MindSpore cannot export this network, or the graph computes something else.
+        NoGraphError: MindSpore cannot export this network, the graph computes something else, or the process was ended.
     """
     store = Store(user_cache("onnx"), NAME)
     # The values of parameters come with the weights.
@@ -103,7 +103,11 @@ def key_of(about: Mapping[str, Any], root: Path = environment.ROOT) -> str:
 
 
 def _made(job: Mapping[str, Any]) -> bytes:
-    """The entry that a process makes, see `graph_maker`; of a failure an entry as well, so that it is not tried each time."""
+    """The entry that a process makes, see `graph_maker`; of a failure an entry as well, so that it is not tried each time.
+
+    Raises:
+        NoGraphError: it failed for a reason that may be another one the next time: memory, disk, a signal.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="mindzoo-") as folder,
         moving("making the graph for ONNX Runtime, once for all checkpoints of this network and size") as wait,
@@ -122,7 +126,10 @@ def _made(job: Mapping[str, Any]) -> bytes:
             if done.returncode == 0:
                 return (Path(folder) / NAME).read_bytes()
         wait.outcome = "not made after"
-    return entry_of(b"", failure=_reason(done))
+    reason = _reason(done)
+    if done.returncode != 1 or re.match(r"(OSError|MemoryError)\b", reason):
+        raise NoGraphError(reason)
+    return entry_of(b"", failure=reason)
 
 
 def _reason(done: subprocess.CompletedProcess[bytes]) -> str:

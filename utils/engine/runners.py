@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -34,16 +35,26 @@ class MindSporeRunner:
         graphs.compile_cell(self.cell, "the graph, once for all images", (Tensor(np.zeros(shape, np.float32)),))
 
 
-class Compared:
-    """What one runner computes, while `other` computes the same: the largest difference is kept."""
+@dataclass
+class Differences:
+    """The largest one of all that was compared, relative to the largest output; None where nothing was."""
 
-    def __init__(self, runner: Runner, other: Runner) -> None:
-        self.runner, self.other, self.largest = runner, other, 0.0
+    largest: float | None = None
+
+    def add(self, difference: float) -> None:
+        """Note one more; what is not a number is infinite."""
+        self.largest = max(self.largest or 0.0, difference if np.isfinite(difference) else float("inf"))
+
+
+class Compared:
+    """What one runner computes, while `other` computes the same."""
+
+    def __init__(self, runner: Runner, other: Runner, differences: Differences) -> None:
+        self.runner, self.other, self.differences = runner, other, differences
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         found = self.runner(images)
-        difference = relative_difference(found, self.other(images))
-        self.largest = max(self.largest, difference if np.isfinite(difference) else float("inf"))
+        self.differences.add(relative_difference(found, self.other(images)))
         return found
 
     def prepare(self, shape: tuple[int, ...]) -> None:

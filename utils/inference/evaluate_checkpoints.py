@@ -108,7 +108,7 @@ class _Session:
         self.marks = Marks()
         self.left_out: list[UserError] = []
         self.plan: NetworkPlan | None = None
-        self.network: nn.Cell
+        self.network: nn.Cell | None = None
         self.runner: Runner | None = None
 
     def opens(self, path: Path) -> bool:
@@ -136,7 +136,8 @@ class _Session:
 
     def _open_network(self, made_from: Source) -> None:
         which = self.loaded.config.weights
-        if made_from.plan == self.plan:
+        self.runner = None
+        if self.network is not None and made_from.plan == self.plan:
             loading.load_into(self.network, made_from.checkpoint, which=which, without=made_from.plan.kept)
             return
         self.network, self.plan = network_source.build_network(self.spec, made_from, which), made_from.plan
@@ -145,8 +146,8 @@ class _Session:
     def _open_runner(self, made_from: Source) -> None:
         """The logits come from elsewhere, and MindSpore counts: what it does with equal logits is its own."""
         self.runner = self.engine.open(made_from, self.loaded.config.weights)
-        if made_from.plan != self.plan:
-            self.plan = made_from.plan
+        if self.network is not None or made_from.plan != self.plan:
+            self.network, self.plan = None, made_from.plan
             self.evaluator = self._counter(nn.Identity())
 
     def _counter(self, network: nn.Cell) -> HitCounter:
@@ -155,6 +156,8 @@ class _Session:
 
     def run(self) -> EvalResult:
         """Count the hits of the checkpoint that is open."""
+        if self.runner:
+            self.runner.prepare((self.data.batch_size, 3, *self.how.image_size))
         return self.evaluator.run(self.data, self.runner)
 
 
