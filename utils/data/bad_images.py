@@ -21,7 +21,7 @@ from mindzoo.utils.data.image_file import fault_of_size
 from mindzoo.utils.data.image_set import ImageSet
 from mindzoo.utils.data.look import Check, Read, any_size, look_into, look_into_all
 from mindzoo.utils.data.workers import worker_count
-from mindzoo.utils.errors import UserError, shorten, visible
+from mindzoo.utils.errors import UserError, counted, shorten, visible
 from mindzoo.utils.images.fault import unnamed
 from mindzoo.utils.log import logger
 from mindzoo.utils.runtime import World
@@ -65,7 +65,7 @@ def usable(
     started = time.perf_counter()
     faults = _faults(folders, world, check)
     seconds = time.perf_counter() - started
-    logger.info("looked at %d images in %.1f s: %d cannot be read", len(folders), seconds, len(faults))
+    logger.info("looked at %s in %.1f s: %d cannot be read", counted(len(folders), "image"), seconds, len(faults))
     return folders.without(faults)
 
 
@@ -78,7 +78,7 @@ def say_left_out(folders: ImageSet, what: str) -> None:
     if folders.left_out:
         named = shorten((f"{name} {why}" for name, why in folders.left_out.items()), 2)
         total = len(folders) + len(folders.left_out)
-        logger.warning("%s uses %d of %d images: left out are %s", what, len(folders), total, named)
+        logger.warning("%s uses %d of %s: left out are %s", what, len(folders), counted(total, "image"), named)
 
 
 def write_list(folder: Path, sets: Sequence[ImageSet]) -> None:

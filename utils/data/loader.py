@@ -18,7 +18,7 @@ from mindzoo.utils.data import bad_images
 from mindzoo.utils.data.image_set import ImageSet
 from mindzoo.utils.data.look import Marks
 from mindzoo.utils.data.workers import worker_count
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.runtime import World
 
 
@@ -52,7 +52,7 @@ class TrainData:
         self.steps_per_epoch = len(folders) // (batch_size * world.size)
         if self.steps_per_epoch == 0:
             raise UserError(
-                f"batch_size {batch_size} on {world.size} ranks is more than the {len(folders)} images of "
+                f"batch_size {batch_size} on {counted(world.size, 'rank')} is more than the {counted(len(folders), 'image')} of "
                 f"{folders.root}; use a smaller --batch_size"
             )
 

@@ -19,7 +19,7 @@ from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.listing import images_below
 from mindzoo.utils.data.look import Marks
 from mindzoo.utils.data.transforms import load_image
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_output, said_of, whole_file, write_json
 from mindzoo.utils.inference import class_names
@@ -77,7 +77,7 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
     for reason in unread:
         logger.info("left out: %s", reason)
     if unread:
-        raise FoundProblems(f"{len(unread)} of {len(paths)} images could not be read")
+        raise FoundProblems(f"{len(unread)} of {counted(len(paths), 'image')} could not be read")
     return rows
 
 

@@ -22,7 +22,7 @@ from mindzoo.utils.data import bad_images, data_set, transforms
 from mindzoo.utils.data.image_set import ImageSet
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.data.look import Marks
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_folder, said_of
 from mindzoo.utils.inference import class_names
@@ -165,7 +165,9 @@ def open_source(
     made_from = class_names.named(network_source.read_source(spec, path, loaded), loaded.config.classes)
     outputs, wanted = made_from.plan.num_classes, getattr(loaded.config, "num_classes", 0)
     if wanted not in (0, outputs):
-        raise UserError(f"num_classes is {wanted}, and {path} has {outputs} classes; leave it out, or give {outputs}")
+        raise UserError(
+            f"num_classes is {wanted}, and {path} has {counted(outputs, 'class')}; leave it out, or give {outputs}"
+        )
     classes = made_from.checkpoint.classes
     if not classes:
         classes, how = data_set.guess_order(data_root, outputs)
@@ -175,7 +177,9 @@ def open_source(
         )  # fmt: skip
     data = images(tuple(classes) or None, made_from.preprocessing)
     if len(data.classes) > outputs:
-        raise UserError(f"{data_root} has {len(data.classes)} class folders, and {path} has {outputs} classes")
+        raise UserError(
+            f"{data_root} has {counted(len(data.classes), 'class folder')}, and {path} has {counted(outputs, 'class')}"
+        )
     if len(data.classes) < outputs:
         logger.warning("%s has %d classes for %d class folders, taken in their order", path, outputs, len(data.classes))
     return made_from, data
