@@ -113,7 +113,8 @@ class EvalData:
         longest = -(-len(folders) // world.size)
         self.batches = -(-longest // batch_size)
         self.valid = len(own)
-        self.indices = np.concatenate([own, np.zeros(self.batches * batch_size - len(own), own.dtype)])
+        self.filled = self.batches * batch_size - len(own)  # how many times image 0 is read for this
+        self.indices = np.concatenate([own, np.zeros(self.filled, own.dtype)])
 
     def __iter__(self) -> Iterator[tuple[ms.Tensor, ms.Tensor, np.ndarray]]:
         """Images (B, 3, H, W) float32, labels (B,) int32, mask (B,) float32: 1 where the image counts."""

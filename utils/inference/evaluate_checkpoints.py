@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mindspore import nn
 
 from mindzoo.utils import ranks, runtime, storage
@@ -25,6 +26,7 @@ from mindzoo.utils.data.look import Marks
 from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_folder, said_of
+from mindzoo.utils.images.readable import prepared
 from mindzoo.utils.inference import class_names
 from mindzoo.utils.log import logger
 from mindzoo.utils.records import EvalResult, Evaluated
@@ -129,7 +131,11 @@ class _Session:
 
     def run(self) -> EvalResult:
         """Count the hits of the checkpoint that is open."""
-        return self.evaluator.run(self.data)
+        result = self.evaluator.run(self.data)
+        if self.data.filled:
+            first = np.frombuffer(self.data.folders.content(0), np.uint8)
+            self.marks.take_back(self.data.filled, prepared(first, self.how.orientation).orientation)
+        return result
 
 
 def checkpoints_of(spec: ModelSpec, path: Path) -> list[Path]:
