@@ -99,6 +99,17 @@ def test_an_image_that_only_the_decoder_refuses_is_found(root: Path, kind: str) 
     assert str(caught.value) == f"{path} is damaged: its BMP data cannot be decoded; {bad_images.REMEDY}"
 
 
+def test_a_run_that_skips_is_not_told_to_skip(root: Path) -> None:
+    """An image that breaks after all were looked at."""
+    cut_jpeg(root / "green" / "zz.jpg")
+    found = bad_images.usable(root, TrainConfig(on_bad_image="skip"), World())
+    (root / "green" / "000.png").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"green/000\.png .*") as caught:
+        list(EvalData(found, evaluation_operations(PLAIN), batch_size=3, world=World()))
+    assert str(caught.value).endswith(f"; {bad_images.LIST_IT}")
+    assert "on_bad_image" not in str(caught.value)
+
+
 def test_a_name_that_is_not_utf8_is_read_and_named(root: Path) -> None:
     """R9."""
     name = os.fsdecode(b"\xc4\xe3.png")

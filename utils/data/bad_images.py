@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import re
@@ -27,6 +28,7 @@ from mindzoo.utils.log import logger
 from mindzoo.utils.runtime import World
 
 REMEDY = "replace or remove it, or leave out such images: --on_bad_image skip"
+LIST_IT = "it could be read when this run began; replace or remove it, or name it in a --skip_list FILE"
 BRING_BACK = "put it back, or start again with the images that are there; a training goes on with --resume auto"
 LISTED = "skipped_images.txt"
 # What Python says of a `Fault`.
@@ -66,7 +68,7 @@ def usable(
     faults = _faults(folders, world, check)
     seconds = time.perf_counter() - started
     logger.info("looked at %s in %.1f s: %d cannot be read", counted(len(folders), "image"), seconds, len(faults))
-    return folders.without(faults)
+    return dataclasses.replace(folders.without(faults), is_looked_at=True)
 
 
 def say_left_out(folders: ImageSet, what: str) -> None:
@@ -100,13 +102,14 @@ def named(*sets: ImageSet) -> Iterator[None]:
     except (RuntimeError, UnicodeDecodeError) as error:
         text = error.object.decode("utf-8", "surrogateescape") if isinstance(error, UnicodeDecodeError) else str(error)
         if "Dataset Pipeline Error" in text and (found := _blamed(text, sets)):
-            raise refusal(*found) from None
+            raise refusal(*found, is_looked_at=any(images.is_looked_at for images in sets)) from None
         raise
 
 
-def refusal(path: Path, fault: str) -> UserError:
-    """What is said of an image that ends a run."""
-    return UserError(f"{path} {fault}; {BRING_BACK if os.strerror(errno.ENOENT) in fault else REMEDY}")
+def refusal(path: Path, fault: str, *, is_looked_at: bool = False) -> UserError:
+    """What is said of an image that ends a run; `is_looked_at`: see `ImageSet`."""
+    is_gone = os.strerror(errno.ENOENT) in fault
+    return UserError(f"{path} {fault}; {BRING_BACK if is_gone else LIST_IT if is_looked_at else REMEDY}")
 
 
 def first_fault(places: Iterable[tuple[ImageSet, int]], check: Check = any_size) -> tuple[Path, str] | None:

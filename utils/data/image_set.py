@@ -37,6 +37,9 @@ class ImageSet(ABC):
     files: tuple[str, ...]  # "class/name.png"
     labels: np.ndarray  # int32, as long as files
     left_out: Mapping[str, str] = field(default_factory=dict, kw_only=True)  # images that are not used, and why
+    is_looked_at: bool = field(
+        default=False, kw_only=True
+    )  # each image was, and those that cannot be read are left out
 
     def __len__(self) -> int:
         return len(self.files)
