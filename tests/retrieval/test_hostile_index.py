@@ -107,7 +107,7 @@ DEEP = "[" * 100_000
         (edited("index.json", lambda c: c["vectors"]["preprocessing"].update(std=[0, 0, 0])), "std is 0; wanted at least"),
         (edited("index.json", lambda c: c["vectors"]["preprocessing"].update(mean=[1])), "mean has 1 number; wanted three"),
         (edited("index.json", lambda c: c["vectors"]["preprocessing"].update(image_size=[32])), "image_size has one number"),
-        (edited("index.json", lambda c: c["vectors"]["preprocessing"].update(image_size=[10**9, 1])), "image_size is 1e"),
+        (edited("index.json", lambda c: c["vectors"]["preprocessing"].update(image_size=[10**9, 1])), "image_size is 1000000000;"),
         (edited("index.json", lambda c: c["vectors"]["preprocessing"].update(crop_pct="0.5")), "crop_pct is 0.5; wanted 0.5"),
         (gone("images.jsonl"), "cannot read .*images.jsonl: No such file"),
         (written("images.jsonl", ""), "images.jsonl is damaged: it has 0 lines for 40 vectors"),
