@@ -254,7 +254,7 @@ def finish(part: Part, source: Path, wanted: Mapping[str, int]) -> list[str]:
     others = sorted(path.name for path in part.folder.iterdir() if path.name not in wanted)
     for what, names in (("the source", part.foreign), (f"{part.folder}", others)):
         if names:
-            problems.append(f"{part.name}: {what} holds {len(names)} names that do not belong there: {shorten(names)}")
+            problems.append(f"{part.name}: {what} holds names that do not belong there: {shorten(names)}")
     return problems
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from mindzoo.utils.errors import LONGEST_LINE, UserError, fitted, nearest, shorten
+from mindzoo.utils.errors import LONGEST_LINE, UserError, counted, fitted, nearest, shorten
 from mindzoo.utils.exits import Interrupted
 
 
@@ -35,6 +35,11 @@ def test_nearest_takes_an_iterator() -> None:
 )
 def test_shorten_says_how_many_were_left_out(count: int, most: int, wanted: str) -> None:
     assert shorten((f"n{number}" for number in range(count)), most) == wanted
+
+
+def test_one_of_a_thing_is_said_as_one() -> None:
+    assert [counted(number, "image") for number in (0, 1, 2)] == ["0 images", "1 image", "2 images"]
+    assert [counted(number, "class") for number in (1, 2)] == ["1 class", "2 classes"]
 
 
 def test_a_line_that_fits_is_shown_as_it_is() -> None:

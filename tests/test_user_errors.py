@@ -122,7 +122,7 @@ TABLE: list[tuple[str, tuple[str, ...], Make, list[str]]] = [
     ("flat data", BOTH, flat_folder, ["flat holds 2 images and no class folders"]),
     ("empty class", ("train",), empty_class, ["train/white holds no images"]),
     ("flat val", BOTH, flat_val, ["data/val holds 2 images and no class folders"]),
-    ("unknown class", BOTH, unknown_class, ["data/val has 1 class folders that training lacks: violet"]),
+    ("unknown class", BOTH, unknown_class, ["data/val has 1 class folder that training lacks: violet"]),
     ("missing eval data", BOTH, lambda p: ["--eval_data_dir", str(p.root / "none")], ["eval_data_dir is", "none", "missing"]),
     ("large batch", ("train",), lambda p: ["--batch_size", "37"], ["batch_size 37", "36 images"]),
     ("few classes", ("train",), lambda p: ["--num_classes", "2"], ["num_classes is 2", "3 class folders"]),

@@ -58,6 +58,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {matches[0]}?)" if matches else ""
 
 
+def counted(count: int, noun: str) -> str:
+    """'1 image', '2 images', '2 classes': how many, with the noun as it is after that number."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
 def shorten(names: Iterable[str], most: int = 5) -> str:
     """'a, b, c and 4 more': the first `most` of the names, and how many were left out."""
     listed = list(names)

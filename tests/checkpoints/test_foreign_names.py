@@ -148,12 +148,12 @@ def counted(arrays: Arrays) -> Arrays:
 TRAININGS: dict[str, tuple[dict[str, Any], str]] = {
     "timm": (
         {"epoch": 1, "arch": "densenet121", "state_dict": tensors(OF_TORCH), "optimizer": {"state": {}}, "state_dict_ema": tensors(OF_TORCH, 99)},
-        "the weights are those of state_dict; left out: state_dict_ema",
+        "the weights are those of state_dict; the averaged ones are those of state_dict_ema",
     ),
     "timm, averaged only": ({"state_dict_ema": tensors(OF_TORCH), "epoch": 1}, "the weights are those of state_dict_ema"),
     "torchvision": (
         {"model": tensors(counted(OF_TORCH)), "model_ema": tensors({"n_averaged": COUNTED, **under("module.")}, 99), "epoch": 1},
-        "the weights are those of model; left out: model_ema",
+        "the weights are those of model; the averaged ones are those of model_ema",
     ),
     "torchvision, averaged only": (
         {"model_ema": tensors({"n_averaged": COUNTED, **under("module.")}), "epoch": 1},
@@ -181,6 +181,27 @@ def test_the_weights_in_a_training_of_pytorch_are_found(tmp_path: Path, said: Ca
     for writer in torch_files.WRITERS:
         assert_weights(read(writer(tmp_path / "x.ckpt", content)))
         assert words in said()
+
+
+@pytest.mark.parametrize("wrapper", ["", "module."])
+def test_averaged_weights_are_chosen_beside_others(tmp_path: Path, said: Callable[[], str], wrapper: str) -> None:
+    """Those of a network of another shape are left out, and so is a teacher, which may be anybody's."""
+    averaged = {f"{wrapper}{name}": value for name, value in weight_files.of_torch(OTHER).items()}
+    both = {"state_dict": tensors(OF_TORCH), "state_dict_ema": tensors(averaged, 999)}
+    for writer in torch_files.WRITERS:
+        found = read(writer(tmp_path / "x.ckpt", both))
+        assert_weights(found)
+        for which, wanted in (("averaged", OTHER), ("raw", WEIGHTS)):
+            chosen = found.chosen(which)
+            assert chosen.keys() == wanted.keys()
+            assert all(np.array_equal(chosen[name], value) for name, value in wanted.items())
+        assert "left out" not in said()
+    bare = {name: value for name, value in averaged.items() if "denseblock1" not in name}
+    for key, others in (("state_dict_ema", bare), ("teacher", averaged)):
+        assert not read(
+            torch_files.WRITERS[0](tmp_path / "x.ckpt", {"state_dict": tensors(OF_TORCH), key: tensors(others, 999)})
+        ).averaged
+        assert f"left out: {key}" in said()
 
 
 def test_names_of_no_network_are_refused_in_a_sentence(tmp_path: Path) -> None:

@@ -131,19 +131,24 @@ def test_names_are_as_they_stand_in_the_file(write: Read) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "place", "aside"),
+    ("content", "place", "averaged", "aside"),
     [
-        (weights(), "", ()),
-        ({"state_dict": weights(), "epoch": 1}, "state_dict", ()),
-        ({"model": weights(), "model_ema": weights(), "optimizer": {"state": {}}}, "model", ("model_ema",)),
-        ({"ema": {"module": weights()}, "epoch": 1}, "ema.module", ()),
-        ({"model": {"state_dict": {"net": weights()}}}, "model.state_dict.net", ()),
+        (weights(), "", "", ()),
+        ({"state_dict": weights(), "epoch": 1}, "state_dict", "", ()),
+        ({"model": weights(), "model_ema": weights(), "optimizer": {"state": {}}}, "model", "model_ema", ()),
+        ({"model": weights(), "ema": {"module": weights()}, "net": weights()}, "model", "ema.module", ("net",)),
+        ({"student": weights(), "teacher": weights()}, "student", "", ("teacher",)),
+        ({"ema": {"module": weights()}, "epoch": 1}, "ema.module", "", ()),
+        ({"model": {"state_dict": {"net": weights()}}}, "model.state_dict.net", "", ()),
     ],
 )
-def test_the_place_of_the_weights_is_told(tmp_path: Path, content: Any, place: str, aside: tuple[str, ...]) -> None:
+def test_the_place_of_the_weights_is_told(
+    tmp_path: Path, content: Any, place: str, averaged: str, aside: tuple[str, ...]
+) -> None:
     for writer in WRITERS:
         found = torch_file.read_torch_file(writer(tmp_path / "w.pth", content))
-        assert (found.place, found.aside) == (place, aside)
+        assert (found.place, found.averaged_place, found.aside) == (place, averaged, aside)
+        assert bool(found.averaged) == bool(averaged)
         assert_same(found.arrays, WEIGHTS)
 
 

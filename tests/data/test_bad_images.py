@@ -99,6 +99,17 @@ def test_an_image_that_only_the_decoder_refuses_is_found(root: Path, kind: str) 
     assert str(caught.value) == f"{path} is damaged: its BMP data cannot be decoded; {bad_images.REMEDY}"
 
 
+def test_a_run_that_skips_is_not_told_to_skip(root: Path) -> None:
+    """An image that breaks after all were looked at."""
+    cut_jpeg(root / "green" / "zz.jpg")
+    found = bad_images.usable(root, TrainConfig(on_bad_image="skip"), World())
+    (root / "green" / "000.png").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"green/000\.png .*") as caught:
+        list(EvalData(found, evaluation_operations(PLAIN), batch_size=3, world=World()))
+    assert str(caught.value).endswith(f"; {bad_images.LIST_IT}")
+    assert "on_bad_image" not in str(caught.value)
+
+
 def test_a_name_that_is_not_utf8_is_read_and_named(root: Path) -> None:
     """R9."""
     name = os.fsdecode(b"\xc4\xe3.png")
@@ -177,7 +188,7 @@ def test_a_run_says_how_many_pictures_carry_a_mark(
     data = Path(shutil.copytree(colors / "val", tmp_path / "data"))
     exif = Image.Exif()
     exif[0x0112] = 6
-    for path in list(data.glob("red/*.png"))[:2]:
+    for path in (data / "blue" / "000.png", next(data.glob("red/*.png"))):  # the first one fills the last batch too
         Image.open(path).save(path.with_suffix(".jpg"), exif=exif)
     common = [
         "--checkpoint",
@@ -190,11 +201,12 @@ def test_a_run_says_how_many_pictures_carry_a_mark(
         "CPU",
     ]
     flags = [*common, "--data_dir", str(data), "--output_dir", str(tmp_path / "out"), "--is_distributed", "0"]
-    assert commands.evaluate(SPEC, [*flags, "--batch_size", "1"]) == 0
+    assert commands.evaluate(SPEC, [*flags, "--batch_size", "4"]) == 0
     count = len(list(data.glob("*/*")))
+    assert count % 4
     said = f"2 of {count} pictures read carry a camera's mark of how it was held, and are "
     assert f"{said}used as stored; --orientation exif turns them" in capsys.readouterr().out
-    assert commands.evaluate(SPEC, [*flags, "--batch_size", "1", "--orientation", "exif"]) == 0
+    assert commands.evaluate(SPEC, [*flags, "--batch_size", "4", "--orientation", "exif"]) == 0
     assert f"{said}turned as it says" in capsys.readouterr().out
 
 

@@ -301,13 +301,13 @@ def test_a_sibling_with_another_class_is_refused(root: Path) -> None:
     with pytest.raises(UserError) as caught:
         compare_sibling(scan(root / "train"))
     assert str(caught.value) == (
-        f"{root / 'val'} has 1 class folders that training lacks: c; the 2 classes of training are a, b"
+        f"{root / 'val'} has 1 class folder that training lacks: c; the 2 classes of training are a, b"
     )
 
 
 def test_a_flat_sibling_is_refused(root: Path) -> None:
     touch(root, "train/a/1.png", "val/1.png")
-    with pytest.raises(UserError, match=r"val holds 1 images and no class folders"):
+    with pytest.raises(UserError, match=r"val holds 1 image and no class folders"):
         compare_sibling(scan(root / "train"))
 
 

@@ -87,9 +87,9 @@ def test_classes_of_a_training_give_the_labels(places: tuple[Path, Path]) -> Non
     folders, packed = both(places, "val", classes=("blue", "cyan", "green", "red"))
     same_data(folders, packed)
     assert {*packed.labels.tolist()} == {0, 2, 3}
-    with pytest.raises(UserError, match="has 1 class folders that training lacks: green"):
+    with pytest.raises(UserError, match="has 1 class folder that training lacks: green"):
         both(places, "val", classes=("blue", "red"))[1]
-    with pytest.raises(UserError, match="out/val has 1 class folders that training lacks: green"):
+    with pytest.raises(UserError, match="out/val has 1 class folder that training lacks: green"):
         data_set.open_set(places[1] / "val", ("blue", "red"))
 
 

@@ -111,6 +111,23 @@ def test_the_curious_see_results_and_json_holds_no_nan(
     assert json.loads(row, parse_constant=no_constant)["loss"] is None
 
 
+@pytest.mark.parametrize("file_format", ["MINDIR", "ONNX"])
+def test_an_export_of_them_is_written_and_not_compared(bad: Path, colors: Path, file_format: str) -> None:
+    flags = [*words("export", bad, colors), "--allow_nonfinite", "--file_format", file_format]
+    assert cli.main(flags) == 0
+    facts = json.loads(Path(f"net.{file_format.lower()}.json").read_text(), parse_constant=no_constant)
+    assert facts["verification"] == {
+        "verified": False,
+        "reason": "the checkpoint holds values that are not finite, the first in head.fc.weight, and --allow_nonfinite was given",
+    }
+
+
+def test_an_export_of_sound_weights_is_compared_all_the_same(tmp_path: Path, colors: Path) -> None:
+    (tmp_path / "good.ckpt").write_bytes(weight_files.ours(WEIGHTS))
+    assert cli.main([*words("export", tmp_path / "good.ckpt", colors), "--allow_nonfinite"]) == 0
+    assert json.loads(Path("net.mindir.json").read_text())["verification"]["verified"]
+
+
 def test_convert_says_it_and_goes_on(bad: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["convert", str(bad), "converted.ckpt"]) == 0
     said = capsys.readouterr()

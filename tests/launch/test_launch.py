@@ -81,7 +81,7 @@ def test_a_table_of_this_machine_alone(tmp_path: Path) -> None:
         ({"ranks": 3, "nodes": 2}, "3 ranks on 2 servers; wanted a multiple of 2"),
         ({"ranks": 2, "devices": (0, 1, 2)}, "3 devices for 2 ranks on this server; wanted one for each"),
         ({"ranks": 2, "nodes": 2}, "2 servers; wanted --node_rank (from 0) and --master_addr"),
-        ({"ranks": 2, "node_rank": 1}, "node_rank is 1 of 1 servers; wanted 0 to 0, and --nodes"),
+        ({"ranks": 2, "node_rank": 1}, "node_rank is 1 of 1 server; wanted 0 to 0, and --nodes"),
     ],
 )
 def test_counts_that_do_not_go_together(options: dict[str, Any], message: str) -> None:
@@ -317,6 +317,28 @@ def test_a_follower_shows_what_is_new(tmp_path: Path, capsysbinary: pytest.Captu
     follower.show()
     follower.show()
     assert capsysbinary.readouterr().out == b"new\n"
+
+
+@pytest.mark.parametrize("level", ["1", "3"])
+def test_a_follower_leaves_out_what_the_framework_says_at_the_end(
+    tmp_path: Path, level: str, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Unless it was asked for; warnings stay, and so do lines that come in pieces."""
+    monkeypatch.setenv("GLOG_v", level)
+    path = tmp_path / "log"
+    path.write_text("")
+    follower = report.Follower(str(path))
+    where = "DISTRIBUTED(7,7f63,python):2026-11-27-23:08:14.457.474 [mindspore/ccsrc/tcp_client.cc:367] Start]"
+    end = f"[INFO] {where} Event base dispatch success!\n"
+    others = (
+        f"saved a.ckpt\n[WARNING] {where} Lost.\n[INFO] {where} Lost.\n[ERROR] {where} Event base dispatch success!\n"
+    )
+    for piece in (others[:40], others[40:] + end[:30], end[30:], "step 3", " done"):
+        with open(path, "a") as file:
+            file.write(piece)
+        follower.show()
+    wanted = others + (end if level == "1" else "") + "step 3 done"
+    assert capsysbinary.readouterr().out.decode() == wanted
 
 
 def test_the_processes_of_a_job_are_known_by_its_name() -> None:

@@ -51,7 +51,7 @@ def test_ranks_give_the_bytes_of_one(
     for suffix in suffixes:
         wanted = (place / "alone" / f"{output}{suffix}").read_bytes()
         assert (place / str(size) / f"{output}{suffix}").read_bytes() == wanted
-    assert "1 images could not be read" in printed or "green/001.png" in printed
+    assert "1 image could not be read" in printed or "green/001.png" in printed
     others = {"embed": {"v.npy", "v.npy.json", "v.npy.jsonl"}, "predict": {"rows.json"}}[name]
     assert others <= {path.name for path in (place / str(size)).iterdir()}
     assert not [*(place / str(size)).glob("*.part"), *(place / str(size)).glob("*.ranks")]

@@ -183,7 +183,7 @@ def test_convert_takes_the_state_of_a_training_away(trained: Trained, tmp_path: 
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (["IN"], "1 files are given; wanted two"),
+        (["IN"], "wanted two files, mindzoo convert IN OUT.ckpt; found 1 file"),
         (["IN", "x.pth"], "OUT is x.pth; wanted a name that ends in .ckpt"),
         (["none.ckpt", "x.ckpt"], "the checkpoint none.ckpt is missing"),
         (["IN", "IN"], "exists; give another OUT, or --overwrite"),

@@ -253,7 +253,7 @@ def test_what_cannot_be_packed_is_refused_in_a_line(
     assert pack(root, tmp_path / "out") == 0
     capsys.readouterr()
     for words, wanted in (
-        ([str(root)], "1 folders are given; wanted DIR and OUT"),
+        ([str(root)], "wanted DIR and OUT, or --verify OUT; found 1 folder"),
         ([str(tmp_path / "none"), str(tmp_path / "x")], "which is missing"),
         ([str(root), str(tmp_path / "out")], "which exists"),
         ([str(root), str(root / "out")], "among the images"),

@@ -182,12 +182,12 @@ def test_the_command_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("protocol", "names", "said"),
     [
-        ("holidays", ["a.jpg", "100000.jpg"], "1 images have no number for a name: a.jpg"),
+        ("holidays", ["a.jpg", "100000.jpg"], "these images have no number for a name: a.jpg"),
         ("holidays", ["100001.jpg", "100002.jpg"], "the group of 100000 lacks its query"),
         ("holidays", ["100000.jpg", "100100.jpg"], "the group of 100000 lacks any image but its query"),
         ("holidays", ["x/100000.jpg", "y/100000.jpg"], "x/100000.jpg and y/100000.jpg have the same number"),
         ("ukbench", ["ukbench00000.jpg", "ukbench00001.jpg"], "of the images 00000 to 00003"),
-        ("ukbench", ["x.jpg", "y.jpg"], "2 images have no number"),
+        ("ukbench", ["x.jpg", "y.jpg"], "these images have no number"),
         ("folders", ["a/1.png", "b/1.png"], "no folder below the images' own holds two images"),
         ("folders", ["1.png", "2.png"], "no folder below the images' own holds two images"),
     ],

@@ -150,15 +150,28 @@ def _foreign(path: Path, raw: RawFile, specs: Collection[ModelSpec]) -> tuple[Mo
             f"{path} holds no weights of {known}, but {shorten(raw.arrays, 3) or 'nothing'}; wanted a file of one of them"
         )
     spec, named = found
+    averaged = _averaged(raw, spec, named.weights)
+    aside = raw.aside if averaged or not raw.averaged else (raw.averaged_place, *raw.aside)
     done = [
         f"the weights are those of {raw.place}" if raw.place else "",
+        f"the averaged ones are those of {raw.averaged_place}" if averaged else "",
         f"{named.prefix} is taken off the names" if named.prefix else "",
-        f"left out: {shorten((*raw.aside, *named.outside), 3)}" if raw.aside or named.outside else "",
+        f"left out: {shorten((*aside, *named.outside), 3)}" if aside or named.outside else "",
         f"0 is taken for {shorten(named.added, 2)}, which that network does not have" if named.added else "",
     ]
     if any(done):
         logger.info("%s: %s", path, "; ".join(filter(None, done)))
-    return spec, Checkpoint(path, named.origin, named.weights, state=state)
+    return spec, Checkpoint(path, named.origin, named.weights, averaged, state)
+
+
+def _averaged(raw: RawFile, spec: ModelSpec, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The averaged weights by our names; none where they are not of the same parameters as the others."""
+    found = foreign_names.recognised(raw.averaged, [spec])
+    if found is None or {name: value.shape for name, value in found[1].weights.items()} != {
+        name: value.shape for name, value in weights.items()
+    }:
+        return {}
+    return found[1].weights
 
 
 def _read_file(path: Path) -> tuple[RawFile, dict[str, Any]]:

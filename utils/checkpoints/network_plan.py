@@ -9,7 +9,7 @@ from typing import Any
 from mindzoo.utils.checkpoints import foreign_names, metadata
 from mindzoo.utils.checkpoints.checkpoint_file import Checkpoint
 from mindzoo.utils.config.reading import show
-from mindzoo.utils.errors import UserError, shorten
+from mindzoo.utils.errors import UserError, counted, shorten
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
 
@@ -66,8 +66,8 @@ def plan_network(
     classes = _classes(spec, checkpoint)
     if num_classes and classes and num_classes != classes and not replace_head:
         raise UserError(
-            f"{checkpoint.path} has {classes} classes; wanted {num_classes}: give --num_classes {classes}, "
-            f"a checkpoint of {num_classes} classes, or replace_head for a new classifier"
+            f"{checkpoint.path} has {counted(classes, 'class')}; wanted {num_classes}: give --num_classes {classes}, "
+            f"a checkpoint of {counted(num_classes, 'class')}, or replace_head for a new classifier"
         )
     outputs = num_classes or classes or 1000
     if shown:  # of a network without options there is one size
@@ -94,7 +94,7 @@ def _classes(spec: ModelSpec, checkpoint: Checkpoint) -> int | None:
         )
     if said and shown != [said]:
         raise UserError(
-            f"{checkpoint.path} is damaged: it says that it has {said} classes, and its classifier has "
+            f"{checkpoint.path} is damaged: it says that it has {counted(said, 'class')}, and its classifier has "
             f"{shown[0] if shown else 'none'}; use another checkpoint"
         )
     return shown[0] if shown else None

@@ -35,6 +35,8 @@ class RawFile:
     verified: bool  # by a checksum
     texts: dict[str, str] = field(default_factory=dict)
     place: str = ""  # the key of the file below which the weights were found; empty: the file itself
+    averaged: dict[str, np.ndarray] = field(default_factory=dict)  # averaged weights beside them
+    averaged_place: str = ""  # as `place`
     aside: tuple[str, ...] = ()  # keys with other weights, which were left there
 
 
@@ -58,7 +60,7 @@ def read_raw(path: Path) -> RawFile:
 
 def _read(path: Path, kind: str) -> RawFile:
     found = _read_kind(path, kind)
-    longest = max(map(len, found.arrays), default=0)
+    longest = max(map(len, (*found.arrays, *found.averaged)), default=0)
     if longest > LONGEST_NAME:
         raise UserError(f"{path} holds a name of {longest} characters; wanted the names of parameters")
     return found
@@ -68,7 +70,10 @@ def _read_kind(path: Path, kind: str) -> RawFile:
     if kind in (file_kind.TORCH_ZIP, file_kind.TORCH_LEGACY):
         torch = torch_file.read_torch_file(path)
         words = "the format of PyTorch before 1.6" if kind == file_kind.TORCH_LEGACY else "PyTorch's format"
-        return RawFile(torch.arrays, words, kind == file_kind.TORCH_ZIP, place=torch.place, aside=torch.aside)
+        return RawFile(
+            torch.arrays, words, kind == file_kind.TORCH_ZIP, place=torch.place,
+            averaged=torch.averaged, averaged_place=torch.averaged_place, aside=torch.aside,
+        )  # fmt: skip
     if kind == file_kind.SAFETENSORS:
         tensors = _sound(path, safetensors_file.read_safetensors)
         return RawFile(tensors.arrays, "the format of safetensors", tensors.verified)

@@ -16,15 +16,16 @@ import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from mindzoo.utils.checkpoints.number_types import BFLOAT16, MOST_ENTRIES, widened
 from mindzoo.utils.errors import UserError, shorten
 
+K = TypeVar("K")
 # Where training scripts put the weights, in the order in which they are looked for. A file that is itself a dict of
-# tensors comes after WEIGHTS, and the averaged weights are taken only where there are no others.
+# tensors comes after WEIGHTS, and the averaged weights are the weights only where there are no others.
 WEIGHTS = (
     *(
         "state_dict",
@@ -40,6 +41,7 @@ WEIGHTS = (
     *("module", "student"),
 )
 AVERAGED = ("model_ema", "state_dict_ema", "ema", "ema_state_dict", "ema_model", "params_ema", "teacher")
+TEACHER = "teacher"  # the average of a student, or another network that it learns from
 MOST_LEVELS = 3  # dicts in each other, down to the one with the weights
 
 STORAGES = {
@@ -183,18 +185,30 @@ class _Machine:
 
 
 class TorchContent(NamedTuple):
-    """The weights in a file, where they were found, and keys with others."""
+    """The weights in a file and averaged ones beside them, where they were found, and keys with others."""
 
     arrays: dict[str, np.ndarray]
     place: str
+    averaged: dict[str, np.ndarray]  # empty where there are none beside others
+    averaged_place: str
+    aside: tuple[str, ...]
+
+
+class _Held(NamedTuple):
+    """The same before the numbers are read."""
+
+    weights: dict[str, _Tensor]
+    place: str
+    averaged: dict[str, _Tensor]
+    averaged_place: str
     aside: tuple[str, ...]
 
 
 def read_torch_file(path: Path) -> TorchContent:
     """The weights in a file that torch.save wrote, by the names in it.
 
-    They are looked for under `WEIGHTS`, then the file itself may be the state dict, then under `AVERAGED`. Bfloat16
-    becomes float32.
+    They are looked for under `WEIGHTS`, then the file itself may be the state dict, then under `AVERAGED`, where those that
+    are averaged lie beside others. Bfloat16 becomes float32.
 
     Raises:
         UserError: missing, no PyTorch file, damaged, without weights, or asking for more than weights need.
@@ -207,12 +221,16 @@ def read_torch_file(path: Path) -> TorchContent:
             if head[:1] != b"\x80" and head != b"PK\3\4":
                 raise UserError(f"is no PyTorch file: it begins with {head!r}; wanted one of torch.save: copy it anew")
             tree, fetch = _read_zip(file) if head == b"PK\3\4" else _read_legacy(file)
-            tensors, place, aside = _state_dict(tree)
+            held = _state_dicts(tree)
+            tensors = {(False, name): tensor for name, tensor in held.weights.items()}
+            tensors |= {(True, name): tensor for name, tensor in held.averaged.items()}
             arrays = _arrays(tensors, fetch, os.fstat(file.fileno()).st_size)
             if head != b"PK\3\4":  # and so nothing else shows damage
                 for tensor in tensors.values():
                     tensor.check_distinct()
-            return TorchContent(arrays, place, aside)
+            weights = {name: arrays[False, name] for name in held.weights}
+            averaged = {name: arrays[True, name] for name in held.averaged}
+            return TorchContent(weights, held.place, averaged, held.averaged_place, held.aside)
     except PermissionError:
         raise UserError(f"you may not read {path}; wanted a readable file: change its permissions") from None
     except UserError as refusal:
@@ -267,18 +285,20 @@ def _read_legacy(file: IO[bytes]) -> tuple[Any, Callable[[_Storage], bytes]]:
     return tree, lambda storage: raw[storage.key]
 
 
-def _state_dict(tree: Any) -> tuple[dict[str, _Tensor], str, tuple[str, ...]]:
-    """The tensors of the state dict, the keys that it lies below, and other keys with tensors, which are left aside."""
+def _state_dicts(tree: Any) -> _Held:
+    """The tensors of the weights and of averaged ones, and other keys with tensors, which are left aside."""
     content = tree if isinstance(tree, dict) else {}
     # A dict that holds dicts is a whole training, even where a tensor, such as the best accuracy, is beside them.
     plain = not any(isinstance(value, dict) for name, value in content.items() if not name.endswith("_extra_state"))
     found = [(key, *_tensors_below(content.get(key), MOST_LEVELS)) for key in WEIGHTS]
     found += [("", _tensors(content) if plain else {}, "")]
     found += [(key, *_tensors_below(content.get(key), MOST_LEVELS)) for key in AVERAGED]
-    held = [(key, tensors, place) for key, tensors, place in found if tensors]
+    held = {key: (tensors, ".".join(filter(None, (key, place)))) for key, tensors, place in found if tensors}
     if held:
-        (key, tensors, place), *others = held
-        return tensors, ".".join(filter(None, (key, place))), tuple(other for other, *_ in others)
+        first, *others = held
+        averages = () if first in AVERAGED else tuple(key for key in others if key in AVERAGED and key != TEACHER)[:1]
+        averaged = held[averages[0]] if averages else ({}, "")
+        return _Held(*held[first], *averaged, tuple(key for key in others if key not in averages))
     holds = shorten(name[:40] for name in content) or "nothing that has a name"
     raise UserError(f"holds no state dict but {holds}; wanted tensors by name, perhaps in state_dict: {SAVE_ANEW}")
 
@@ -300,7 +320,7 @@ def _tensors(entries: dict[str, Any]) -> dict[str, _Tensor]:
     return {name: value for name, value in entries.items() if isinstance(value, _Tensor)}
 
 
-def _arrays(tensors: dict[str, _Tensor], fetch: Callable[[_Storage], bytes], size: int) -> dict[str, np.ndarray]:
+def _arrays(tensors: dict[K, _Tensor], fetch: Callable[[_Storage], bytes], size: int) -> dict[K, np.ndarray]:
     """The numbers; a storage that tensors share is read once."""
     if len(tensors) > MOST_ENTRIES:
         raise UserError(f"holds {len(tensors):,} tensors; wanted at most {MOST_ENTRIES:,}: {SAVE_ANEW}")

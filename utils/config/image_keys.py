@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mindzoo.utils.config.reading import key
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import UserError, counted
 
 MOST_PIXELS = 4096  # per side
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -42,10 +42,12 @@ class PreprocessingKeys:
         if len(self.image_size) == 1:
             object.__setattr__(self, "image_size", self.image_size * 2)
         if len(self.image_size) != 2:
-            raise UserError(f"image_size has {len(self.image_size)} numbers; wanted height,width")
+            raise UserError(f"image_size has {counted(len(self.image_size), 'number')}; wanted height,width")
         for name in ("mean", "std"):
             if len(getattr(self, name)) != 3:
-                raise UserError(f"{name} has {len(getattr(self, name))} numbers; wanted three, for red, green, blue")
+                raise UserError(
+                    f"{name} has {counted(len(getattr(self, name)), 'number')}; wanted three, for red, green, blue"
+                )
 
 
 @dataclass(frozen=True)

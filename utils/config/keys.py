@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mindzoo.utils.config.image_keys import BadImageKeys, PreprocessingKeys, TrainDataKeys
 from mindzoo.utils.config.reading import key
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import UserError, counted
 
 # Spellings that every network takes; a network adds those of its own README.
 TRAIN_ALIASES = {"eval_data_path": "eval_data_dir", "config": "config_path", "checkpoint": "pretrained"}
@@ -260,7 +260,9 @@ class TrainConfig(
             if len(value) != 2 or value[0] > value[1]:
                 raise UserError(f"{name} is {','.join(map(str, value))}; wanted smallest,largest")
         if len(self.color_jitter) not in (0, 3):
-            raise UserError(f"color_jitter has {len(self.color_jitter)} numbers; wanted brightness,contrast,saturation")
+            raise UserError(
+                f"color_jitter has {counted(len(self.color_jitter), 'number')}; wanted brightness,contrast,saturation"
+            )
         if self.batch_size % self.repeats:
             near = max(round(self.batch_size / self.repeats), 1) * self.repeats
             raise UserError(

@@ -18,6 +18,7 @@ from mindzoo.utils.errors import UserError, nearest
 LONGEST_PATH, LONGEST_NAME = 2000, 255
 # Of keys without a `maximum`: what int32 and float32 hold.
 LARGEST: dict[type, float] = {int: 2**31 - 1, float: 3.4e38, bool: 1}
+MOST_DIGITS = 15  # of a whole number that is shown with all of them
 WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -84,12 +85,12 @@ def check_range(spec: dataclasses.Field[Any], value: Any) -> None:
         if not isinstance(number, (int, float)):
             continue
         if not (low is None or number >= low) or not (high is None or number <= high):
-            above = f"at least {low:g}" if low is not None else ""
-            below = f"at most {high:g}" if high is not None else ""
+            above = f"at least {_shown(low)}" if low is not None else ""
+            below = f"at most {_shown(high)}" if high is not None else ""
             raise UserError(f"{spec.name} is {_shown(number)}; wanted {' and '.join(filter(None, (above, below)))}")
         limit = LARGEST[type(number)]
         if high is None and not abs(number) <= limit:
-            raise UserError(f"{spec.name} is {_shown(number)}; wanted {limit:g} at most")
+            raise UserError(f"{spec.name} is {_shown(number)}; wanted {_shown(limit)} at most")
 
 
 def checked_values(what: str, values: Mapping[str, Any], config_class: type) -> dict[str, Any]:
@@ -112,7 +113,9 @@ def checked_values(what: str, values: Mapping[str, Any], config_class: type) -> 
 
 
 def _shown(number: float) -> str:
-    """Short, whatever a number it is."""
+    """Short, whatever a number it is; whole ones with all of their digits, unless these are too many."""
+    if abs(number) < 10**MOST_DIGITS and float(number).is_integer():
+        return str(int(number))
     return f"{number:g}" if abs(number) < LARGEST[float] else f"{str(number)[:12]}..."
 
 

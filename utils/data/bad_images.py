@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import re
@@ -21,12 +22,13 @@ from mindzoo.utils.data.image_file import fault_of_size
 from mindzoo.utils.data.image_set import ImageSet
 from mindzoo.utils.data.look import Check, Read, any_size, look_into, look_into_all
 from mindzoo.utils.data.workers import worker_count
-from mindzoo.utils.errors import UserError, shorten, visible
+from mindzoo.utils.errors import UserError, counted, shorten, visible
 from mindzoo.utils.images.fault import unnamed
 from mindzoo.utils.log import logger
 from mindzoo.utils.runtime import World
 
 REMEDY = "replace or remove it, or leave out such images: --on_bad_image skip"
+LIST_IT = "it could be read when this run began; replace or remove it, or name it in a --skip_list FILE"
 BRING_BACK = "put it back, or start again with the images that are there; a training goes on with --resume auto"
 LISTED = "skipped_images.txt"
 # What Python says of a `Fault`.
@@ -65,8 +67,8 @@ def usable(
     started = time.perf_counter()
     faults = _faults(folders, world, check)
     seconds = time.perf_counter() - started
-    logger.info("looked at %d images in %.1f s: %d cannot be read", len(folders), seconds, len(faults))
-    return folders.without(faults)
+    logger.info("looked at %s in %.1f s: %d cannot be read", counted(len(folders), "image"), seconds, len(faults))
+    return dataclasses.replace(folders.without(faults), is_looked_at=True)
 
 
 def say_left_out(folders: ImageSet, what: str) -> None:
@@ -78,7 +80,7 @@ def say_left_out(folders: ImageSet, what: str) -> None:
     if folders.left_out:
         named = shorten((f"{name} {why}" for name, why in folders.left_out.items()), 2)
         total = len(folders) + len(folders.left_out)
-        logger.warning("%s uses %d of %d images: left out are %s", what, len(folders), total, named)
+        logger.warning("%s uses %d of %s: left out are %s", what, len(folders), counted(total, "image"), named)
 
 
 def write_list(folder: Path, sets: Sequence[ImageSet]) -> None:
@@ -100,13 +102,14 @@ def named(*sets: ImageSet) -> Iterator[None]:
     except (RuntimeError, UnicodeDecodeError) as error:
         text = error.object.decode("utf-8", "surrogateescape") if isinstance(error, UnicodeDecodeError) else str(error)
         if "Dataset Pipeline Error" in text and (found := _blamed(text, sets)):
-            raise refusal(*found) from None
+            raise refusal(*found, is_looked_at=any(images.is_looked_at for images in sets)) from None
         raise
 
 
-def refusal(path: Path, fault: str) -> UserError:
-    """What is said of an image that ends a run."""
-    return UserError(f"{path} {fault}; {BRING_BACK if os.strerror(errno.ENOENT) in fault else REMEDY}")
+def refusal(path: Path, fault: str, *, is_looked_at: bool = False) -> UserError:
+    """What is said of an image that ends a run; `is_looked_at`: see `ImageSet`."""
+    is_gone = os.strerror(errno.ENOENT) in fault
+    return UserError(f"{path} {fault}; {BRING_BACK if is_gone else LIST_IT if is_looked_at else REMEDY}")
 
 
 def first_fault(places: Iterable[tuple[ImageSet, int]], check: Check = any_size) -> tuple[Path, str] | None:

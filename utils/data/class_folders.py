@@ -18,7 +18,7 @@ from mindzoo.utils.data.image_set import ImageSet, label_of_each
 from mindzoo.utils.data.listing import SUFFIXES, Listed, composed, folder_name, is_utf8
 from mindzoo.utils.data.skip_list import SkipList
 from mindzoo.utils.data.workers import worker_count
-from mindzoo.utils.errors import UserError, shorten
+from mindzoo.utils.errors import UserError, counted, shorten
 from mindzoo.utils.log import logger
 
 BLOCK = 1000  # files whose sizes one thread looks at
@@ -124,7 +124,7 @@ def _no_class_folders(root: Path) -> str:
     images = len(listing.list_class(root).images)
     if any(root.glob("*.mindrecord")):
         return _no_whole_pack(root)
-    found = f"{images} images and no class folders" if images else "no class folders"
+    found = f"{counted(images, 'image')} and no class folders" if images else "no class folders"
     return f"{root} holds {found}; wanted one folder per class with its images inside: sort them by class first"
 
 

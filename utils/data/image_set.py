@@ -18,7 +18,7 @@ import numpy as np
 from mindzoo.utils.data import listing, numbers
 from mindzoo.utils.data.listing import composed
 from mindzoo.utils.data.skip_list import SkipList
-from mindzoo.utils.errors import UserError, shorten, visible
+from mindzoo.utils.errors import UserError, counted, shorten, visible
 from mindzoo.utils.images.fault import Fault, named
 from mindzoo.utils.log import logger
 
@@ -37,6 +37,9 @@ class ImageSet(ABC):
     files: tuple[str, ...]  # "class/name.png"
     labels: np.ndarray  # int32, as long as files
     left_out: Mapping[str, str] = field(default_factory=dict, kw_only=True)  # images that are not used, and why
+    is_looked_at: bool = field(
+        default=False, kw_only=True
+    )  # each image was, and those that cannot be read are left out
 
     def __len__(self) -> int:
         return len(self.files)
@@ -161,7 +164,7 @@ def label_of_each(root: Path, names: Sequence[str], classes: Sequence[str]) -> d
     if unknown := [name for name in names if label_of[name] < 0]:
         twin = {name.casefold(): name for name in classes}.get(unknown[0].casefold())
         raise UserError(
-            f"{root} has {len(unknown)} class folders that training lacks: {shorten(unknown)}; the {len(classes)} classes "
+            f"{root} has {counted(len(unknown), 'class folder')} that training lacks: {shorten(unknown)}; the {len(classes)} classes "
             f"of training are {shorten(classes)}{f'; {twin} differs in case only' if twin else ''}"
         )
     there = set(label_of.values())

@@ -18,7 +18,7 @@ from mindzoo.utils.data import bad_images
 from mindzoo.utils.data.image_set import ImageSet
 from mindzoo.utils.data.look import Marks
 from mindzoo.utils.data.workers import worker_count
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.runtime import World
 
 
@@ -52,7 +52,7 @@ class TrainData:
         self.steps_per_epoch = len(folders) // (batch_size * world.size)
         if self.steps_per_epoch == 0:
             raise UserError(
-                f"batch_size {batch_size} on {world.size} ranks is more than the {len(folders)} images of "
+                f"batch_size {batch_size} on {counted(world.size, 'rank')} is more than the {counted(len(folders), 'image')} of "
                 f"{folders.root}; use a smaller --batch_size"
             )
 
@@ -113,7 +113,8 @@ class EvalData:
         longest = -(-len(folders) // world.size)
         self.batches = -(-longest // batch_size)
         self.valid = len(own)
-        self.indices = np.concatenate([own, np.zeros(self.batches * batch_size - len(own), own.dtype)])
+        self.filled = self.batches * batch_size - len(own)  # how many times image 0 is read for this
+        self.indices = np.concatenate([own, np.zeros(self.filled, own.dtype)])
 
     def __iter__(self) -> Iterator[tuple[ms.Tensor, ms.Tensor, np.ndarray]]:
         """Images (B, 3, H, W) float32, labels (B,) int32, mask (B,) float32: 1 where the image counts."""

@@ -131,6 +131,12 @@ class Marks:
             self.read += 1
             self.marked += orientation != exif.UPRIGHT
 
+    def take_back(self, times: int, orientation: int) -> None:
+        """Not count a picture that was read so many times beside the others, as `EvalData` does to fill a batch."""
+        with self._lock:
+            self.read -= times
+            self.marked -= times * (orientation != exif.UPRIGHT)
+
     def line(self, orientation: str) -> str:
         """What is said of the marks; "" where there are none."""
         if not self.marked:

@@ -61,7 +61,7 @@ class Batches:
             folders, (epoch, step) = self.data.folders, self.at
             read = self.data.order(epoch)[step : step + MOST_AHEAD].reshape(-1)
             if found := bad_images.first_fault((folders, int(place)) for place in read):
-                return bad_images.refusal(*found)
+                return bad_images.refusal(*found, is_looked_at=folders.is_looked_at)
         return error
 
 

@@ -13,6 +13,7 @@ from mindzoo.utils.cluster import ports
 from mindzoo.utils.doctor import ascend, host_name, kept_graphs, leftovers, machine, table_check
 from mindzoo.utils.doctor.finding import Finding
 from mindzoo.utils.doctor.keys import DoctorConfig
+from mindzoo.utils.errors import counted
 
 
 def report(config: DoctorConfig) -> bool:
@@ -48,5 +49,5 @@ def examine(settings: DoctorConfig) -> Iterator[Finding]:
 def summary(findings: Sequence[Finding]) -> str:
     """The last line: how many problems and warnings there are."""
     counts = {level: sum(finding.level == level for finding in findings) for level in ("problem", "warning")}
-    words = [f"{count} {level}{'s' if count > 1 else ''}" for level, count in counts.items() if count]
+    words = [counted(count, level) for level, count in counts.items() if count]
     return " and ".join(words) or "nothing is wrong"

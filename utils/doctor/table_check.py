@@ -9,7 +9,7 @@ from typing import NamedTuple
 from mindzoo.utils import environment
 from mindzoo.utils.cluster import addresses, rank_table
 from mindzoo.utils.doctor.finding import Finding, ok, problem, warning
-from mindzoo.utils.errors import UserError, shorten
+from mindzoo.utils.errors import UserError, counted, shorten
 
 SUBJECT = "rank table"
 
@@ -48,8 +48,8 @@ def _compare(table: rank_table.RankTable, number: int, nodes: Path, configured: 
     if absent and present:
         what = f"this server has no device {shorten(absent)}, which {table.path} lists"
         return problem(SUBJECT, f"{what}; hand it to the container, or make the table with those that are there")
-    servers = f"{len(table.servers)} server{'s'[: len(table.servers) != 1]}"
-    text = f"{table.world_size} ranks on {servers}; this is server {number}, with ranks {shorten(map(str, table.ranks_of(number)), 16)}"
+    servers = counted(len(table.servers), "server")
+    text = f"{counted(table.world_size, 'rank')} on {servers}; this is server {number}, with ranks {shorten(map(str, table.ranks_of(number)), 16)}"
     if absent:
         return warning(SUBJECT, f"{text}; it has no Ascend device, and the ranks can run on its CPU only")
     if len(table.servers) > 1 and not devices[0].device_ip:

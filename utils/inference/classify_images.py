@@ -22,7 +22,7 @@ from mindzoo.utils.data.look import Marks
 from mindzoo.utils.data.transforms import load_image
 from mindzoo.utils.data.workers import worker_count
 from mindzoo.utils.engine.engine import Engine
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_output, said_of, whole_file, write_json
 from mindzoo.utils.inference import class_names
@@ -80,7 +80,7 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
         logger.info("left out: %s", reason)
     engine.finish()
     if unread:
-        raise FoundProblems(f"{len(unread)} of {len(paths)} images could not be read")
+        raise FoundProblems(f"{len(unread)} of {counted(len(paths), 'image')} could not be read")
     return rows
 
 

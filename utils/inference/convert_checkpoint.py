@@ -10,7 +10,7 @@ import numpy as np
 
 from mindzoo.utils import runtime
 from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan, origin_preprocessing, soundness
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.files import check_file
 from mindzoo.utils.inference.keys import ConvertConfig
 from mindzoo.utils.log import logger
@@ -49,7 +49,7 @@ def convert(specs: Collection[ModelSpec], config: ConvertConfig) -> Path:
 
 def _names(config: ConvertConfig) -> tuple[Path, Path]:
     if len(config.files) != 2:
-        raise UserError(f"{len(config.files)} files are given; wanted two: mindzoo convert IN OUT.ckpt")
+        raise UserError(f"wanted two files, mindzoo convert IN OUT.ckpt; found {counted(len(config.files), 'file')}")
     source, target = (Path(name) for name in config.files)
     check_file("OUT", target, (".ckpt",), overwrite=config.overwrite)
     if target.exists() and source.exists() and target.samefile(source):

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mindspore import nn
 
 from mindzoo.utils import ranks, runtime, storage
@@ -25,9 +26,10 @@ from mindzoo.utils.data.look import Marks
 from mindzoo.utils.engine.choice import ONNX_RUNTIME
 from mindzoo.utils.engine.engine import Engine
 from mindzoo.utils.engine.runners import Runner
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_folder, said_of
+from mindzoo.utils.images.readable import prepared
 from mindzoo.utils.inference import class_names
 from mindzoo.utils.log import logger
 from mindzoo.utils.records import EvalResult, Evaluated
@@ -158,7 +160,11 @@ class _Session:
         """Count the hits of the checkpoint that is open."""
         if self.runner:
             self.runner.prepare((self.data.batch_size, 3, *self.how.image_size))
-        return self.evaluator.run(self.data, self.runner)
+        result = self.evaluator.run(self.data, self.runner)
+        if self.data.filled:
+            first = np.frombuffer(self.data.folders.content(0), np.uint8)
+            self.marks.take_back(self.data.filled, prepared(first, self.how.orientation).orientation)
+        return result
 
 
 def checkpoints_of(spec: ModelSpec, path: Path) -> list[Path]:
@@ -194,7 +200,9 @@ def open_source(
     made_from = class_names.named(network_source.read_source(spec, path, loaded), loaded.config.classes)
     outputs, wanted = made_from.plan.num_classes, getattr(loaded.config, "num_classes", 0)
     if wanted not in (0, outputs):
-        raise UserError(f"num_classes is {wanted}, and {path} has {outputs} classes; leave it out, or give {outputs}")
+        raise UserError(
+            f"num_classes is {wanted}, and {path} has {counted(outputs, 'class')}; leave it out, or give {outputs}"
+        )
     classes = made_from.checkpoint.classes
     if not classes:
         classes, how = data_set.guess_order(data_root, outputs)
@@ -204,7 +212,9 @@ def open_source(
         )  # fmt: skip
     data = images(tuple(classes) or None, made_from.preprocessing)
     if len(data.classes) > outputs:
-        raise UserError(f"{data_root} has {len(data.classes)} class folders, and {path} has {outputs} classes")
+        raise UserError(
+            f"{data_root} has {counted(len(data.classes), 'class folder')}, and {path} has {counted(outputs, 'class')}"
+        )
     if len(data.classes) < outputs:
         logger.warning("%s has %d classes for %d class folders, taken in their order", path, outputs, len(data.classes))
     return made_from, data

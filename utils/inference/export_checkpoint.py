@@ -20,7 +20,7 @@ import numpy as np
 from mindspore import Tensor
 
 from mindzoo.utils import runtime
-from mindzoo.utils.checkpoints import network_source
+from mindzoo.utils.checkpoints import network_source, soundness
 from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.compiling.waiting import moving
 from mindzoo.utils.config.keys import ExportConfig
@@ -59,10 +59,11 @@ def export(spec: ModelSpec, loaded: Loaded[ExportConfig]) -> Path:
     image_path, batch = image_path.absolute(), np.repeat(image[None], config.batch_size, 0)
     runtime.start(device)
 
+    not_compared = _why_not_compared(config, made_from)
     with said_of(target), _scratch(target.parent) as scratch:
         with moving(f"compiling and writing {config.file_format}") as wait:
-            wait.outcome = "written in" if config.no_verify else "written and compared in"
-            written, difference = _write(spec, config, made_from, image_path, batch, scratch)
+            wait.outcome = "written in" if not_compared else "written and compared in"
+            written, difference = _write(spec, config, made_from, image_path, batch, scratch, compare=not not_compared)
         if difference is not None:
             logger.info("largest difference to the network on %s: %.2e of the largest logit", image_path, difference)
             if not difference <= TOLERANCE:
@@ -70,7 +71,7 @@ def export(spec: ModelSpec, loaded: Loaded[ExportConfig]) -> Path:
                     f"{target.name} differs from the network by {difference:.2e} of the largest logit; wanted at most "
                     f"{TOLERANCE:g}; nothing was written"
                 )
-        verification = export_facts.verified(config.file_format, image_path, difference)
+        verification = export_facts.verified(config.file_format, image_path, difference, not_compared)
         facts = export_facts.facts(spec, config, made_from, written, target.name, verification)
         texts = {export_beside.facts_path(target): json_text(facts)}
         texts |= export_beside.texts(target, config, made_from.preprocessing)
@@ -125,6 +126,14 @@ def _check(config: ExportConfig, formats: list[str], device: str) -> None:
             )
 
 
+def _why_not_compared(config: ExportConfig, made_from: Source) -> str:
+    """Why the file is not compared with the network; "" where it is. Numbers that are not finite differ from themselves."""
+    if config.no_verify:
+        return "--no_verify was given"
+    fault = soundness.fault(made_from.checkpoint.chosen(config.weights)) if config.allow_nonfinite else None
+    return f"the checkpoint {fault}, and --allow_nonfinite was given" if fault else ""
+
+
 def _target(spec: ModelSpec, config: ExportConfig) -> Path:
     """The file to write; a suffix of the format in `file_name` is not doubled, and one of another format is refused."""
     suffix = SUFFIX[config.file_format]
@@ -160,15 +169,22 @@ def _scratch(parent: Path) -> Iterator[Path]:
 
 
 def _write(
-    spec: ModelSpec, config: ExportConfig, made_from: Source, image: Path, batch: np.ndarray, scratch: Path
+    spec: ModelSpec,
+    config: ExportConfig,
+    made_from: Source,
+    image: Path,
+    batch: np.ndarray,
+    scratch: Path,
+    *,
+    compare: bool,
 ) -> tuple[Path, float | None]:
-    """The file, in `scratch`, and its difference to the network; None where it is not wanted."""
+    """The file, in `scratch`, and its difference to the network; None where they are not compared."""
     network, given = network_source.build_network(spec, made_from, config.weights), batch
     if config.preprocess == "inside":
         network = export_graph.WithScaling(network, made_from.preprocessing)
         given = np.repeat(_pixels(image, made_from.preprocessing)[None], config.batch_size, 0)
     written = export_graph.write(network, given, config.file_format, scratch)
-    if config.no_verify:
+    if not compare:
         return written, None
     # A second network: exporting to ONNX changes the graph of the first.
     expected = network_source.build_network(spec, made_from, config.weights, say=False)(Tensor(batch)).asnumpy()

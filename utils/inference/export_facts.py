@@ -74,10 +74,10 @@ def facts(
     return content
 
 
-def verified(file_format: str, image: Path, difference: float | None) -> dict[str, Any]:
-    """Whether the file gives the network's logits; `difference` is None where nothing was compared."""
+def verified(file_format: str, image: Path, difference: float | None, not_compared: str) -> dict[str, Any]:
+    """Whether the file gives the network's logits; `difference` is None where nothing was compared, for that reason."""
     if difference is None:
-        return {"verified": False, "reason": "--no_verify was given"}
+        return {"verified": False, "reason": not_compared}
     found = {
         "verified": file_format != "AIR",
         "image": image.name,

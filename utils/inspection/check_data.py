@@ -7,7 +7,7 @@ from pathlib import Path
 from mindzoo.utils.data import skip_list
 from mindzoo.utils.data.listing import absolute, is_image_name
 from mindzoo.utils.data.workers import worker_count
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_file, check_output, write_json
 from mindzoo.utils.inspection import classes, pictures, plot, report
@@ -44,8 +44,10 @@ def check(config: CheckDataConfig, progress: ProgressDisplay) -> Findings:
         odd = {entry.name for entry in findings.of("not_a_file") if entry.name.count("/") == 2}
         bad = [entry.name for kind in SKIPPED for entry in findings.of(kind) if entry.name in images | odd]
         skip_list.write(Path(config.write_skip_list), bad)
-        logger.info("%s: %d images, which --skip_list leaves out", config.write_skip_list, len(bad))
-    logger.info("%s; looked at %d images, %.1f images/s", report.summary(findings), sum(map(len, splits)), speed)
+        logger.info("%s: %s, which --skip_list leaves out", config.write_skip_list, counted(len(bad), "image"))
+    logger.info(
+        "%s; looked at %s, %.1f images/s", report.summary(findings), counted(sum(map(len, splits)), "image"), speed
+    )
     if findings.problems:
         raise FoundProblems
     return findings

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mindzoo.utils.errors import UserError, visible
+from mindzoo.utils.errors import UserError, counted, visible
 from mindzoo.utils.files import said_of, whole_file
 from mindzoo.utils.inspection import fonts
 from mindzoo.utils.inspection.survey import Split
@@ -67,7 +67,7 @@ def draw(path: Path, splits: Sequence[Split]) -> None:
         )
     names, titles = ([_short(fonts.drawable(text, missing)) for text in texts] for texts in (shown, folders))
     for number, split in enumerate(splits):
-        titles[number] += f": {sum(split.good.values())} images, {len(split.good)} classes"
+        titles[number] += f": {counted(sum(split.good.values()), 'image')}, {counted(len(split.good), 'class')}"
     with rc_context({"font.family": family, "text.parse_math": False}):
         figure = _bars(names, sizes, titles) if len(classes) <= MOST_NAMED else _outlines(names, sizes, titles)
         with said_of(path), whole_file(path) as unfinished:
@@ -101,7 +101,7 @@ def _outlines(names: list[str], sizes: np.ndarray, titles: list[str]) -> Figure:
                 for part in (order[:NAMED_OF_MANY], order[-NAMED_OF_MANY:])]  # fmt: skip
         below = f"classes, by their size in the first panel\nlargest: {ends[0]}\nsmallest: {ends[1]}"
         if sizes[number].min() == sizes[number].max():
-            below = f"classes, each with {sizes[number][0]} images"
+            below = f"classes, each with {counted(sizes[number][0], 'image')}"
         panel.set_xlabel(below, fontsize="small")
     return figure
 

@@ -6,7 +6,7 @@ import statistics
 from typing import Any
 
 from mindzoo import __version__
-from mindzoo.utils.errors import fitted, visible
+from mindzoo.utils.errors import counted, fitted, visible
 from mindzoo.utils.inspection.findings import KINDS, Entry, Findings
 from mindzoo.utils.inspection.survey import Split
 from mindzoo.utils.log import logger
@@ -36,7 +36,7 @@ def sizes_in_words(split: Split) -> list[str]:
     """How many images a split has, and its classes."""
     found, good = len(split), sum(split.good.values())
     unread = f", of which {found - good} cannot be read" if found > good else ""
-    lines = [f"{split.name}: {found} images of {len(split.classes)} classes{unread}"]
+    lines = [f"{split.name}: {counted(found, 'image')} of {counted(len(split.classes), 'class')}{unread}"]
     if not split.good:
         return lines
     sizes = sorted(split.good.items(), key=lambda item: -item[1])
@@ -92,7 +92,7 @@ def summary(findings: Findings) -> str:
     counts = dict.fromkeys(("problem", "note"), 0)
     for kind, entries in findings.found():
         counts[KINDS[kind].level] += len(entries)
-    words = [f"{count} {level}{'s' if count > 1 else ''}" for level, count in counts.items() if count]
+    words = [counted(count, level) for level, count in counts.items() if count]
     return " and ".join(words) or "nothing is wrong"
 
 

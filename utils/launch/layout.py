@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mindzoo.utils.cluster import rank_table
 from mindzoo.utils.cluster.rank_table import RankTable
-from mindzoo.utils.errors import UserError, shorten
+from mindzoo.utils.errors import UserError, counted, shorten
 from mindzoo.utils.launch.keys import LaunchConfig
 
 # Seconds in which a platform may complete its rank table.
@@ -77,9 +77,13 @@ def from_counts(options: LaunchConfig) -> Layout:
     size = options.ranks or nodes * max(len(options.devices), 1)
     local = size // nodes
     if size % nodes:
-        raise UserError(f"{size} ranks on {nodes} servers; wanted a multiple of {nodes}, or a rank table")
+        raise UserError(
+            f"{counted(size, 'rank')} on {counted(nodes, 'server')}; wanted a multiple of {nodes}, or a rank table"
+        )
     if options.devices and len(options.devices) != local:
-        raise UserError(f"{len(options.devices)} devices for {local} ranks on this server; wanted one for each")
+        raise UserError(
+            f"{counted(len(options.devices), 'device')} for {counted(local, 'rank')} on this server; wanted one for each"
+        )
     if nodes > 1 and (options.node_rank < 0 or not options.master_addr):
         raise UserError(f"{nodes} servers; wanted --node_rank (from 0) and --master_addr (that of server 0) on each")
     rising = sorted(set(options.devices))
@@ -90,7 +94,7 @@ def from_counts(options: LaunchConfig) -> Layout:
         )
     node_rank = max(options.node_rank, 0)
     if node_rank >= nodes:
-        raise UserError(f"node_rank is {node_rank} of {nodes} servers; wanted 0 to {nodes - 1}, and --nodes")
+        raise UserError(f"node_rank is {node_rank} of {counted(nodes, 'server')}; wanted 0 to {nodes - 1}, and --nodes")
     ranks = tuple(range(node_rank * local, (node_rank + 1) * local))
     return Layout(
         size, ranks, options.devices or tuple(range(local)), nodes, node_rank, options.master_addr or "127.0.0.1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
 LINES = 20
 TAIL_BYTES = 20_000
+# MindSpore's threads for messages between ranks say at the end that all went well, whatever GLOG_v is by then: its levels are
+# gone before these threads are. Words of another level begin otherwise.
+FAREWELL = re.compile(rb"^\[INFO\] DISTRIBUTED\(.*dispatch success!\n", re.MULTILINE)
+FAREWELL_BEGINS = b"[INFO] DISTRIBUTED("
+LEVEL = "GLOG_v"  # the environment variable with MindSpore's level, and its values of those who want such lines
+TALKATIVE = ("0", "1")
 
 
 def say(text: str) -> None:
@@ -29,7 +36,10 @@ def show(text: str) -> None:
 
 
 class Follower:
-    """Shows what is added to a file from now on; nothing where there is no file to follow."""
+    """Shows what is added to a file from now on; nothing where there is no file to follow.
+
+    Lines of `FAREWELL` are left out, unless MindSpore was asked for such by GLOG_v.
+    """
 
     def __init__(self, path: str | None) -> None:
         self.path = Path(path) if path else None
@@ -42,7 +52,12 @@ class Follower:
         with open(self.path, "rb") as file:
             file.seek(self.shown)
             new = file.read()
+        *_, last = new.split(b"\n")
+        if last.startswith(FAREWELL_BEGINS):  # it is not whole yet
+            new = new[: -len(last)]
         self.shown += len(new)
+        if os.environ.get(LEVEL) not in TALKATIVE:
+            new = FAREWELL.sub(b"", new)
         if new:
             sys.stdout.flush()
             sys.stdout.buffer.write(new)

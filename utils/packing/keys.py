@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mindzoo.utils.config.image_keys import BadImageKeys
 from mindzoo.utils.config.reading import key
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import UserError, counted
 
 
 @dataclass(frozen=True)
@@ -30,4 +30,4 @@ class PackConfig(BadImageKeys):
         if self.verify and self.folders:
             raise UserError("folders to pack and a pack to verify are given; do one after the other")
         if len(self.folders) != 2 and not self.verify:
-            raise UserError(f"{len(self.folders)} folders are given; wanted DIR and OUT, or --verify OUT")
+            raise UserError(f"wanted DIR and OUT, or --verify OUT; found {counted(len(self.folders), 'folder')}")

@@ -13,7 +13,7 @@ from mindzoo.utils.data import class_folders, data_set, listing, pack_files, ski
 from mindzoo.utils.data.class_folders import ClassFolders
 from mindzoo.utils.data.pack_files import AGAIN, RECORDS_INDEX, SHARD, TABLE, PackIndex
 from mindzoo.utils.data.workers import worker_count
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_folder, is_inside, said_of
 from mindzoo.utils.log import ProgressDisplay, logger
@@ -62,7 +62,9 @@ def pack(config: PackConfig, progress: ProgressDisplay) -> Path:
         for made in part.rglob(f"*{part_folder.MADE_OF}"):
             made.unlink()
         os.replace(part, out)
-    logger.info("wrote %s: %d images, each of which was read back", out, sum(index.images for index in indexes))
+    logger.info(
+        "wrote %s: %s, each of which was read back", out, counted(sum(index.images for index in indexes), "image")
+    )
     return out
 
 
@@ -96,11 +98,11 @@ def verify(out: Path, threads: int) -> None:
                     damaged += 1
                     logger.info("%s is %s", path, "not what was written" if found else "missing, or cannot be read")
     if damaged:
-        logger.info("%d files are damaged; %s", damaged, AGAIN)
+        logger.info("%s %s damaged; %s", counted(damaged, "file"), "is" if damaged == 1 else "are", AGAIN)
         raise FoundProblems
     for root in roots:
         data_set.open_set(root)
-    logger.info("%s is as it was written: %d images", out, images)
+    logger.info("%s is as it was written: %s", out, counted(images, "image"))
 
 
 def _sha256(path: Path) -> str:

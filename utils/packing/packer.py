@@ -23,7 +23,7 @@ from mindzoo.utils.data import bad_images, look, pack_files
 from mindzoo.utils.data.class_folders import ClassFolders
 from mindzoo.utils.data.listing import PACK_INDEX
 from mindzoo.utils.data.pack_files import RECORDS_INDEX, SHARD, TABLE, PackIndex, ShardFacts, shard_file
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.files import json_line, said_of, write_json, write_text
 from mindzoo.utils.images.fault import Fault
 from mindzoo.utils.log import ProgressDisplay, logger
@@ -82,7 +82,7 @@ class Packer:
         index = PackIndex(self.images.name, tuple(used.class_index), len(used), tuple(shards), dict(used.left_out))
         write_json(self.folder / PACK_INDEX, index.to_json())
         before = f", {self.kept} of them made before" if self.kept else ""
-        counts = f"{len(used)} images of {len(index.classes)} classes in {len(shards)} shards"
+        counts = f"{counted(len(used), 'image')} of {counted(len(index.classes), 'class')} in {counted(len(shards), 'shard')}"
         logger.info("%s: %s%s", self.images.root, counts, before)
         bad_images.say_left_out(used, f"the pack of {self.images.name}")
         return index

@@ -15,7 +15,7 @@ from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.listing import images_below
 from mindzoo.utils.engine.engine import Engine
 from mindzoo.utils.engine.network_graph import EMBEDDING
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.exits import FoundProblems, Interrupted
 from mindzoo.utils.files import check_file
 from mindzoo.utils.log import ProgressDisplay, logger
@@ -109,12 +109,12 @@ def _name_unreadable(found: Vectors) -> None:
     left_out = found.facts["unreadable"]
     if not left_out:
         return
-    logger.info("left out %d images that cannot be read:", len(left_out))
+    logger.info("left out %s that cannot be read:", counted(len(left_out), "image"))
     for entry in left_out[:MOST_NAMED]:
         logger.info("  %s: %s", Path(found.facts["images"]) / entry["path"], entry["reason"])
     if len(left_out) > MOST_NAMED:
         logger.info("  and %d more, named in %s", len(left_out) - MOST_NAMED, found.lines.with_suffix(".json"))
-    raise FoundProblems(f"{len(left_out)} images could not be read")
+    raise FoundProblems(f"{counted(len(left_out), 'image')} could not be read")
 
 
 def _target(config: EmbedConfig) -> Path:

@@ -131,7 +131,7 @@ def _numbered(paths: Sequence[str], pattern: str, size: int) -> dict[int, dict[i
     groups: dict[int, dict[int, int]] = defaultdict(dict)
     others = [path for path in paths if not re.fullmatch(pattern, PurePosixPath(path).stem)]
     if others:
-        raise UserError(f"{len(others)} images have no number for a name: {shorten(others, 3)}; is it this data set?")
+        raise UserError(f"these images have no number for a name: {shorten(others, 3)}; is it this data set?")
     for row, path in enumerate(paths):
         found = re.fullmatch(pattern, PurePosixPath(path).stem)
         number = int(found[1]) if found else 0

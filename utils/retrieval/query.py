@@ -15,7 +15,7 @@ from mindzoo.utils.compiling import graphs
 from mindzoo.utils.config.reading import Loaded, show
 from mindzoo.utils.engine.engine import Engine
 from mindzoo.utils.engine.network_graph import EMBEDDING
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_output, write_json
 from mindzoo.utils.inference.classify_images import image_files
@@ -62,13 +62,13 @@ def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
     for row in found:
         _show(row)
     count = index.facts["vectors"]["count"]
-    logger.info("searched %d vectors for %d images in %.3f s", count, len(found), seconds)
+    logger.info("searched %s for %s in %.3f s", counted(count, "vector"), counted(len(found), "image"), seconds)
     _write(config, index, found)
     for path, reason in embedded.unreadable:
         logger.info("left out: cannot read %s: %s", path, reason)
     engine.finish()
     if embedded.unreadable:
-        raise FoundProblems(f"{len(embedded.unreadable)} of {len(paths)} images could not be read")
+        raise FoundProblems(f"{len(embedded.unreadable)} of {counted(len(paths), 'image')} could not be read")
     return found
 
 

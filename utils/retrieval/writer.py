@@ -112,7 +112,7 @@ class VectorWriter:
         if not self.progress.rows:
             self.close()
             shutil.rmtree(self.part)
-            raise UserError(f"none of the {self.progress.images} images can be read; nothing was written")
+            raise UserError("none of the images can be read; nothing was written")
         try:
             if not self.progress.finished:
                 self._complete()

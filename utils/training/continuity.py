@@ -42,9 +42,9 @@ def say_what_differs(found: Checkpoint, config: TrainConfig, data: TrainData) ->
     are_others = before.get(DIGEST) not in (None, now.pop(DIGEST))  # older checkpoints say nothing of them
     if are_others and before.get("images") == now["images"]:
         logger.info(
-            "resume: the %d images in %s are not those of before: a name or a size is another; the run goes on, but not to the bit "
+            "resume: the images in %s are not those of before: a name or a size is another; the run goes on, but not to the bit "
             "as without a break",
-            now["images"], data.folders.root,
+            data.folders.root,
         )  # fmt: skip
     for name, value in now.items():
         if before.get(name) not in (None, value):

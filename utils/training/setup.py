@@ -16,7 +16,7 @@ from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data import bad_images, data_set, listing, transforms
 from mindzoo.utils.data.loader import Data, EvalData, TrainData
 from mindzoo.utils.data.look import Marks
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.learning import freeze, optimizers, schedules, thor
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy, class_weights
 from mindzoo.utils.learning.sync_batch_norm import synchronise
@@ -57,7 +57,12 @@ def open_data(config: TrainConfig, world: World) -> Data:
         train_folders, transforms.training_operations(config, marks), batch_size=config.batch_size, world=world,
         seed=config.seed, workers=config.workers, sampling=config.sampling, repeats=config.repeats,
     )  # fmt: skip
-    logger.info("%d images of %d classes in %s", len(train_folders), len(train_folders.classes), train_folders.root)
+    logger.info(
+        "%s of %s in %s",
+        counted(len(train_folders), "image"),
+        counted(len(train_folders.classes), "class"),
+        train_folders.root,
+    )
     bad_images.say_left_out(train_folders, "training")
     return Data(train_data, evaluation, train_folders.classes, marks)
 
