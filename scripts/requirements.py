@@ -18,7 +18,7 @@ OBS = ["esdk-obs-python>=3.24", "s3fs>=2024.2"]
 PARTS = {
     "core": ["mindspore>=2.8,<2.11", "numpy>=1.26.4,<2", "pyyaml>=6", "pillow>=11.3"],
     # Optional: in a clone, `pip install -e ".[onnx]"` and so on.
-    "onnx": ONNX,  # utils/inference/export_graph.py verifies ONNX files with it
+    "onnx": ONNX,  # utils/engine computes with it, and utils/inference/export_graph.py verifies ONNX files
     "demo": DEMO,  # scripts/prepare_digits.py and scripts/prepare_photographs.py take their images from it
     "ann": ANN,  # utils/retrieval/ann.py makes and reads faiss' indexes with it
     "obs": OBS,  # utils/storage/backends.py copies from and to obs:// and s3:// with it
