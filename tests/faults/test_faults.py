@@ -11,14 +11,18 @@ from pathlib import Path
 import mindspore as ms
 import pytest
 
+from mindzoo.models import get_spec
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.faults import comparison, kills, places, ranks, verdicts
 from mindzoo.tests.faults.chain import Bed, Broken, Chain, References
 from mindzoo.tests.faults.process import Command
-from mindzoo.tests.faults.variants import PARALLEL, SINGLE
+from mindzoo.tests.faults.variants import PARALLEL, SINGLE, Variant
 from mindzoo.tests.faults.verdicts import Outcome, Verdict
 from mindzoo.tests.support.trainings import Trained
 from mindzoo.utils.checkpoints import checkpoint_file
+from mindzoo.utils.config import reading
+from mindzoo.utils.runtime import World
+from mindzoo.utils.training import native_road
 
 MOMENTUM = SINGLE[0]
 
@@ -37,6 +41,18 @@ def test_two_ranks_that_lose_one_or_their_supervisor_end_with_the_same_bits(tmp_
         tmp_path / "chain", 1, References(tmp_path / "whole")
     )
     assert [outcome.verdict for outcome in outcomes] == [Verdict.EXACT] * 2, outcomes
+
+
+@pytest.mark.parametrize("variant", [*SINGLE, *PARALLEL], ids=lambda variant: f"{variant.name} {variant.ranks}")
+def test_each_training_runs_where_native_operators_are_asked_for(
+    variant: Variant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(native_road.VARIABLE, "on")
+    spec = get_spec(variant.network)
+    config = reading.read_config(spec.train_config, variant.flags(tmp_path, tmp_path), aliases=spec.train_aliases)
+    world = World(size=variant.ranks, launched=variant.ranks > 1)
+    without = "native is off" if config.config.optimizer == "thor" else None
+    assert native_road.obstacle(config.config, world) == without
 
 
 def other_weight(run: Path) -> None:
