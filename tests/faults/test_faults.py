@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from mindzoo.tests.faults.chain import Bed, Broken, Chain, References
 from mindzoo.tests.faults.process import Command
 from mindzoo.tests.faults.variants import PARALLEL, SINGLE, Variant
 from mindzoo.tests.faults.verdicts import Outcome, Verdict
+from mindzoo.tests.support.launched import LaunchedJob
 from mindzoo.tests.support.trainings import Trained
 from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.config import reading
@@ -106,6 +110,26 @@ def test_the_campaign_sees_a_run_that_goes_on_from_an_older_file_than_it_said_wa
     with pytest.raises(Broken, match="step 24 was saved, and it goes on at 12"):
         bed.check_start(older, comparison.places(MOMENTUM, run))
     assert older.end() == 0
+
+
+def test_the_campaign_looks_for_a_job_while_folders_of_an_earlier_one_are_renamed(tmp_path: Path) -> None:
+    here, there, over = tmp_path / "rank", tmp_path / "earlier", threading.Event()
+    here.mkdir()
+
+    def rename_again_and_again() -> None:
+        while not over.is_set():
+            here.rename(there)
+            there.rename(here)
+
+    renaming = threading.Thread(target=rename_again_and_again)
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        job = LaunchedJob(tmp_path, process)
+        renaming.start()
+        try:
+            assert all(job.plans == [] for _ in range(2000))
+        finally:
+            over.set()
+            renaming.join()
 
 
 def test_what_is_lost_or_silent_fails(tmp_path: Path) -> None:
