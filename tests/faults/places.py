@@ -66,11 +66,15 @@ def frozen_disk(training: Command, bed: Bed, step: int) -> None:
     _run("fsfreeze", "-f", bed.output)
     try:
         pause(0.5 + bed.random.random())
-        if bed.random.random() < 0.5:
+        killed = bed.random.random() < 0.5
+        if killed:
             training.send(signal.SIGKILL)
     finally:
         _run("fsfreeze", "-u", bed.output)
-    sigkill(training, bed, step + 2)
+    if killed:
+        training.kill()
+    else:
+        sigkill(training, bed, step + 2)
 
 
 def data_vanish(training: Command, bed: Bed, step: int) -> None:

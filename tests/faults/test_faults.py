@@ -5,20 +5,28 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import mindspore as ms
 import pytest
 
+from mindzoo.models import get_spec
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.faults import comparison, kills, places, ranks, verdicts
 from mindzoo.tests.faults.chain import Bed, Broken, Chain, References
 from mindzoo.tests.faults.process import Command
-from mindzoo.tests.faults.variants import PARALLEL, SINGLE
+from mindzoo.tests.faults.variants import PARALLEL, SINGLE, Variant
 from mindzoo.tests.faults.verdicts import Outcome, Verdict
+from mindzoo.tests.support.launched import LaunchedJob
 from mindzoo.tests.support.trainings import Trained
 from mindzoo.utils.checkpoints import checkpoint_file
+from mindzoo.utils.config import reading
+from mindzoo.utils.runtime import World
+from mindzoo.utils.training import native_road
 
 MOMENTUM = SINGLE[0]
 
@@ -37,6 +45,18 @@ def test_two_ranks_that_lose_one_or_their_supervisor_end_with_the_same_bits(tmp_
         tmp_path / "chain", 1, References(tmp_path / "whole")
     )
     assert [outcome.verdict for outcome in outcomes] == [Verdict.EXACT] * 2, outcomes
+
+
+@pytest.mark.parametrize("variant", [*SINGLE, *PARALLEL], ids=lambda variant: f"{variant.name} {variant.ranks}")
+def test_each_training_runs_where_native_operators_are_asked_for(
+    variant: Variant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(native_road.VARIABLE, "on")
+    spec = get_spec(variant.network)
+    config = reading.read_config(spec.train_config, variant.flags(tmp_path, tmp_path), aliases=spec.train_aliases)
+    world = World(size=variant.ranks, launched=variant.ranks > 1)
+    without = "native is off" if config.config.optimizer == "thor" else None
+    assert native_road.obstacle(config.config, world) == without
 
 
 def other_weight(run: Path) -> None:
@@ -90,6 +110,26 @@ def test_the_campaign_sees_a_run_that_goes_on_from_an_older_file_than_it_said_wa
     with pytest.raises(Broken, match="step 24 was saved, and it goes on at 12"):
         bed.check_start(older, comparison.places(MOMENTUM, run))
     assert older.end() == 0
+
+
+def test_the_campaign_looks_for_a_job_while_folders_of_an_earlier_one_are_renamed(tmp_path: Path) -> None:
+    here, there, over = tmp_path / "rank", tmp_path / "earlier", threading.Event()
+    here.mkdir()
+
+    def rename_again_and_again() -> None:
+        while not over.is_set():
+            here.rename(there)
+            there.rename(here)
+
+    renaming = threading.Thread(target=rename_again_and_again)
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        job = LaunchedJob(tmp_path, process)
+        renaming.start()
+        try:
+            assert all(job.plans == [] for _ in range(2000))
+        finally:
+            over.set()
+            renaming.join()
 
 
 def test_what_is_lost_or_silent_fails(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,9 @@ class LaunchedJob:
     @property
     def plans(self) -> list[Path]:
         """What tells where the job's processes write; empty until it has been written."""
-        return [path for path in self.cwd.rglob("plan.json") if path.stat().st_mtime >= self.since]
+        with suppress(FileNotFoundError):  # the launcher renames an earlier job's folders meanwhile
+            return [path for path in self.cwd.rglob("plan.json") if path.stat().st_mtime >= self.since]
+        return []
 
     @property
     def log_dir(self) -> Path:
