@@ -51,7 +51,7 @@ touched=(
     tests/test_runtime.py tests/test_environment.py tests/test_cli.py tests/test_floors.py
     tests/checkpoints/test_checkpoint_file.py tests/checkpoints/test_ckpt_file.py tests/config tests/data tests/images tests/learning
     tests/models/test_models.py tests/models/test_foreign_checkpoints.py tests/models/test_densenet121.py
-    tests/training tests/inference tests/packing
+    tests/training tests/inference tests/packing tests/engine
 )
 "$lowest/bin/python" -m pytest -q -n auto --maxprocesses 4 -m "not slow and not demo" "${touched[@]}"
 
