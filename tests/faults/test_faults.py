@@ -122,7 +122,7 @@ def test_the_campaign_looks_for_a_job_while_folders_of_an_earlier_one_are_rename
             there.rename(here)
 
     renaming = threading.Thread(target=rename_again_and_again)
-    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+    with subprocess.Popen([sys.executable, "-c", ""], text=True) as process:
         job = LaunchedJob(tmp_path, process)
         renaming.start()
         try:
