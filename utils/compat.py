@@ -46,6 +46,12 @@ def export_onnx(network: Any, inputs: Any, name: str, input_name: str, output_na
     ms.onnx.export(network, inputs, file_name=name, dynamic_axes=dynamic, **names)
 
 
+def name_batch_axis(model: Any) -> None:
+    """Name the batch axis of the outputs too: MindSpore leaves them a number, of which ONNX Runtime warns."""
+    for value in model.graph.output:
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+
+
 @contextmanager
 def without_first_weights() -> Iterator[None]:
     """Networks that are made in the block get no first weights, which takes long: each parameter is given its value."""

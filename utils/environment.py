@@ -12,6 +12,7 @@ import platform
 import subprocess
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 from mindzoo.utils.errors import UserError
@@ -77,6 +78,20 @@ def check_mindspore() -> None:
         raise UserError(problem)
     if find_doubt():
         warnings.warn(str(find_doubt()), stacklevel=3)
+
+
+def asked_for(given: str, variable: str, choices: Sequence[str]) -> str:
+    """What a key says, one of `choices`, or where it says auto the environment variable that stands in for it.
+
+    Raises:
+        UserError: the variable has another value.
+    """
+    if given != "auto":
+        return given
+    chosen = os.environ.get(variable, "") or "auto"
+    if chosen not in choices:
+        raise UserError(f"the variable {variable} is {chosen}; wanted {', '.join(choices[:-1])} or {choices[-1]}")
+    return chosen
 
 
 def commit(root: Path = ROOT) -> str | None:

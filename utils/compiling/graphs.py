@@ -22,12 +22,11 @@ from typing import Any
 import mindspore as ms
 from mindspore import nn
 
-from mindzoo.utils import compat
+from mindzoo.utils import compat, environment
 from mindzoo.utils.compiling import surroundings
 from mindzoo.utils.compiling.fingerprint import fingerprint
 from mindzoo.utils.compiling.store import Store, default_folder, size_limit
 from mindzoo.utils.compiling.waiting import moving
-from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
 from mindzoo.utils.runtime import World
 
@@ -114,7 +113,7 @@ def start(config: Any, world: World) -> None:
     """
     global _cache
     _cache = None
-    choice = _choice(config.compile_cache)
+    choice = environment.asked_for(config.compile_cache, VARIABLE, CHOICES)
     if choice == "off":
         return
     obstacle = _obstacle(world)
@@ -125,15 +124,6 @@ def start(config: Any, world: World) -> None:
     size_limit()
     described = {**surroundings.describe(config), "device": ms.get_context("device_target")}
     _cache = Cache(Store(default_folder()), described)
-
-
-def _choice(given: str) -> str:
-    if given != "auto":
-        return given
-    chosen = os.environ.get(VARIABLE, "") or "auto"
-    if chosen not in CHOICES:
-        raise UserError(f"the variable {VARIABLE} is {chosen}; wanted {', '.join(CHOICES[:-1])} or {CHOICES[-1]}")
-    return chosen
 
 
 def _obstacle(world: World) -> str:

@@ -23,6 +23,7 @@ MOST_EPOCHS = 1_000_000
 
 
 NATIVE_CHOICES = ("auto", "on", "off")
+ENGINE_CHOICES = ("auto", "mindspore", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -325,7 +326,7 @@ class EngineKeys:
     engine: str = key(
         "auto",
         "what computes; onnxruntime: a graph of the network, made once for all its checkpoints; auto: what the variable MINDZOO_ENGINE says, else onnxruntime on a CPU where it is installed (extra onnx)",
-        choices=("auto", "mindspore", "onnxruntime"),
+        choices=ENGINE_CHOICES,
     )
     verify: bool = key(
         False, "compute everything with MindSpore as well, and say how much ONNX Runtime differs from it"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
 
+from mindzoo.utils import environment
+from mindzoo.utils.config.keys import ENGINE_CHOICES
 from mindzoo.utils.errors import UserError
 
-VARIABLE, CHOICES = "MINDZOO_ENGINE", ("auto", "mindspore", "onnxruntime")
+VARIABLE, CHOICES = "MINDZOO_ENGINE", ENGINE_CHOICES
 MINDSPORE, ONNX_RUNTIME = CHOICES[1:]
 PACKAGES = ("onnx", "onnxruntime")  # the first makes graphs, the second computes
 
@@ -31,12 +32,7 @@ def asked_for(given: str) -> str:
     Raises:
         UserError: the variable has another value.
     """
-    if given != "auto":
-        return given
-    chosen = os.environ.get(VARIABLE, "") or "auto"
-    if chosen not in CHOICES:
-        raise UserError(f"the variable {VARIABLE} is {chosen}; wanted {', '.join(CHOICES[:-1])} or {CHOICES[-1]}")
-    return chosen
+    return environment.asked_for(given, VARIABLE, CHOICES)
 
 
 def obstacle_on(device: str) -> str:

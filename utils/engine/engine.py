@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from mindzoo.utils.checkpoints import fitting, loading, network_source
@@ -54,9 +52,7 @@ class Engine:
             except NoGraphError as error:
                 self._give_up(error)
             else:
-                return self._by_onnx_runtime(
-                    graph, made_from, which, lambda: self._by_mindspore(made_from, which, head)
-                )
+                return self._by_onnx_runtime(graph, made_from, which, head)
         return self._by_mindspore(made_from, which, head)
 
     def finish(self) -> None:
@@ -74,9 +70,7 @@ class Engine:
                 f"the engines differ by {largest:.2e} of the largest output; at most {TOLERANCE:g} is right"
             )
 
-    def _by_onnx_runtime(
-        self, graph: NetworkGraph, made_from: Source, which: str, reference: Callable[[], Runner]
-    ) -> Runner:
+    def _by_onnx_runtime(self, graph: NetworkGraph, made_from: Source, which: str, head: str) -> Runner:
         from mindzoo.utils.engine.onnx_runner import OnnxRunner
 
         weights = weights_for(graph, self.spec, made_from, which)
@@ -85,7 +79,9 @@ class Engine:
             made_from.checkpoint, which, len(graph.slots), len(plan.kept), plan.kept, plan.options.get("flavour")
         )
         runner = OnnxRunner(graph, weights)
-        return Compared(runner, reference(), self.differences) if self.verify else runner
+        if not self.verify:
+            return runner
+        return Compared(runner, self._by_mindspore(made_from, which, head), self.differences)
 
     def _by_mindspore(self, made_from: Source, which: str, head: str) -> Runner:
         return MindSporeRunner(network_source.build_network(self.spec, made_from, which), head)

@@ -81,8 +81,7 @@ def stripped(path: Path, parameters: Mapping[str, Any]) -> tuple[bytes, tuple[st
         empty.data_location = onnx.TensorProto.EXTERNAL
         empty.external_data.add(key="location", value="the checkpoint")
         each.CopyFrom(empty)
-    for value in model.graph.output:  # MindSpore names the batch axis of the input only
-        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    compat.name_batch_axis(model)
     return model.SerializeToString(), tuple(each.name for each in used)
 
 

@@ -74,12 +74,10 @@ def difference(network: nn.Cell, batch: np.ndarray, expected: np.ndarray, file_f
 
 
 def _name_batch_axis(path: Path) -> None:
-    """MindSpore names the batch axis of the input only; the output's stays a number, of which ONNX Runtime warns."""
     import onnx
 
     model = onnx.load(str(path))
-    for value in model.graph.output:
-        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    compat.name_batch_axis(model)
     onnx.save(model, str(path))
 
 
