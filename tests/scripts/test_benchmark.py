@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -174,6 +175,35 @@ def test_a_bar_is_longer_where_ours_is_better() -> None:
     (seconds,), (rate,) = (chart.bars([result(better=better)]) for better in ("less", "more"))
     assert (seconds.low, seconds.median, seconds.high) == pytest.approx((1 / 0.4375, 1 / 0.375, 1 / 0.3125))
     assert (rate.low, rate.median, rate.high) == (0.3125, 0.375, 0.4375)
+
+
+def inked(picture: Image.Image) -> np.ndarray:
+    """The columns that have anything but white."""
+    return np.flatnonzero((np.asarray(picture.convert("L")) < 255).any(axis=0))
+
+
+@pytest.mark.parametrize(("low", "median", "high"), [(1.02, 1.14, 3.0), (0.3, 0.9, 1.1), (9.0, 12.47, 13.0)])
+def test_a_number_stands_beyond_the_quartiles_of_its_bar(low: float, median: float, high: float) -> None:
+    picture = chart.picture([chart.Bar(("", ""), low, median, high)])
+    bottom = picture.height - chart.MARGIN
+    row = inked(picture.crop((0, bottom - chart.ROW, picture.width, bottom)))
+    (border,) = np.flatnonzero(np.diff(row) > chart.GAP // 2)  # between two pieces, bar with line and number
+    pieces = {"bar": row[: border + 1], "number": row[border + 1 :]}
+    if median < 1:
+        pieces = {"bar": pieces["number"], "number": pieces["bar"]}
+    assert np.ptp(pieces["bar"]) > 100
+    assert 40 < np.ptp(pieces["number"]) < 70
+
+
+def test_the_picture_has_room_for_long_labels_and_can_be_read_at_half_its_size() -> None:
+    label = ("train:genet_res50 (images/s)", "mindzoo : mindzoo, of a name that is longer than those of today")
+    for bar in (chart.Bar(label, 0.01, 0.01, 0.01), chart.Bar(label, 100.0, 123.45, 200.0)):
+        picture = chart.picture([bar])
+        columns = inked(picture)
+        assert columns[0] > chart.MARGIN // 2
+        assert columns[-1] < picture.width - chart.MARGIN // 2
+    with Image.open(ROOT / "docs" / "BENCHMARKS.png") as drawn:
+        assert drawn.width <= 1200
 
 
 def test_results_take_the_place_of_earlier_ones_and_other_comparisons_stay(tmp_path: Path) -> None:
