@@ -83,6 +83,8 @@ def check_mindspore() -> None:
 def asked_for(given: str, variable: str, choices: Sequence[str]) -> str:
     """What a key says, one of `choices`, or where it says auto the environment variable that stands in for it.
 
+    A variable beside a key that says something else is not read, so that the key helps where the variable is wrong.
+
     Raises:
         UserError: the variable has another value.
     """

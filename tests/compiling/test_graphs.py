@@ -122,6 +122,7 @@ def test_key_and_variable_choose(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(graphs.VARIABLE, "perhaps")
     with pytest.raises(UserError, match="MINDZOO_COMPILE_CACHE is perhaps; wanted auto, on or off"):
         started(monkeypatch, "auto")
+    assert started(monkeypatch, "on")
 
 
 def test_it_is_off_and_said_where_it_was_not_tried(

@@ -17,6 +17,8 @@ from mindzoo.utils.errors import UserError
         ("auto", "mindspore", "CPU", True, "mindspore"),
         ("onnxruntime", "mindspore", "CPU", True, "onnxruntime"),
         ("mindspore", "onnxruntime", "CPU", True, "mindspore"),
+        ("mindspore", "onyx", "CPU", True, "mindspore"),
+        ("auto", "onyx", "CPU", True, "MINDZOO_ENGINE is onyx; wanted auto, mindspore or onnxruntime"),
         ("onnxruntime", "", "CPU", False, "onnxruntime are not installed: pip install onnx onnxruntime"),
         ("auto", "onnxruntime", "Ascend", True, "the device is Ascend; give --device_target CPU"),
     ],

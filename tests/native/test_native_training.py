@@ -11,7 +11,10 @@ from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.trainings import KEPT, PLAIN_IMAGES, run_train, training
 from mindzoo.utils import commands
 from mindzoo.utils.checkpoints.checkpoint_file import Checkpoint, read_checkpoint
+from mindzoo.utils.config import reading
 from mindzoo.utils.native import library
+from mindzoo.utils.runtime import World
+from mindzoo.utils.training import native_road
 
 EXACT = [*PLAIN_IMAGES, "--max_epoch", "2", "--lr", "0.01"]
 
@@ -100,7 +103,10 @@ def test_a_variable_of_no_meaning_is_refused(
 ) -> None:
     monkeypatch.setenv("MINDZOO_NATIVE", "yes")
     assert commands.train(SPEC, training(colors, tmp_path)) == 2
-    assert "MINDZOO_NATIVE is 'yes'; wanted one of auto, on, off" in "".join(capsys.readouterr())
+    assert "MINDZOO_NATIVE is yes; wanted auto, on or off" in "".join(capsys.readouterr())
+    flags = training(colors, tmp_path, "--native", "off")
+    config = reading.read_config(SPEC.train_config, flags, aliases=SPEC.train_aliases).config
+    assert native_road.obstacle(config, World()) == "native is off"
 
 
 def test_frozen_layers_keep_their_statistics(colors: Path, tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ class OptimizerKeys:
     )
     native: str = key(
         "auto",
-        "on a CPU: native operators, which are built once and train faster than MindSpore's; auto: where they can be used; MINDZOO_NATIVE says it for all runs",
+        "on a CPU: native operators, which are built once and train faster than MindSpore's; auto: what the variable MINDZOO_NATIVE says, else where they can be used",
         choices=NATIVE_CHOICES,
     )
     deterministic: bool = key(

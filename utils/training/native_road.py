@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import mindspore as ms
 from mindspore import nn
 
+from mindzoo.utils import environment
 from mindzoo.utils.cluster.cores import computing_threads
 from mindzoo.utils.config.keys import NATIVE_CHOICES, TrainConfig
 from mindzoo.utils.errors import UserError
@@ -22,9 +21,9 @@ def take(config: TrainConfig, network: nn.Cell, world: World) -> bool:
     """Turn `network` to the native operators where they are wanted and can be used; whether it did.
 
     Raises:
-        UserError: they are asked for with "on", and cannot be used.
+        UserError: they are asked for with "on", and cannot be used; or the variable has a value that means nothing.
     """
-    wanted = settled(config.native)
+    wanted = _asked_for(config)
     reason = obstacle(config, world) or _turned(network)
     if reason is None:
         logger.info("computing by native operators: %s", library.description())
@@ -40,21 +39,9 @@ def name(native: bool) -> str:
     return f"native in {computing_threads()} threads" if native else "MindSpore's"
 
 
-def settled(native: str) -> str:
-    """What the key says, or where it says "auto" the environment.
-
-    Raises:
-        UserError: the environment says something else.
-    """
-    told = os.environ.get(VARIABLE) or "auto"
-    if told not in NATIVE_CHOICES:
-        raise UserError(f"{VARIABLE} is {told!r}; wanted one of {', '.join(NATIVE_CHOICES)}")
-    return told if native == "auto" else native
-
-
 def obstacle(config: TrainConfig, world: World) -> str | None:
     """What in the configuration speaks against the native operators; None if nothing does."""
-    if settled(config.native) == "off":
+    if _asked_for(config) == "off":
         return "native is off"
     if _device() != CPU:
         return f"they are for CPUs, and this is {_device()}"
@@ -65,6 +52,10 @@ def obstacle(config: TrainConfig, world: World) -> str | None:
     if config.sync_batch_norm and world.connected:
         return "sync_batch_norm needs the statistics of all ranks"
     return None
+
+
+def _asked_for(config: TrainConfig) -> str:
+    return environment.asked_for(config.native, VARIABLE, NATIVE_CHOICES)
 
 
 def _turned(network: nn.Cell) -> str | None:
