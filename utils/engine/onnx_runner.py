@@ -14,14 +14,16 @@ class OnnxRunner:
     """Images (B, 3, H, W) float32 -> outputs (B, D) float32, for any B.
 
     Args:
-        weights: the values of all parameters that the graph uses, by name.
+        weights: the values of all parameters that the graph uses, by name. They must not be changed any more: those that
+            are float32 in the order of C are not copied.
     """
 
     def __init__(self, graph: NetworkGraph, weights: Mapping[str, np.ndarray]) -> None:
         import onnxruntime
 
-        # ONNX Runtime looks at these arrays as long as the session lives, and does not copy them.
-        self.weights = {name: np.array(weights[name], np.float32, order="C") for name in graph.initializers}
+        # ONNX Runtime looks at these arrays as long as the session lives, and does not copy them. Those of a file are taken
+        # as they are: a copy of them would be as large as the checkpoint.
+        self.weights = {name: np.require(weights[name], np.float32, ("C", "A")) for name in graph.initializers}
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in self.weights.values()]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = computing_threads()
