@@ -33,7 +33,7 @@ def files() -> dict[str, bytes]:
         for name, size in IMAGES.items():
             (top / name).parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", size, "red").save(top / name)
-        Packer(scan(top), pack, target=1 << 20, stop=True, threads=1, progress=ProgressDisplay(sys.stderr)).run()
+        Packer(scan(top), pack, (), target=1 << 20, stop=True, threads=1, progress=ProgressDisplay(sys.stderr)).run()
         return {path.name: path.read_bytes() for path in sorted(pack.iterdir())}
 
 

@@ -217,6 +217,59 @@ def test_a_split_that_is_lost_is_said(
     assert cli.main(["pack", "--verify", str(rest)]) == 0
 
 
+@pytest.fixture(scope="module")
+def three(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pack of train, val and test."""
+    folder = tmp_path_factory.mktemp("three")
+    data = Path(shutil.copytree(colors, folder / "data"))
+    shutil.copytree(data / "val", data / "test")
+    assert pack(data, folder / "out") == 0
+    return folder / "out"
+
+
+@pytest.mark.parametrize(("lost", "left"), [("val", "train and test"), ("test", "train and val")])
+def test_one_of_three_splits_that_is_lost_is_said(
+    three: Path, tmp_path: Path, lost: str, left: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = Path(shutil.copytree(three, tmp_path / "out"))
+    assert data_set.find_split(str(out), "val", "data_dir") == out / "val"
+    shutil.rmtree(out / lost)
+    said = f"{out}, a pack of which a folder is missing: it has {left} and no {lost}; copy the pack again, or give"
+    assert cli.main(["pack", "--verify", str(out)]) == 2
+    assert f"verify is {said} {out / 'train'} alone" in capsys.readouterr().err
+    (other,) = {"val", "test"} - {lost}
+    for split, chosen in (("train", "train"), ("val", other)):
+        with pytest.raises(UserError) as refused:
+            data_set.find_split(str(out), split, "data_dir")
+        assert str(refused.value) == f"data_dir is {said} {out / chosen} alone"
+    for rest in ("train", other):
+        assert data_set.find_split(str(out / rest), "train", "data_dir") == out / rest
+        assert cli.main(["pack", "--verify", str(out / rest)]) == 0
+
+
+def test_splits_may_be_called_otherwise_and_packed_one_by_one(three: Path, colors: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(three, tmp_path / "out"))
+    (out / "val").rename(out / "validation")
+    assert data_set.find_split(str(out), "val", "data_dir") == out / "validation"
+    for split in ("train", "val"):
+        assert pack(colors / split, tmp_path / "single" / split) == 0
+    assert pack_files.read_index(tmp_path / "single" / "train").splits == ()
+    assert data_set.find_split(str(tmp_path / "single"), "train", "data_dir") == tmp_path / "single" / "train"
+
+
+def test_a_pack_whose_index_names_no_splits_is_read(three: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(three, tmp_path / "out"))
+    shutil.rmtree(out / "test")
+    for split in ("train", "val"):
+        index = out / split / listing.PACK_INDEX
+        content = json.loads(index.read_text())
+        assert content.pop("splits") == ["train", "val", "test"]
+        content.pop(pack_files.DIGEST)
+        index.write_text(json.dumps({**content, pack_files.DIGEST: pack_files.digest(content)}))
+    assert data_set.find_split(str(out), "train", "data_dir") == out / "train"
+    assert cli.main(["pack", "--verify", str(out)]) == 0
+
+
 def test_an_index_of_another_version_is_refused_with_what_helps(
     colors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

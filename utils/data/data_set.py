@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mindzoo.utils.data import class_folders, listing, packed
+from mindzoo.utils.data import class_folders, listing, pack_files, packed
 from mindzoo.utils.data.image_set import ImageSet
 from mindzoo.utils.data.skip_list import SkipList
 from mindzoo.utils.errors import UserError
@@ -33,16 +33,20 @@ def find_split(path: str, split: str, key: str) -> Path:
         key: the configuration key that held `path`, for the error.
 
     Raises:
-        UserError: empty, or not a folder that can be listed.
+        UserError: empty, not a folder that can be listed, or a pack of which a split is lost.
     """
     if not path:
         raise UserError(f"{key} is not given; wanted a folder with one folder of images per class: --{key} FOLDER")
     folder = Path(path)
     found = splits(folder, key)
-    if found and split not in found:
-        logger.info("%s has no folder %s: %s is used", folder, split, found["test"].name)
-        return found["test"]
-    return found.get(split, folder)
+    if not found:
+        return folder
+    chosen = found.get(split, found.get("test", folder))
+    if listing.is_pack(chosen):
+        check_none_is_lost(key, found, chosen)
+    if split not in found:
+        logger.info("%s has no folder %s: %s is used", folder, split, chosen.name)
+    return chosen
 
 
 def splits(root: Path, what: str) -> dict[str, Path]:
@@ -61,20 +65,38 @@ def splits(root: Path, what: str) -> dict[str, Path]:
     except OSError as error:
         raise UserError(f"cannot list {what} {error.filename or root}: {error.strerror}") from None
     if not found:
-        _check_none_is_lost(what, root, names)
+        _check_not_one_of_several(what, root, names)
     return found
 
 
-def _check_none_is_lost(what: str, root: Path, names: Sequence[str]) -> None:
-    """Refuse packs that `mindzoo pack` wrote together with another one, which is not there."""
+def check_none_is_lost(what: str, found: Mapping[str, Path], pack: Path) -> None:
+    """Refuse a root that has lost a split which was packed together with one that it has, `pack`.
+
+    Args:
+        what: the root is called in errors.
+        found: the splits of the root.
+
+    Raises:
+        UserError: names those that are lost; or the index of `pack` cannot be read.
+    """
+    if lost := [split for split in pack_files.read_index(pack).splits if split not in found]:
+        raise _lost(what, pack, [folder.name for folder in found.values()], " or ".join(lost))
+
+
+def _check_not_one_of_several(what: str, root: Path, names: Sequence[str]) -> None:
+    """Refuse a root without train, or with one split alone, where these are packs and not classes."""
     there = {split: name for split, spellings in listing.SPLITS.items() for name in spellings if name in names}
     packs = [name for name in there.values() if listing.is_pack(root / name)]
     if packs and ("train" not in there or len(there) == 1):
-        lost = "val or test" if "train" in there else "train"
-        raise UserError(
-            f"{what} is {root}, a pack of which a folder is missing: it has {' and '.join(packs)} and no {lost}; copy the pack "
-            f"again, or give {root / packs[0]} alone"
-        )
+        raise _lost(what, root / packs[0], packs, "val or test" if "train" in there else "train")
+
+
+def _lost(what: str, pack: Path, there: Sequence[str], lost: str) -> UserError:
+    """About the root that `pack` lies in."""
+    return UserError(
+        f"{what} is {pack.parent}, a pack of which a folder is missing: it has {' and '.join(there)} and no {lost}; copy the "
+        f"pack again, or give {pack} alone"
+    )
 
 
 def class_names(root: Path) -> list[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mindzoo.utils.config.json_file import read_json
-from mindzoo.utils.data.listing import PACK_INDEX, is_utf8
+from mindzoo.utils.data.listing import PACK_INDEX, SPLITS, is_utf8
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.images.fault import Fault
 
@@ -54,11 +54,13 @@ class PackIndex:
     images: int
     shards: tuple[ShardFacts, ...]
     left_out: dict[str, str]  # images that were not packed, and why
+    splits: tuple[str, ...] = ()  # those that were packed together, this one among them; none where it was packed alone
 
     def to_json(self) -> dict[str, Any]:
         """The content of the file."""
         shards = [dict(vars(shard)) for shard in self.shards]
-        content = {"format": FORMAT, "version": VERSION, **vars(self), "classes": list(self.classes), "shards": shards}
+        lists = {"classes": list(self.classes), "shards": shards, "splits": list(self.splits)}
+        content = {"format": FORMAT, "version": VERSION, **vars(self), **lists}
         return {**content, DIGEST: digest(content)}
 
 
@@ -92,7 +94,8 @@ def read_index(root: Path) -> PackIndex:
     try:
         shards = tuple(ShardFacts(**shard) for shard in content["shards"])
         folder, classes, images, left_out = (content[name] for name in ("folder", "classes", "images", "left_out"))
-        found = PackIndex(folder, tuple(classes), images, shards, left_out)
+        # The first packs did not say with which others they were packed.
+        found = PackIndex(folder, tuple(classes), images, shards, left_out, tuple(content.get("splits", ())))
     except (KeyError, TypeError):
         raise _damaged(path) from None
     if not _is_index(found):
@@ -192,6 +195,7 @@ def _is_index(found: PackIndex) -> bool:
         and len({*found.classes}) == len(found.classes) > 0
         and isinstance(found.left_out, dict)
         and all(isinstance(reason, str) for reason in found.left_out.values())
+        and all(isinstance(split, str) and split in SPLITS for split in found.splits)
         and all(_is_facts(shard) for shard in found.shards)
         and len({shard.number for shard in found.shards}) == len(found.shards)
         and found.images == sum(shard.images for shard in found.shards)

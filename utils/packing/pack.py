@@ -43,20 +43,21 @@ def pack(config: PackConfig, progress: ProgressDisplay) -> Path:
         UserError: anything that is wrong with the images or the place to write to.
     """
     root, out = Path(config.folders[0]), listing.absolute(Path(config.folders[1]))
-    splits = _splits("DIR", root)
-    if any(map(listing.is_pack, splits.values())):
+    splits = data_set.splits(root, "DIR")
+    folders = {folder.name: folder for folder in splits.values()} or {"": root}
+    if any(map(listing.is_pack, folders.values())):
         raise UserError(f"DIR is {root}, which is a pack already; wanted class folders")
     _check_place(root, out)
     part = out.with_name(out.name + part_folder.SUFFIX)
     part_folder.check(part)
     skip = skip_list.read(Path(config.skip_list)) if config.skip_list else None
     stop = config.on_bad_image == "stop"
-    sets = {name: class_folders.scan(folder, skip=skip, stop=stop) for name, folder in splits.items()}
+    sets = {name: class_folders.scan(folder, skip=skip, stop=stop) for name, folder in folders.items()}
     with part_folder.held(part):
-        indexes = [_packed(config, images, part / name, progress) for name, images in sets.items()]
+        indexes = [_packed(config, images, part / name, tuple(splits), progress) for name, images in sets.items()]
         with said_of(part):
-            for entry in part.iterdir() if len(splits) > 1 else ():  # of an earlier run with other folders
-                if entry.name not in (*splits, run_lock.NAME):
+            for entry in part.iterdir() if splits else ():  # of an earlier run with other folders
+                if entry.name not in (*folders, run_lock.NAME):
                     shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     with said_of(out):
         for made in part.rglob(f"*{part_folder.MADE_OF}"):
@@ -68,21 +69,24 @@ def pack(config: PackConfig, progress: ProgressDisplay) -> Path:
     return out
 
 
-def _packed(config: PackConfig, images: ClassFolders, folder: Path, progress: ProgressDisplay) -> PackIndex:
+def _packed(
+    config: PackConfig, images: ClassFolders, folder: Path, splits: tuple[str, ...], progress: ProgressDisplay
+) -> PackIndex:
     """Pack the images of one folder of class folders."""
     size, threads = config.shard_mb << 20, worker_count(config.workers)
     stop = config.on_bad_image == "stop"
-    return Packer(images, folder, target=size, stop=stop, threads=threads, progress=progress).run()
+    return Packer(images, folder, splits, target=size, stop=stop, threads=threads, progress=progress).run()
 
 
 def verify(out: Path, threads: int) -> None:
     """Read every file of a pack, and compare it with the digest in the index; say which are otherwise.
 
     Raises:
-        UserError: no pack, or its index cannot be read.
+        UserError: no pack, its index cannot be read, or a split is lost.
         FoundProblems: some files are not what was written.
     """
-    roots = [*_splits("verify", out).values()]
+    splits = data_set.splits(out, "verify")
+    roots = [*splits.values()] or [out]
     if missing := [root for root in roots if not listing.is_pack(root)]:
         raise UserError(
             f"{missing[0]} is no pack: {listing.PACK_INDEX} is not there; wanted the folder OUT of mindzoo pack DIR OUT"
@@ -90,6 +94,8 @@ def verify(out: Path, threads: int) -> None:
     damaged = images = 0
     for root in roots:
         index = pack_files.read_index(root)
+        if splits:
+            data_set.check_none_is_lost("verify", splits, root)
         images += index.images
         wanted = [*_digests(root, index)]
         with ThreadPoolExecutor(threads) as pool:
@@ -119,16 +125,6 @@ def _digests(root: Path, index: PackIndex) -> Iterator[tuple[Path, str]]:
         yield shard.path(root, SHARD), shard.sha256
         yield shard.path(root, RECORDS_INDEX), shard.index_sha256
         yield shard.path(root, TABLE), shard.table_sha256
-
-
-def _splits(what: str, root: Path) -> dict[str, Path]:
-    """The folders of a root by the name that each has in a pack; "" for the only one.
-
-    Args:
-        what: the root is called in errors.
-    """
-    parts = data_set.splits(root, what)
-    return {folder.name: folder for folder in parts.values()} or {"": root}
 
 
 def _check_place(root: Path, out: Path) -> None:

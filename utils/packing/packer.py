@@ -50,12 +50,20 @@ class Table:
 
 
 class Packer:
-    """Packs one folder of class folders into `folder`."""
+    """Packs one folder of class folders into `folder`; `splits`: those that are packed together, see `PackIndex`."""
 
     def __init__(
-        self, images: ClassFolders, folder: Path, *, target: int, stop: bool, threads: int, progress: ProgressDisplay
+        self,
+        images: ClassFolders,
+        folder: Path,
+        splits: tuple[str, ...],
+        *,
+        target: int,
+        stop: bool,
+        threads: int,
+        progress: ProgressDisplay,
     ) -> None:
-        self.images, self.folder, self.target, self.stop = images, folder, target, stop
+        self.images, self.folder, self.splits, self.target, self.stop = images, folder, splits, target, stop
         self.threads, self.progress = threads, progress
         self.done = self.kept = 0  # images, and shards of an earlier run
         self.page = 0  # bytes of a page of each shard
@@ -79,7 +87,9 @@ class Packer:
         used = self.images.without(left_out)
         bad_images.write_list(self.folder, [used])
         shards = [self._facts(plan, table) for plan, table in zip(plans, tables, strict=True) if table.images]
-        index = PackIndex(self.images.name, tuple(used.class_index), len(used), tuple(shards), dict(used.left_out))
+        index = PackIndex(
+            self.images.name, tuple(used.class_index), len(used), tuple(shards), dict(used.left_out), self.splits
+        )
         write_json(self.folder / PACK_INDEX, index.to_json())
         before = f", {self.kept} of them made before" if self.kept else ""
         counts = f"{counted(len(used), 'image')} of {counted(len(index.classes), 'class')} in {counted(len(shards), 'shard')}"
