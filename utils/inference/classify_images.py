@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from mindzoo.utils.compiling import graphs
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.listing import images_below
 from mindzoo.utils.data.look import Marks
+from mindzoo.utils.data.read_ahead import read_ahead
 from mindzoo.utils.data.transforms import load_image
 from mindzoo.utils.data.workers import worker_count
 from mindzoo.utils.engine.engine import Engine
@@ -55,10 +54,16 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
     runner, names = engine.open(made_from, config.weights), made_from.class_names()
     found = _Found()
     marks = Marks()
-    own = range(world.rank, len(paths), world.size)
-    for place, image in _read_ahead(own, lambda place: load_image(paths[place], made_from.preprocessing, marks)):
-        if isinstance(image, UserError):
-            found.unread[place] = str(image)
+    own, threads = range(world.rank, len(paths), world.size), worker_count(0)
+
+    def load(place: int) -> np.ndarray:
+        return load_image(paths[place], made_from.preprocessing, marks)
+
+    for place, reading in read_ahead(own, load, threads=threads, ahead=2 * threads):
+        try:
+            image = reading.result()
+        except UserError as error:
+            found.unread[place] = str(error)
             continue
         if not found.rows:
             runner.prepare((1, *image.shape))
@@ -82,29 +87,6 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
     if unread:
         raise FoundProblems(f"{len(unread)} of {counted(len(paths), 'image')} could not be read")
     return rows
-
-
-def _read_ahead(
-    places: Sequence[int], load: Callable[[int], np.ndarray]
-) -> Iterator[tuple[int, np.ndarray | UserError]]:
-    """Each place with its image, or with why it cannot be read; while one is used threads read the next ones."""
-
-    def tried(place: int) -> np.ndarray | UserError:
-        try:
-            return load(place)
-        except UserError as error:
-            return error
-
-    threads = worker_count(0)
-    following: deque[tuple[int, Future[np.ndarray | UserError]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        for place in places:
-            following.append((place, pool.submit(tried, place)))
-            if len(following) > 2 * threads:
-                first, image = following.popleft()
-                yield first, image.result()
-        for first, image in following:
-            yield first, image.result()
 
 
 @dataclass(frozen=True)

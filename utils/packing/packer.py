@@ -11,9 +11,7 @@ import dataclasses
 import os
 import shutil
 import time
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from mindzoo.utils.data import bad_images, look, pack_files
 from mindzoo.utils.data.class_folders import ClassFolders
 from mindzoo.utils.data.listing import PACK_INDEX
 from mindzoo.utils.data.pack_files import RECORDS_INDEX, SHARD, TABLE, PackIndex, ShardFacts, shard_file
+from mindzoo.utils.data.read_ahead import read_ahead
 from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.files import json_line, said_of, write_json, write_text
 from mindzoo.utils.images.fault import Fault
@@ -156,15 +155,9 @@ class Packer:
 
     def _contents(self, plan: ShardPlan) -> Iterator[tuple[int, bytes | Fault]]:
         """The bytes of each image, looked through, or what is wrong with it; some are read ahead."""
-        waiting: deque[tuple[int, Future[bytes | Fault]]] = deque()
-        with ThreadPoolExecutor(self.threads) as pool:
-            for place in range(plan.first, plan.end):
-                waiting.append((place, pool.submit(self._read, place)))
-                if len(waiting) > 2 * self.threads:
-                    first, future = waiting.popleft()
-                    yield first, future.result()
-            for first, future in waiting:
-                yield first, future.result()
+        places = range(plan.first, plan.end)
+        for place, reading in read_ahead(places, self._read, threads=self.threads, ahead=2 * self.threads):
+            yield place, reading.result()
 
     def _read(self, place: int) -> bytes | Fault:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from mindzoo.utils.checkpoints.checkpoint_facts import checkpoint_facts
 from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.config.values import checked_values
 from mindzoo.utils.data.look import Marks
+from mindzoo.utils.data.read_ahead import read_ahead
 from mindzoo.utils.data.transforms import Preprocessing, load_image
 from mindzoo.utils.data.workers import worker_count
 from mindzoo.utils.engine.runners import Runner
@@ -57,19 +58,14 @@ class Encoder:
         Raises:
             UserError: the network gives a vector that is not finite.
         """
-        remaining = iter(paths)
-        with ThreadPoolExecutor(self.threads) as pool:
-            following = self._read(pool, remaining)
-            if following:
+        reading = read_ahead(paths, self._load, threads=self.threads, ahead=self.batch_size)
+        batches = iter(lambda: [*itertools.islice(reading, self.batch_size)], [])
+        for number, batch in enumerate(batches):
+            if number == 0:
                 self.forward.prepare((self.batch_size, 3, *self.how.image_size))
-            while following:
-                reading, following = following, self._read(pool, remaining)
-                yield self._encode(reading)
+            yield self._encode(batch)
         if line := self.marks.line(self.how.orientation):
             logger.info("%s", line)
-
-    def _read(self, pool: ThreadPoolExecutor, remaining: Iterator[Path]) -> list[tuple[Path, Future[Any]]]:
-        return [(path, pool.submit(self._load, path)) for path in itertools.islice(remaining, self.batch_size)]
 
     def _load(self, path: Path) -> np.ndarray | str:
         """The image, or why it cannot be read; an image that cannot be resized is no better than a broken one."""
@@ -78,7 +74,7 @@ class Encoder:
         except Exception as error:  # a decoder of broken bytes may raise anything, and a million images go on
             return " ".join(str(error).replace(str(path), "it").split())[:200]
 
-    def _encode(self, reading: list[tuple[Path, Future[Any]]]) -> Encoded:
+    def _encode(self, reading: list[tuple[Path, Future[np.ndarray | str]]]) -> Encoded:
         batch = np.zeros((self.batch_size, 3, *self.how.image_size), np.float32)
         good, paths, unreadable = [], [], []
         for place, (path, future) in enumerate(reading):
