@@ -7,6 +7,7 @@ import shutil
 import signal
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -225,12 +226,15 @@ def write(folder: Path, content: dict[str, Any]) -> None:
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """How many steps ended in which way, and whether they are too few to say anything."""
+    """How many steps ended in which way; whether they are too few to say anything, and the commonest reason for that."""
     counts = ", ".join(f"{count(outcomes, result)} {result}" for result in ("passed", "failed", "left out"))
-    left_out = count(outcomes, "left out")
-    if left_out == len(outcomes):
-        return f"{counts}: nothing was tried"
-    return f"{counts}: most was not tried" if 2 * left_out > len(outcomes) else counts
+    reasons = Counter(outcome.said for outcome in outcomes if outcome.result == "left out")
+    left_out = reasons.total()
+    if 2 * left_out <= len(outcomes):
+        return counts
+    ((reason, times),) = reasons.most_common(1)
+    tried = "nothing was tried" if left_out == len(outcomes) else "most was not tried"
+    return f"{counts}, {times} of them since {reason}: {tried}"
 
 
 def count(outcomes: Sequence[Outcome], result: str) -> int:
