@@ -8,7 +8,7 @@
 
 namespace {
 
-libjpeg::Functions functions;
+libjpeg::Functions opened;
 
 template <typename Function>
 bool find(void* library, const char* name, Function& function) {
@@ -16,7 +16,7 @@ bool find(void* library, const char* name, Function& function) {
   return function != nullptr;
 }
 
-bool find_all(void* library) {
+bool find_all(void* library, libjpeg::Functions& functions) {
   return find(library, "jpeg_std_error", functions.standard_errors) &&
          find(library, "jpeg_CreateDecompress", functions.create_decoder) &&
          find(library, "jpeg_destroy_decompress", functions.destroy) &&
@@ -29,8 +29,8 @@ bool find_all(void* library) {
 }
 
 // Whether the library takes a Decoder of our layout for its own.
-bool fits(libjpeg::Decoder& decoder, Errors& errors) {
-  decoder.errors = quiet(errors);
+bool fits(const libjpeg::Functions& functions, libjpeg::Decoder& decoder, Errors& errors) {
+  decoder.errors = quiet(functions, errors);
   if (setjmp(errors.place)) return false;
   functions.create_decoder(&decoder, libjpeg::kInterface, sizeof(libjpeg::Decoder));
   functions.destroy(&decoder);
@@ -47,9 +47,9 @@ void say_nothing(libjpeg::Decoder*) {}
 
 }  // namespace
 
-const libjpeg::Functions& libjpeg_functions() { return functions; }
+const libjpeg::Functions& libjpeg_functions() { return opened; }
 
-libjpeg::ErrorManager* quiet(Errors& errors) {
+libjpeg::ErrorManager* quiet(const libjpeg::Functions& functions, Errors& errors) {
   functions.standard_errors(&errors);
   errors.exit = leave;
   errors.emit = count;
@@ -60,16 +60,19 @@ libjpeg::ErrorManager* quiet(Errors& errors) {
 // 0, or 1 with the end of a sentence in `reason`.
 extern "C" __attribute__((visibility("default"))) int open_libjpeg(const char* path, char* reason, size_t size) {
   void* library = dlopen(path, RTLD_NOW);
+  libjpeg::Functions functions{};
   libjpeg::Decoder decoder{};
   Errors errors{};
-  const char* found = nullptr;
+  const char* fault = nullptr;
   if (!library) {
-    found = "cannot be loaded";
-  } else if (!find_all(library)) {
-    found = "does not decode parts of pictures";
-  } else if (!fits(decoder, errors)) {
-    found = "has another interface than that of libjpeg 6b";
+    fault = "cannot be loaded";
+  } else if (!find_all(library, functions)) {
+    fault = "does not decode parts of pictures";
+  } else if (!fits(functions, decoder, errors)) {
+    fault = "has another interface than that of libjpeg 6b";
+  } else {
+    opened = functions;
   }
-  if (found) std::snprintf(reason, size, "%s %s", path, found);
-  return found != nullptr;
+  if (fault) std::snprintf(reason, size, "%s %s", path, fault);
+  return fault != nullptr;
 }

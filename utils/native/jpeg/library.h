@@ -13,4 +13,4 @@ struct Errors : libjpeg::ErrorManager {
 const libjpeg::Functions& libjpeg_functions();
 
 // Makes `errors` ready for a decoder.
-libjpeg::ErrorManager* quiet(Errors& errors);
+libjpeg::ErrorManager* quiet(const libjpeg::Functions& functions, Errors& errors);

@@ -66,7 +66,7 @@ extern "C" __attribute__((visibility("default"))) int decode_part(const unsigned
   if (!scratch) return 1;
   libjpeg::Decoder decoder{};
   Errors errors{};
-  decoder.errors = quiet(errors);
+  decoder.errors = quiet(libjpeg_functions(), errors);
   const bool read = read_rows(decoder, errors, part, scratch.get());
   libjpeg_functions().destroy(&decoder);  // which frees only, and cannot fail
   return !read;
