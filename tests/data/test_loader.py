@@ -124,9 +124,7 @@ def test_labels_are_those_of_training_where_validation_lacks_a_class(numbered: C
     shutil.rmtree(root / "a")
     shutil.rmtree(root / "a-b")
     folders = scan(root, numbered.classes)
-    found = [
-        (images, labels) for images, labels, _ in EvalData(folders, DECODE, batch_size=3, world=World())
-    ]
+    found = [(images, labels) for images, labels, _ in EvalData(folders, DECODE, batch_size=3, world=World())]
     wanted = [numbered.files.index(name) for name in folders.files]
     read_files = np.concatenate([indices(images.asnumpy()[None])[0] for images, _ in found])
     labels = np.concatenate([labels.asnumpy() for _, labels in found])
@@ -202,9 +200,7 @@ def evaluated(data: Sequence[EvalData]) -> list[list[tuple[int, int]]]:
 
 @pytest.mark.parametrize(("size", "batch"), [(1, 4), (1, 14), (1, 50), (2, 4), (3, 2), (3, 5)])
 def test_evaluation_covers_each_image_once(numbered: ClassFolders, size: int, batch: int) -> None:
-    ranks = [
-        EvalData(numbered, DECODE, batch_size=batch, world=World(r, size), workers=1) for r in range(size)
-    ]
+    ranks = [EvalData(numbered, DECODE, batch_size=batch, world=World(r, size), workers=1) for r in range(size)]
     assert len({rank.batches for rank in ranks}) == 1
     assert all(len(rank.indices) == rank.batches * batch for rank in ranks)
     found = evaluated(ranks)
@@ -323,8 +319,7 @@ def test_copies_of_an_image_follow_each_other_in_one_batch(
 ) -> None:
     """And no image is in an epoch twice over: it has as many steps as without copies, and a share of the images."""
     ranks = [
-        train_data(numbered, DECODE, batch_size=batch, world=World(rank, size), repeats=repeats)
-        for rank in range(size)
+        train_data(numbered, DECODE, batch_size=batch, world=World(rank, size), repeats=repeats) for rank in range(size)
     ]
     assert [rank.steps_per_epoch for rank in ranks] == [14 // (batch * size)] * size == [steps] * size
     groups = np.concatenate([rank.order(1) for rank in ranks]).reshape(-1, repeats)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
 WIDTH, HEIGHT = 120, 90
 
 
-def write(path: Path, **how: object) -> Path:
+def write(path: Path, **how: Any) -> Path:
     pixels = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path, **how)
@@ -59,7 +60,7 @@ def test_where_no_part_fits_the_middle_is_taken(width: int, height: int, wanted:
     ("name", "how"),
     [("a.jpg", {"quality": 85}), ("a.png", {}), ("a.bmp", {}), ("a.webp", {"lossless": True}), ("a.tif", {})],
 )
-def test_the_part_of_any_kind_of_file_is_that_of_its_pixels(tmp_path: Path, name: str, how: dict[str, object]) -> None:
+def test_the_part_of_any_kind_of_file_is_that_of_its_pixels(tmp_path: Path, name: str, how: dict[str, Any]) -> None:
     path = write(tmp_path / name, **how)
     whole = pixels_of(path, "stored")
     for chance in range(20):

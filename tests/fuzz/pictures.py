@@ -78,7 +78,7 @@ def decode_part(found: Prepared, chance: int) -> None:
     decoded_part(found.content, found.width, found.height, box)
     box = draw_box(chance, WIDTH, HEIGHT, (0.08, 1.0), (3 / 4, 4 / 3))
     after = decoded_part(good(), WIDTH, HEIGHT, box)
-    if not np.array_equal(after, GOOD[box.y : box.y + box.height, box.x : box.x + box.width]):
+    if after is None or not np.array_equal(after, GOOD[box.y : box.y + box.height, box.x : box.x + box.width]):
         raise RuntimeError("a part of a good picture after it is another")
 
 
