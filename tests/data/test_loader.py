@@ -16,10 +16,12 @@ from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.data import bad_images
 from mindzoo.utils.data.class_folders import ClassFolders, scan
 from mindzoo.utils.data.loader import EvalData, TrainData, draw_probabilities
+from mindzoo.utils.data.look import Prepare
 from mindzoo.utils.data.transforms import Preprocessing, evaluation_operations, training_operations
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.runtime import World
 
+DECODE = [Prepare("stored"), vision.Decode()]
 PLAIN = Preprocessing((32, 32), 0.8, "square", (0.5,) * 3, (0.5,) * 3)
 # Names whose order differs between sorted names, sorted paths and sorted lower-case names.
 NAMES = {
@@ -108,7 +110,7 @@ def test_a_batch_larger_than_the_data(numbered: ClassFolders) -> None:
 
 
 def test_files_and_labels_are_those_of_the_order(numbered: ClassFolders) -> None:
-    data = train_data(numbered, [vision.Decode()])
+    data = train_data(numbered, DECODE)
     for epoch in (0, 1):
         images, labels = read(data, epoch)
         np.testing.assert_array_equal(indices(images), data.order(epoch))
@@ -122,9 +124,7 @@ def test_labels_are_those_of_training_where_validation_lacks_a_class(numbered: C
     shutil.rmtree(root / "a")
     shutil.rmtree(root / "a-b")
     folders = scan(root, numbered.classes)
-    found = [
-        (images, labels) for images, labels, _ in EvalData(folders, [vision.Decode()], batch_size=3, world=World())
-    ]
+    found = [(images, labels) for images, labels, _ in EvalData(folders, DECODE, batch_size=3, world=World())]
     wanted = [numbered.files.index(name) for name in folders.files]
     read_files = np.concatenate([indices(images.asnumpy()[None])[0] for images, _ in found])
     labels = np.concatenate([labels.asnumpy() for _, labels in found])
@@ -134,8 +134,8 @@ def test_labels_are_those_of_training_where_validation_lacks_a_class(numbered: C
 
 
 def test_two_ranks_see_what_one_with_twice_the_batch_sees(numbered: ClassFolders) -> None:
-    alone = train_data(numbered, [vision.Decode()], batch_size=4)
-    ranks = [train_data(numbered, [vision.Decode()], batch_size=2, world=World(rank, 2)) for rank in (0, 1)]
+    alone = train_data(numbered, DECODE, batch_size=4)
+    ranks = [train_data(numbered, DECODE, batch_size=2, world=World(rank, 2)) for rank in (0, 1)]
     images, labels = read(alone, 1)
     halves = [read(rank, 1) for rank in ranks]
     np.testing.assert_array_equal(np.concatenate([half[0] for half in halves], 1), images)
@@ -143,7 +143,7 @@ def test_two_ranks_see_what_one_with_twice_the_batch_sees(numbered: ClassFolders
 
 
 def test_first_step_continues_the_order(numbered: ClassFolders) -> None:
-    data = train_data(numbered, [vision.Decode()])
+    data = train_data(numbered, DECODE)
     images, labels = read(data, 2)
     later, later_labels = read(data, 2, first_step=3)
     assert len(later) == 4
@@ -200,9 +200,7 @@ def evaluated(data: Sequence[EvalData]) -> list[list[tuple[int, int]]]:
 
 @pytest.mark.parametrize(("size", "batch"), [(1, 4), (1, 14), (1, 50), (2, 4), (3, 2), (3, 5)])
 def test_evaluation_covers_each_image_once(numbered: ClassFolders, size: int, batch: int) -> None:
-    ranks = [
-        EvalData(numbered, [vision.Decode()], batch_size=batch, world=World(r, size), workers=1) for r in range(size)
-    ]
+    ranks = [EvalData(numbered, DECODE, batch_size=batch, world=World(r, size), workers=1) for r in range(size)]
     assert len({rank.batches for rank in ranks}) == 1
     assert all(len(rank.indices) == rank.batches * batch for rank in ranks)
     found = evaluated(ranks)
@@ -211,14 +209,14 @@ def test_evaluation_covers_each_image_once(numbered: ClassFolders, size: int, ba
 
 
 def test_more_ranks_than_images_have_equally_many_batches(numbered: ClassFolders) -> None:
-    ranks = [EvalData(numbered, [vision.Decode()], batch_size=2, world=World(rank, 16)) for rank in range(16)]
+    ranks = [EvalData(numbered, DECODE, batch_size=2, world=World(rank, 16)) for rank in range(16)]
     assert {rank.batches for rank in ranks} == {1}
     assert [rank.valid for rank in ranks] == [1] * 14 + [0, 0]
     assert evaluated(ranks[15:]) == [[]]
 
 
 def test_evaluation_can_be_repeated(numbered: ClassFolders) -> None:
-    data = EvalData(numbered, [vision.Decode()], batch_size=4, world=World())
+    data = EvalData(numbered, DECODE, batch_size=4, world=World())
     assert evaluated([data]) == evaluated([data])
 
 
@@ -321,8 +319,7 @@ def test_copies_of_an_image_follow_each_other_in_one_batch(
 ) -> None:
     """And no image is in an epoch twice over: it has as many steps as without copies, and a share of the images."""
     ranks = [
-        train_data(numbered, [vision.Decode()], batch_size=batch, world=World(rank, size), repeats=repeats)
-        for rank in range(size)
+        train_data(numbered, DECODE, batch_size=batch, world=World(rank, size), repeats=repeats) for rank in range(size)
     ]
     assert [rank.steps_per_epoch for rank in ranks] == [14 // (batch * size)] * size == [steps] * size
     groups = np.concatenate([rank.order(1) for rank in ranks]).reshape(-1, repeats)
@@ -357,14 +354,14 @@ def test_each_epoch_has_its_own_share_of_the_images(numbered: ClassFolders) -> N
 
 
 def test_two_ranks_see_the_copies_that_one_with_twice_the_batch_sees(numbered: ClassFolders) -> None:
-    alone = train_data(numbered, [vision.Decode()], batch_size=6, repeats=3)
-    ranks = [train_data(numbered, [vision.Decode()], batch_size=3, world=World(r, 2), repeats=3) for r in (0, 1)]
+    alone = train_data(numbered, DECODE, batch_size=6, repeats=3)
+    ranks = [train_data(numbered, DECODE, batch_size=3, world=World(r, 2), repeats=3) for r in (0, 1)]
     halves = [read(rank, 4)[0] for rank in ranks]
     np.testing.assert_array_equal(np.concatenate(halves, 1), read(alone, 4)[0])
 
 
 def test_copies_go_on_in_the_middle_of_an_epoch(numbered: ClassFolders) -> None:
-    data = train_data(numbered, [vision.Decode()], batch_size=3, repeats=3)
+    data = train_data(numbered, DECODE, batch_size=3, repeats=3)
     np.testing.assert_array_equal(read(data, 2, first_step=2)[0], read(data, 2)[0][2:])
 
 

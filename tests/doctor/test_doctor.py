@@ -34,6 +34,7 @@ SUBJECTS = (
     "CANN",
     "CPU",
     "operators",
+    "decoder",
     "engine",
     "rank table",
     "host name",

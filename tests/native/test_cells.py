@@ -16,8 +16,8 @@ from mindzoo.models.layers import (
     ToLayout,
 )
 from mindzoo.tests.support.native import assert_alike, images, passed, randomise
+from mindzoo.utils.native.building import UnavailableError
 from mindzoo.utils.native.channels_last import convert
-from mindzoo.utils.native.library import UnavailableError
 
 
 class Framed(nn.Cell):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mindzoo.utils.doctor import machine
-from mindzoo.utils.native import library
-from mindzoo.utils.native.library import UnavailableError
+from mindzoo.utils.native import building, library
+from mindzoo.utils.native.building import UnavailableError
 
 
 @pytest.fixture
@@ -22,21 +22,23 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_each_thing_that_it_is_built_of_changes_the_key(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    onednn, compiler = library._onednn(), library._compiler()
-    keys = [library._key(compiler, onednn)]
+    def key() -> str:
+        return building._key(library._operators(library._onednn()), building._compiler())
+
+    keys = [key()]
     changed = places / "source" / "pooling.cpp"
     changed.write_text(changed.read_text() + "\n// a comment\n")
-    keys.append(library._key(compiler, onednn))
+    keys.append(key())
     (places / "source" / "another.h").write_text("")
-    keys.append(library._key(compiler, onednn))
+    keys.append(key())
     monkeypatch.setattr(library, "version", lambda package: "2.10.1")
-    keys.append(library._key(compiler, onednn))
-    monkeypatch.setattr(library, "_processor", lambda: "another one")
-    keys.append(library._key(compiler, onednn))
-    monkeypatch.setattr(library, "FLAGS", (*library.FLAGS, "-g"))
-    keys.append(library._key(compiler, onednn))
+    keys.append(key())
+    monkeypatch.setattr(building, "_processor", lambda: "another one")
+    keys.append(key())
+    monkeypatch.setattr(building, "FLAGS", (*building.FLAGS, "-g"))
+    keys.append(key())
     assert len(set(keys)) == len(keys)
-    assert keys[-1] == library._key(compiler, onednn)
+    assert keys[-1] == key()
 
 
 def test_without_a_compiler_it_is_said_what_is_missing(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +62,7 @@ def test_sources_that_cannot_be_built_leave_nothing(places: Path) -> None:
         source.unlink()
     (places / "source" / "wrong.cpp").write_text("int main() { return unknown; }\n")
     with pytest.raises(UnavailableError, match=r"could not build them: .*unknown"):
-        library._built(library._onednn())
+        building.built(library._operators(library._onednn()))
     assert list((places / "cache").rglob("*.*")) == []
 
 
@@ -68,7 +70,7 @@ def test_a_place_that_cannot_be_written_to_is_named(places: Path, monkeypatch: p
     (places / "taken").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(places / "taken"))
     with pytest.raises(UnavailableError, match="taken/mindzoo/native cannot be written to"):
-        library._built(library._onednn())
+        building.built(library._operators(library._onednn()))
 
 
 def test_another_machine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from mindzoo.utils.errors import UserError, counted
 MOST_PIXELS = 4096  # per side
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+DECODER_CHOICES = ("auto", "mindspore", "native")
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,11 @@ class TrainDataKeys(BadImageKeys):
         1,
         "times each image is in a batch, every time with other random changes; batch_size must be a multiple of it, and an epoch has as many batches as without",
         minimum=1,
+    )
+    decoder: str = key(
+        "auto",
+        "what decodes JPEG files of a training; native: the libjpeg-turbo of Pillow, only the random part, by code that is built once; mindspore; auto: what the variable MINDZOO_DECODER says, else native where it can be used",
+        choices=DECODER_CHOICES,
     )
     auto_augment: bool = key(False, "one random policy of AutoAugment's for ImageNet per image")
     sampling: str = key(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import mindspore.dataset as ds
 
 S = TypeVar("S", bound="ImageSet")
+PLACE_BITS = 32  # a pipeline has fewer images than 2^32
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,9 @@ class ImageSet(ABC):
     def sizes(self) -> Iterator[int]:
         """The bytes of each image, without a look at them."""
 
-    def pipeline(self, indices: np.ndarray, operations: Sequence[Callable[..., Any]], threads: int) -> ds.Dataset:
+    def pipeline(
+        self, indices: np.ndarray, operations: Sequence[Callable[..., Any]], threads: int, seed: int = 0
+    ) -> ds.Dataset:
         """The images of these numbers in this order.
 
         Numbers, whose bytes the threads that decode them read. MindSpore's own reader of class folders walks them all for each
@@ -120,26 +123,31 @@ class ImageSet(ABC):
 
         Args:
             indices: (N,) integers.
-            operations: what is done with the bytes of an image (uint8), see `transforms`.
+            operations: what is done with the bytes of an image (uint8), see `transforms`; the first one gets a number beside
+                them, from which it may draw.
+            seed: below 2^32; another one gives other such numbers.
 
         Returns:
             Columns image, as the operations make it, and label, () int32.
         """
         first, *others = operations
-        data = numbers.source(indices, self.labels[indices])
-        return data.map([_Read(self, first), *others], "image", num_parallel_workers=threads)
+        data = numbers.source(np.arange(len(indices)), self.labels[indices])
+        read = _Read(self, indices, first, seed << PLACE_BITS)
+        return data.map([read, *others], "image", num_parallel_workers=threads)
 
 
 class _Read:
-    """The number of an image (() int32) -> what the first operation makes of its bytes; an error names the image."""
+    """A place in the order (() int32) -> what the first operation makes of its image's bytes; an error names the image."""
 
-    def __init__(self, images: ImageSet, first: Callable[[np.ndarray], np.ndarray]) -> None:
-        self.images, self.first = images, first
+    def __init__(
+        self, images: ImageSet, order: np.ndarray, first: Callable[[np.ndarray, int], np.ndarray], chances: int
+    ) -> None:
+        self.images, self.order, self.first, self.chances = images, order, first, chances
 
     def __call__(self, number: np.ndarray) -> np.ndarray:
-        place = int(number)
+        place = int(self.order[number])
         try:
-            return self.first(np.frombuffer(self.images.content(place), np.uint8))
+            return self.first(np.frombuffer(self.images.content(place), np.uint8), self.chances + int(number))
         except Fault as fault:
             raise named(visible(str(self.images.root / self.images.files[place])), fault) from None
 

@@ -15,6 +15,7 @@ import mindspore.dataset as ds
 import numpy as np
 
 from mindzoo.utils.data import bad_images
+from mindzoo.utils.data.freed_memory import keep_freed_memory
 from mindzoo.utils.data.image_set import ImageSet
 from mindzoo.utils.data.look import Marks
 from mindzoo.utils.data.workers import worker_count
@@ -75,9 +76,10 @@ class TrainData:
         number of workers every image is what it is in a whole epoch.
         """
         # MindSpore draws augmentations from this seed. Ranks must differ, and so must epochs.
-        seed = np.random.SeedSequence((self.seed, epoch, self.world.rank)).generate_state(1)[0]
-        ds.config.set_seed(int(seed) % 2**31)
-        batches = _pipeline(self.folders, self.order(epoch).reshape(-1), self.operations, self.batch_size, self.workers)
+        seed = int(np.random.SeedSequence((self.seed, epoch, self.world.rank)).generate_state(1)[0]) % 2**31
+        ds.config.set_seed(seed)
+        order = self.order(epoch).reshape(-1)
+        batches = _pipeline(self.folders, order, self.operations, self.batch_size, self.workers, seed)
         return batches.skip(first_step) if first_step else batches
 
 
@@ -141,6 +143,7 @@ class Data:
 
 
 def _pipeline(
-    folders: ImageSet, indices: np.ndarray, operations: list[Any], batch_size: int, workers: int
+    folders: ImageSet, indices: np.ndarray, operations: list[Any], batch_size: int, workers: int, seed: int = 0
 ) -> ds.Dataset:
-    return folders.pipeline(indices, operations, worker_count(workers)).batch(batch_size, drop_remainder=True)
+    keep_freed_memory()
+    return folders.pipeline(indices, operations, worker_count(workers), seed).batch(batch_size, drop_remainder=True)

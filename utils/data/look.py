@@ -148,14 +148,32 @@ class Marks:
 class Prepare:
     """The first operation of the data pipeline: the bytes of a file (uint8) -> bytes that the next one decodes."""
 
+    decoder = "mindspore"
+
     def __init__(self, orientation: str, marks: Marks | None = None, check: Check = any_size) -> None:
         self.orientation, self.marks, self.check = orientation, marks or Marks(), check
 
-    def __call__(self, content: np.ndarray) -> np.ndarray:
+    def __call__(self, content: np.ndarray, chance: int = 0) -> np.ndarray:
+        """The content that is decoded.
+
+        Args:
+            chance: what is random comes from this number, which each image that a run reads has another of; nothing is, here.
+
+        Raises:
+            Fault: the file cannot be read.
+        """
+        return self.look(content).content
+
+    def look(self, content: np.ndarray) -> Prepared:
+        """Look a file through, and count its mark.
+
+        Raises:
+            Fault: it cannot be read.
+        """
         found = prepared(content, self.orientation)
         self.check(found.width, found.height)
         self.marks.count(found.orientation)
-        return found.content
+        return found
 
     def __deepcopy__(self, memo: dict[int, object]) -> Prepare:
         """Itself: MindSpore copies a pipeline before it runs, and the count is one."""

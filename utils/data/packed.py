@@ -48,10 +48,12 @@ class Packed(ImageSet):
         """As the tables have them."""
         return iter(self.spots[:, 2].tolist())
 
-    def pipeline(self, indices: np.ndarray, operations: Sequence[Callable[..., Any]], threads: int) -> ds.Dataset:
+    def pipeline(
+        self, indices: np.ndarray, operations: Sequence[Callable[..., Any]], threads: int, seed: int = 0
+    ) -> ds.Dataset:
         """See `ImageSet.pipeline`; shards that something happened to are refused."""
         self.shards.check()
-        return super().pipeline(indices, operations, threads)
+        return super().pipeline(indices, operations, threads, seed)
 
     def _only(self, stay: np.ndarray, left_out: Mapping[str, str]) -> Packed:
         return dataclasses.replace(super()._only(stay, left_out), spots=self.spots[stay])

@@ -14,7 +14,9 @@ from mindspore.dataset import vision
 
 from mindzoo.utils.config.image_keys import PreprocessingKeys
 from mindzoo.utils.config.keys import TrainConfig
+from mindzoo.utils.data import decoder
 from mindzoo.utils.data.look import Check, Marks, Prepare, decode, read_prepared
+from mindzoo.utils.data.random_part import PreparePart
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.images.fault import Fault, check_resized
 
@@ -72,12 +74,17 @@ def training_operations(config: TrainConfig, marks: Marks | None = None) -> list
 
     Args:
         marks: counts the pictures that carry a camera's mark.
-    """
 
-    operations: list[Any] = [
-        Prepare(config.orientation, marks, training_check(config)),
-        vision.RandomCropDecodeResize(config.image_size, scale=config.crop_scale, ratio=config.crop_ratio),
-    ]
+    Raises:
+        UserError: see `decoder.choose`.
+    """
+    prepare = Prepare(config.orientation, marks, training_check(config))
+    scale, ratio = config.crop_scale, config.crop_ratio
+    operations: list[Any]
+    if decoder.choose(config.decoder) == decoder.NATIVE:
+        operations = [PreparePart(prepare, scale, ratio), vision.Resize(config.image_size)]
+    else:
+        operations = [prepare, vision.RandomCropDecodeResize(config.image_size, scale=scale, ratio=ratio)]
     if config.flip_prob:
         operations.append(vision.RandomHorizontalFlip(config.flip_prob))
     if config.auto_augment:

@@ -32,6 +32,7 @@ def examine(settings: DoctorConfig) -> Iterator[Finding]:
     yield from ascend.check_ascend(settings.devices)
     yield machine.check_cpu()
     yield machine.check_native()
+    yield machine.check_decoder()
     yield machine.check_engine()
     table = table_check.check_table(settings.rank_table, settings.node_rank)
     yield table.finding

@@ -14,6 +14,7 @@ from mindzoo.utils.doctor.finding import Finding, ok, problem, warning
 from mindzoo.utils.engine import choice
 from mindzoo.utils.errors import UserError, shorten
 from mindzoo.utils.native import library
+from mindzoo.utils.native.building import UnavailableError
 
 HCCL_PORTS = range(60000, 60016)  # of each server, unless HCCL_IF_BASE_PORT says otherwise
 GB = 10**9
@@ -56,8 +57,18 @@ def check_native() -> Finding:
     """The operators that train faster on a CPU than MindSpore's own can be used."""
     try:
         return ok("operators", f"native ones for trainings on the CPU: {library.outlook()}")
-    except library.UnavailableError as error:
+    except UnavailableError as error:
         return warning("operators", f"not here: {error}; trainings on a CPU take MindSpore's own, which are slower")
+
+
+def check_decoder() -> Finding:
+    """The decoder of a training's JPEG pictures that is faster than MindSpore's can be used."""
+    try:
+        from mindzoo.utils.native import jpeg_part  # which needs NumPy
+
+        return ok("decoder", f"native one for the JPEG pictures of trainings: {jpeg_part.outlook()}")
+    except (UnavailableError, ImportError) as error:
+        return ok("decoder", f"MindSpore's for the JPEG pictures of trainings; not the native one: {error}")
 
 
 def check_engine() -> Finding:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from mindspore import nn
 
 from mindzoo.utils.native import cells
-from mindzoo.utils.native.library import UnavailableError, opened
+from mindzoo.utils.native.building import UnavailableError
+from mindzoo.utils.native.library import opened
 
 
 def convert(network: nn.Cell) -> None:

@@ -4,33 +4,22 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import hashlib
 import os
 import platform
 import shutil
-import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 from mindzoo.utils import files
-from mindzoo.utils.cluster.cores import computing_threads, own_cores
+from mindzoo.utils.cluster.cores import computing_threads
 from mindzoo.utils.environment import onednn_is_limited_by_user
-from mindzoo.utils.log import logger
+from mindzoo.utils.native import building
+from mindzoo.utils.native.building import REASON_BYTES, Library, UnavailableError
 
 SOURCE = Path(__file__).with_name("source")
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-fvisibility=hidden")
-LINK_FLAGS = ("-shared", "-ldl", "-lpthread")
-COMPILERS = ("g++", "c++", "clang++")
 MACHINES = ("x86_64",)
-REASON_BYTES = 500
-
-
-class UnavailableError(Exception):
-    """Why the operators cannot be used here, as the end of a sentence."""
 
 
 @functools.cache
@@ -41,20 +30,18 @@ def opened() -> Path:
         UnavailableError: no compiler, another machine, an oneDNN that was not tried, or the build failed.
     """
     onednn = _onednn()
-    path = _built(onednn)
+    path = building.built(_operators(onednn))
     _open(path, _own_copy(onednn))
     return path
 
 
 def outlook() -> str:
-    """where `opened` will find the library or build it, without doing so.
+    """Where `opened` will find the library or build it, without doing so.
 
     Raises:
         UnavailableError: no compiler, another machine, or no oneDNN.
     """
-    onednn, compiler = _onednn(), _compiler()
-    target = _place(compiler, onednn)
-    return str(target) if target.exists() else f"{compiler} will build them at first use"
+    return building.outlook(_operators(_onednn()))
 
 
 def description() -> str:
@@ -78,79 +65,8 @@ def _onednn() -> Path:
     return found[0]
 
 
-def _built(onednn: Path) -> Path:
-    compiler = _compiler()
-    sources = sorted(SOURCE.glob("*.cpp"))
-    target = _place(compiler, onednn)
-    if not target.exists():
-        logger.info("building the native operators with %s, once for this machine: %s", compiler, target)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with files.whole_file(target) as temporary:
-                _compile(compiler, sources, temporary)
-        except OSError as error:
-            raise UnavailableError(f"{target.parent} cannot be written to: {error.strerror or error}") from None
-    return target
-
-
-def _place(compiler: str, onednn: Path) -> Path:
-    return files.user_cache("native") / f"operators-{_key(compiler, onednn)}.so"
-
-
-def _compiler() -> str:
-    wanted = os.environ.get("CXX")
-    for name in [wanted] if wanted else COMPILERS:
-        found = shutil.which(name)
-        if found:
-            return found
-    raise UnavailableError(f"there is no C++ compiler {wanted or ' or '.join(COMPILERS)}")
-
-
-def _key(compiler: str, onednn: Path) -> str:
-    """Of all that the built file depends on."""
-    told = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
-    facts = [
-        compiler,
-        told,
-        " ".join(FLAGS + LINK_FLAGS),
-        version("mindspore"),
-        str(onednn.stat().st_size),
-        _processor(),
-    ]
-    digest = hashlib.sha256("\0".join(facts).encode())
-    for path in sorted(SOURCE.iterdir()):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
-
-
-def _processor() -> str:
-    """What -march=native may depend on."""
-    wanted = ("model name", "flags")
-    with suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(dict.fromkeys(line for line in lines if line.startswith(wanted)))
-    return platform.processor()
-
-
-def _compile(compiler: str, sources: list[Path], target: Path) -> None:
-    objects = [target.with_name(f"{target.name}.{source.stem}.o") for source in sources]
-    commands = [
-        [compiler, *FLAGS, "-c", str(source), "-o", str(made)] for source, made in zip(sources, objects, strict=True)
-    ]
-    try:
-        with ThreadPoolExecutor(own_cores()) as pool:
-            list(pool.map(_call, commands))
-        _call([compiler, *map(str, objects), "-o", str(target), *LINK_FLAGS])
-    finally:
-        for made in objects:
-            made.unlink(missing_ok=True)
-
-
-def _call(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        reason = next((line for line in done.stderr.splitlines() if "error" in line), f"status {done.returncode}")
-        raise UnavailableError(f"{command[0]} could not build them: {reason.strip()[:REASON_BYTES]}")
+def _operators(onednn: Path) -> Library:
+    return Library("operators", "the native operators", SOURCE, (version("mindspore"), str(onednn.stat().st_size)))
 
 
 def _own_copy(onednn: Path) -> Path:

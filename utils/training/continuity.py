@@ -9,6 +9,7 @@ import mindspore as ms
 
 from mindzoo.utils.checkpoints.checkpoint_file import BEST, Checkpoint
 from mindzoo.utils.config.keys import TrainConfig
+from mindzoo.utils.data.decoder import MINDSPORE
 from mindzoo.utils.data.loader import Data, TrainData
 from mindzoo.utils.data.workers import worker_count
 from mindzoo.utils.errors import UserError, shorten
@@ -27,6 +28,7 @@ def surroundings(config: TrainConfig, data: TrainData) -> dict[str, Any]:
     return {
         "mindspore": ms.__version__,
         "workers": worker_count(config.workers),
+        "decoder": data.operations[0].decoder,
         "ranks": data.world.size,
         "images": len(data.folders),
         DIGEST: data.folders.digest,
@@ -37,6 +39,7 @@ def say_what_differs(found: Checkpoint, config: TrainConfig, data: TrainData) ->
     """Log what a run that goes on has another of, so that it will not end as it would have without the break."""
     recorded = found.meta.get("config", {})
     before = {**{name: recorded.get(name) for name in (*ORDER_KEYS, *PREPROCESSING_KEYS)}, **found.meta}
+    before.setdefault("decoder", MINDSPORE)  # older checkpoints say nothing of it
     before.update({name: tuple(value) for name, value in before.items() if isinstance(value, list)})
     now = {**surroundings(config, data), **{name: getattr(config, name) for name in (*ORDER_KEYS, *PREPROCESSING_KEYS)}}
     are_others = before.get(DIGEST) not in (None, now.pop(DIGEST))  # older checkpoints say nothing of them

@@ -11,6 +11,7 @@ from mindzoo.utils.config.keys import NATIVE_CHOICES, TrainConfig
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
 from mindzoo.utils.native import library
+from mindzoo.utils.native.building import UnavailableError
 from mindzoo.utils.runtime import World
 
 VARIABLE = "MINDZOO_NATIVE"
@@ -63,7 +64,7 @@ def _turned(network: nn.Cell) -> str | None:
 
     try:
         convert(network)
-    except library.UnavailableError as error:
+    except UnavailableError as error:
         return str(error)
     return None
 
