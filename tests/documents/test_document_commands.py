@@ -169,7 +169,7 @@ def cases() -> list[object]:
         if quick and page not in SLOW_PAGES:
             found.append(pytest.param(page, False, id=page))
         if every and (page in SLOW_PAGES or every > quick):
-            found.append(pytest.param(page, True, id=f"{page}-slow", marks=pytest.mark.slow))
+            found.append(pytest.param(page, True, id=f"{page}-slow", marks=pytest.mark.slow(minutes=1)))
     return found
 
 
