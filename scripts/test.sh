@@ -20,6 +20,29 @@ if [ -n "$demos" ]; then
     exec "$PYTHON" -m pytest -q -m demo --durations 0
 fi
 
+lowest=$ROOT/.venv-lowest
+prepare_lowest() {
+    make_environment "$lowest" python3.10
+    "$lowest/bin/python" -c 'import mindspore' >/dev/null 2>&1 && return
+    local wanted
+    mapfile -t wanted < <("$PYTHON" scripts/requirements.py --list core dev)
+    install_into "$lowest" "mindspore==2.8.0" "${wanted[@]}"
+}
+
+made=$(mktemp -d) preparing=''
+clean_up() {
+    [ -z "$preparing" ] || kill -- "-$preparing" 2>/dev/null || true
+    rm -rf "$made"
+}
+trap clean_up EXIT
+if [ -n "$full" ]; then
+    # Mostly downloads, while one processor checks types. It gets a process group, so that it can be ended with what it started.
+    set -m
+    prepare_lowest >"$made/lowest.log" 2>&1 &
+    preparing=$!
+    set +m
+fi
+
 say "ruff: lint and format"
 "$PYTHON" -m ruff check .
 "$PYTHON" -m ruff format --check .
@@ -29,22 +52,19 @@ say "shellcheck: shell scripts"
 
 say "mypy: types"
 # The root is the package, so the type checker sees it through a link of that name.
-link=$(mktemp -d)
-trap 'rm -rf "$link"' EXIT
-ln -s "$ROOT" "$link/mindzoo"
-(cd "$link" && "$PYTHON" -m mypy --config-file mindzoo/pyproject.toml --cache-dir "$ROOT/.mypy_cache" -p mindzoo)
+ln -s "$ROOT" "$made/mindzoo"
+(cd "$made" && "$PYTHON" -m mypy --config-file mindzoo/pyproject.toml --cache-dir "$ROOT/.mypy_cache" -p mindzoo)
 
 say "tests"
 "$PYTHON" -m pytest -q -n auto --maxprocesses 4 -m "not slow and not demo"
 [ -n "$full" ] || exit 0
 
-lowest=$ROOT/.venv-lowest
 say "tests on the lowest supported MindSpore, and the lowest Python that is here, in $lowest"
-make_environment "$lowest" python3.10
-if ! "$lowest/bin/python" -c 'import mindspore' >/dev/null 2>&1; then
-    mapfile -t wanted < <("$PYTHON" scripts/requirements.py --list core dev)
-    install_into "$lowest" "mindspore==2.8.0" "${wanted[@]}"
-fi
+status=0
+wait "$preparing" || status=$?
+preparing=''
+cat "$made/lowest.log"
+[ "$status" = 0 ] || exit "$status"
 # What differs between versions of MindSpore: graphs and kernels, files, the data pipeline, export, signals, and what Python
 # itself says.
 touched=(
@@ -59,4 +79,5 @@ say "damaged files of every kind that is read, for a minute"
 "$PYTHON" tests/fuzz --seconds 60 --workers 2
 
 say "slow tests, those of the commands in the documents among them"
-"$PYTHON" -m pytest -q -n 2 -m slow --durations 0
+# Three on two cores: many of them wait for ranks. One by one, so that what takes minutes comes first in each process.
+"$PYTHON" -m pytest -q -n 3 --maxschedchunk 1 -m slow --durations 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import runpy
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # Objects. Walking through everything takes 50 ms, which is more than most tests take.
 MUCH_LEFT = 20_000
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")  # absent without pytest-xdist
 runpy.run_path(str(ROOT / "utils" / "importable.py"), run_name="importable")
 
 from mindzoo.tests.support.trainings import COLORS, KEPT, PLAIN_IMAGES, Trained, run_train, write_images  # noqa: E402
@@ -23,12 +26,42 @@ def _cpu(tmp_path_factory: pytest.TempPathFactory) -> None:
     from mindzoo.utils.compiling import graphs
     from mindzoo.utils.engine import choice
 
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    cache = _cache(tmp_path_factory)
+    os.environ["XDG_CACHE_HOME"] = str(cache)
     os.environ[choice.VARIABLE] = choice.MINDSPORE  # tests of the other engine say so
     os.environ[graphs.VARIABLE] = "off"  # in one process MindSpore would count the graphs of all tests
     runtime.start("CPU")
+    if WORKER:
+        _build_once(cache)
     gc.collect()
     gc.freeze()  # what is imported by now stays, and need not be walked through before every test
+
+
+def _cache(factory: pytest.TempPathFactory) -> Path:
+    """One folder for all processes of pytest-xdist, whose own temporary folders lie side by side."""
+    base = factory.getbasetemp()
+    folder = (base.parent if WORKER else base) / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _build_once(cache: Path) -> None:
+    """The native operators, before several processes need them at once, each of which would build them."""
+    from mindzoo.utils.native import library
+
+    with (cache / "lock").open("w") as lock, suppress(library.UnavailableError):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        library._built(library._onednn())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes comes first: at the end it would run alone."""
+    items.sort(key=_minutes, reverse=True)
+
+
+def _minutes(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("slow")
+    return mark.kwargs.get("minutes", 0.0) if mark else 0.0
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -33,7 +33,7 @@ from mindzoo.utils.training.hit_counter import CountingStep
 CLASSES, BATCH, SIDE = 5, 4, 32
 # Small networks, by name: all kinds of layers are in some of them.
 NETWORKS: dict[str, list[dict[str, Any]]] = {
-    "hrnet_w48": [{"width": 4, "modules": (1, 1, 1), "blocks": 1, "head_width": 2}],
+    "hrnet_w48": [{"width": 4, "modules": (1, 1), "blocks": 1, "head_width": 2}],
     "glore_res50": [{"layers": (1, 1, 2, 1), "base_width": 4, "unit": unit} for unit in ("zoo", "paper")],
     "genet_res50": [
         {"layers": (1, 1, 1, 1), "base_width": 4, "image_size": (SIDE, SIDE), **variant}

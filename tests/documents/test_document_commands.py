@@ -45,6 +45,7 @@ RUN_ELSEWHERE = {
     "bash scripts/demo.sh": "tests/scripts/test_demo.py",
     "bash scripts/test.sh": ".ci/run",
     "bash scripts/test.sh --full": ".ci/run",
+    "mindzoo launch densenet121 train --ranks 2 -- --config_path digits_cpu --data_dir digits/train --max_steps 4": "docs/CLUSTERS.md",
 }
 SECONDS = 1500  # of a block; HRNet alone compiles for minutes
 
@@ -157,8 +158,12 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
 
 def test_what_is_run_elsewhere_is_run_there() -> None:
     for command, path in RUN_ELSEWHERE.items():
-        script = Path(command.split()[1]).name
-        assert script in (ROOT / path).read_text(encoding="utf-8"), (command, path)
+        if path.endswith(".md"):
+            run = {line.code for block in blocks_to_run(path, slow=True) for line in shell.lines(block.text)}
+            assert command in run, (command, path)
+        else:
+            script = Path(command.split()[1]).name
+            assert script in (ROOT / path).read_text(encoding="utf-8"), (command, path)
 
 
 def cases() -> list[object]:
@@ -169,7 +174,7 @@ def cases() -> list[object]:
         if quick and page not in SLOW_PAGES:
             found.append(pytest.param(page, False, id=page))
         if every and (page in SLOW_PAGES or every > quick):
-            found.append(pytest.param(page, True, id=f"{page}-slow", marks=pytest.mark.slow))
+            found.append(pytest.param(page, True, id=f"{page}-slow", marks=pytest.mark.slow(minutes=1)))
     return found
 
 

@@ -41,7 +41,8 @@ def checksums(folder: Path) -> dict[str, str]:
 # One of them with every full run; all of them take too long for that.
 @pytest.mark.demo
 @pytest.mark.parametrize(
-    "network", [pytest.param(name, marks=pytest.mark.slow) if name in LEAST_ACCURACY else name for name in NETWORKS]
+    "network",
+    [pytest.param(name, marks=pytest.mark.slow(minutes=3)) if name in LEAST_ACCURACY else name for name in NETWORKS],
 )
 def test_demo_reaches_its_accuracy_and_reuses_everything(network: str, tmp_path: Path) -> None:
     folder = tmp_path / "demo"

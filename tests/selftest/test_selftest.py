@@ -234,7 +234,7 @@ def test_the_page_loads_nothing_and_shows_texts_as_they_are() -> None:
     assert '<td class="failed">failed</td>' in text
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=2)
 def test_all_steps_pass_on_the_cpu_with_small_networks(tmp_path: Path) -> None:
     """It is to take two minutes at most; here seconds of the processor are counted, since other tests run beside."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

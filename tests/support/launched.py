@@ -15,6 +15,7 @@ from typing import Any
 
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.trainings import tiny
+from mindzoo.utils.compiling import graphs
 from mindzoo.utils.launch import processes
 
 # For a machine that is busy with other tests.
@@ -100,8 +101,9 @@ def start(cwd: Path, *words: object, name: str = "train") -> LaunchedJob:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's environment, without what its own MindSpore put there."""
-    return {**{name: value for name, value in os.environ.items() if not name.startswith("MS_")}, **more}
+    """This process's environment, without what its own MindSpore put there; graphs are kept, as a user's are."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MS_")}
+    return {**own, graphs.VARIABLE: "auto", **more}
 
 
 def run(command: Sequence[object], cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:

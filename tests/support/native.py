@@ -32,14 +32,14 @@ class Pass(nn.Cell):
         return self.gradients_of(x, weights)
 
 
-def passed(network: nn.Cell, x: np.ndarray, seed: int = 3) -> Values:
-    """Forward and backward through `network`, in the mode that it is in."""
+def passed(network: nn.Cell, x: np.ndarray, seed: int = 3, both: Pass | None = None) -> Values:
+    """Forward and backward through `network`, in the mode that it is in; `both` is its Pass, where that is compiled already."""
     training = network.training
     shape = network.set_train(False)(Tensor(x)).shape
     network.set_train(training)
     weights = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
     names = [parameter.name for parameter in network.trainable_params()]
-    (_, outputs), (of_x, of_weights) = Pass(network)(Tensor(x), Tensor(weights))
+    (_, outputs), (of_x, of_weights) = (both or Pass(network))(Tensor(x), Tensor(weights))
     gradients = {name: gradient.asnumpy() for name, gradient in zip(names, of_weights, strict=True)}
     parameters = {parameter.name: parameter.asnumpy().copy() for parameter in network.get_parameters()}
     return Values(outputs.asnumpy(), {"x": of_x.asnumpy(), **gradients}, parameters)
