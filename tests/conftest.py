@@ -46,12 +46,13 @@ def _cache(factory: pytest.TempPathFactory) -> Path:
 
 
 def _build_once(cache: Path) -> None:
-    """The native operators, before several processes need them at once, each of which would build them."""
-    from mindzoo.utils.native import library
+    """What is native, before several processes need it at once, each of which would build it."""
+    from mindzoo.utils.native import building, jpeg_part, library
 
-    with (cache / "lock").open("w") as lock, suppress(library.UnavailableError):
+    with (cache / "lock").open("w") as lock, suppress(building.UnavailableError):
         fcntl.flock(lock, fcntl.LOCK_EX)
-        library._built(library._onednn())
+        library.opened()
+        jpeg_part.opened()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
