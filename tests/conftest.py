@@ -51,8 +51,8 @@ def _build_once(cache: Path) -> None:
 
     with (cache / "lock").open("w") as lock, suppress(building.UnavailableError):
         fcntl.flock(lock, fcntl.LOCK_EX)
-        library.opened()
         jpeg_part.opened()
+        library.opened()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
