@@ -35,7 +35,7 @@ from mindspore import Tensor, nn
 from mindspore.common.initializer import HeNormal, HeUniform
 
 from mindzoo.models.genet_res50.constants import GATHERS, MAP_REDUCTIONS, TOTAL_STRIDE
-from mindzoo.models.layers import BatchNormReLU, Fork, FromLayout, ToLayout, truncated_normal
+from mindzoo.models.layers import BatchNormReLU, Fork, FromLayout, GatedSumReLU, ToLayout, truncated_normal
 
 MLP_REDUCTION = 16
 # Share of the old moving statistics in the new ones, as the original zoo has it.
@@ -109,13 +109,13 @@ class GatherExciteBlock(nn.Cell):
             self.down_layer = ConvBatchNorm(in_channels, out_channels, 1, stride, relu=False, bn_momentum=bn_momentum)
         self.downop = gather
         self.mlpLayer = mlp
-        self.sigmoid, self.relu, self.fork = nn.Sigmoid(), nn.ReLU(), Fork()
+        self.sigmoid, self.end, self.fork = nn.Sigmoid(), GatedSumReLU(), Fork()
 
     def construct(self, x: Tensor) -> Tensor:
         x, shortcut = self.fork(x)
-        residual = self.conv3(self.conv2(self.conv1(x)))
-        gate = self.sigmoid(self.mlpLayer(self.downop(residual)))
-        return self.relu(residual * gate + self.down_layer(shortcut))
+        residual, gathered = self.fork(self.conv3(self.conv2(self.conv1(x))))
+        gate = self.sigmoid(self.mlpLayer(self.downop(gathered)))
+        return self.end(residual, gate, self.down_layer(shortcut))
 
 
 class GENet(nn.Cell):

@@ -124,6 +124,16 @@ def moving_statistics() -> ops.Custom:
     return _changing("moving_statistics", ("mean", "variance", "options"), ("moving_mean", "moving_variance"))
 
 
+def gated_sum() -> ops.Custom:
+    """(x, gate (N, 1, 1, C) or (N, C), addend) -> max(0, x gate + addend)."""
+    back = _custom("gated_sum_gradients", lambda dy, y, x, g: (x, g, x), lambda dy, y, x, g: (x, g, x))
+
+    def bprop(x: Tensor, g: Tensor, s: Tensor, out: Tensor, dout: Tensor) -> Any:
+        return back(dout, out, x, g)
+
+    return _custom("gated_sum", lambda x, g, s: x, lambda x, g, s: x, bprop)
+
+
 def addition() -> ops.Custom:
     """(x, y) -> x + y, without a gradient: it is for the way back."""
     return _custom("addition", lambda x, y: x, lambda x, y: x)

@@ -39,32 +39,37 @@ struct ChannelSums {
     std::vector<double> gradient, product;  // of dy, and of dy (x - mean)
     explicit ChannelSums(int64_t channels) : gradient(channels), product(channels) {}
 };
+// Sums over the rows from `begin` to `end`: row(r, sums) adds to `count` of them. Rows near each other are added in float32.
+template <class Row>
+std::vector<double> sums_of_rows(int64_t begin, int64_t end, int64_t count, const Row& row) {
+    constexpr int64_t near = 64;
+    std::vector<double> all(count);
+    std::vector<float> sums(count);
+    for (int64_t first = begin; first < end; first += near) {
+        std::fill(sums.begin(), sums.end(), 0.f);
+        for (int64_t r = first; r < std::min(end, first + near); ++r) row(r, sums.data());
+        for (int64_t i = 0; i < count; ++i) all[i] += double(sums[i]);
+    }
+    return all;
+}
+
 // Calls row(r, gradient sums, product sums) for each row, which adds to the sums of its channels.
 template <class Row>
 ChannelSums sums_over(const Rows& rows, const Row& row) {
-    constexpr int64_t near = 64;  // rows whose sums are kept in float32
     const int64_t channels = rows.channels;
-    std::vector<ChannelSums> parts(rows.parts, ChannelSums(0));
+    std::vector<std::vector<double>> parts(rows.parts);
     rows.in_parts([&](int64_t part, int64_t begin, int64_t end) {
-        ChannelSums all(channels);
-        std::vector<float> gradients(channels), products(channels);
-        for (int64_t first = begin; first < end; first += near) {
-            std::fill(gradients.begin(), gradients.end(), 0.f);
-            std::fill(products.begin(), products.end(), 0.f);
-            for (int64_t r = first; r < std::min(end, first + near); ++r) row(r, gradients.data(), products.data());
-            for (int64_t c = 0; c < channels; ++c) {
-                all.gradient[c] += double(gradients[c]);
-                all.product[c] += double(products[c]);
-            }
-        }
-        parts[part] = std::move(all);
+        parts[part] = sums_of_rows(begin, end, 2 * channels, [&, channels](int64_t r, float* sums) {
+            row(r, sums, sums + channels);
+        });
     });
-    for (int64_t part = 1; part < rows.parts; ++part)
+    ChannelSums all(channels);
+    for (const auto& sums : parts)
         for (int64_t c = 0; c < channels; ++c) {
-            parts[0].gradient[c] += parts[part].gradient[c];
-            parts[0].product[c] += parts[part].product[c];
+            all.gradient[c] += sums[c];
+            all.product[c] += sums[channels + c];
         }
-    return parts[0];
+    return all;
 }
 
 struct Backward {
