@@ -55,7 +55,7 @@ class BatchNormSumReLU(FollowedBatchNorm):
 
 
 class GatedSumReLU(nn.Cell):
-    """The end of a block with a gate (B, C) or (B, C, 1, 1): relu(map, channel by channel times its gate, + shortcut)."""
+    """The end of a block with a gate (B, C) or (B, C, 1, 1): relu(map * gate + shortcut), channel by channel."""
 
     native = "GatedSumReLU"
 
@@ -84,12 +84,16 @@ class Concat(nn.Cell):
 
 
 class MeanOverMap(nn.Cell):
-    """(B, C, H, W) -> (B, C)."""
+    """(B, C, H, W) -> (B, C), or (B, C, 1, 1) if `keep_dims`."""
 
-    channels_last = False
+    native = "MeanOverMap"
+
+    def __init__(self, *, keep_dims: bool = False) -> None:
+        super().__init__()
+        self.keep_dims = keep_dims
 
     def construct(self, x: Tensor) -> Tensor:
-        return x.mean((1, 2) if self.channels_last else (2, 3))
+        return x.mean((2, 3), keep_dims=self.keep_dims)
 
 
 class SymmetricMaxPool(nn.Cell):

@@ -17,7 +17,8 @@ int open_library(const char*, int, int, char*, size_t);
 Operator convolution, biased_convolution, convolution_inputs, convolution_weights, biased_convolution_weights, pooling,
     pooling_inputs, batch_norm, batch_norm_of_sum, batch_norm_gradients, batch_norm_of_sum_gradients, normalisation,
     normalisation_of_sum, moving_statistics, upsampling, upsampling_inputs, addition, momentum_update, rmsprop_update,
-    dense_block, dense_block_gradients, gated_sum, gated_sum_gradients;
+    dense_block, dense_block_gradients, gated_sum, gated_sum_gradients,
+    mean_over_map, mean_over_map_inputs;
 }
 
 // Of exactly its size, so that a number too many is found.
@@ -123,6 +124,8 @@ void gates(int64_t side, int64_t channels) {
     Array u({2, side, side + 1, channels}), gate({2, 1, 1, channels}), s(u.shape), y(u.shape), dy(u.shape), du(u.shape),
         dgate(gate.shape), ds(u.shape);
     CALL(gated_sum, &u, &gate, &s, &y);
+    CALL(mean_over_map, &u, &dgate);
+    CALL(mean_over_map_inputs, &gate, &u, &du);
     CALL(gated_sum_gradients, &dy, &y, &u, &gate, &du, &dgate, &ds);
     double sum = 0;  // of the second image's last channel
     for (int64_t i = u.size() / 2 + channels - 1; i < u.size(); i += channels)

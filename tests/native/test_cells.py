@@ -50,11 +50,9 @@ class WithGate(nn.Cell):
 
     def __init__(self, channels: int, size: tuple[int, int], *, flat: bool) -> None:
         super().__init__()
-        self.fork, self.end = Fork(), GatedSumReLU()
-        self.gather = convolution(channels, channels, size, pad_mode="valid", group=channels)
-        self.norm = nn.BatchNorm2d(channels)
-        if flat:
-            self.gather = MeanOverMap()
+        self.fork, self.end, self.norm = Fork(), GatedSumReLU(), nn.BatchNorm2d(channels)
+        whole_map = convolution(channels, channels, size, pad_mode="valid", group=channels)
+        self.gather = MeanOverMap() if flat else whole_map
 
     def construct(self, x: Tensor) -> Tensor:
         x, gathered = self.fork(x)
@@ -78,7 +76,10 @@ LAYERS = {
     ),
     "depthwise over the whole map": (lambda: convolution(8, 8, (6, 5), pad_mode="valid", group=8), (2, 8, 6, 5)),
     "depthwise, 35 whole maps": (lambda: convolution(35, 35, (6, 5), pad_mode="valid", group=35), (3, 35, 6, 5)),
-    "depthwise as large as the map, padded": (lambda: convolution(8, 8, 3, 3, pad_mode="same", group=8), (2, 8, 3, 3)),
+    "depthwise as large as the map, padded": (
+        lambda: convolution(8, 8, 3, stride=3, pad_mode="same", group=8),
+        (2, 8, 3, 3),
+    ),
     "depthwise over the whole map with bias": (
         lambda: convolution(8, 8, (6, 5), pad_mode="valid", group=8, has_bias=True),
         (2, 8, 6, 5),
@@ -93,6 +94,8 @@ LAYERS = {
     "gate of 17 channels": (lambda: WithGate(17, (7, 3), flat=False), (2, 17, 7, 3)),
     "gate of maps of one pixel": (lambda: WithGate(17, (1, 1), flat=True), (4, 17, 1, 1)),
     "gate of large maps": (lambda: WithGate(8, (70, 65), flat=False), (2, 8, 70, 65)),
+    "mean over large maps": (lambda: MeanOverMap(keep_dims=True), (2, 8, 70, 65)),
+    "mean of one channel and one pixel": (lambda: MeanOverMap(keep_dims=True), (1, 1, 1, 1)),
     "batch norm that keeps its statistics": (lambda: nn.BatchNorm2d(6, use_batch_statistics=False), (3, 6, 5, 4)),
     "max pooling padded to H / 2": (lambda: nn.MaxPool2d(3, 2, pad_mode="same"), (2, 5, 9, 8)),
     "max pooling": (lambda: nn.MaxPool2d(2, 2), (2, 5, 9, 8)),

@@ -88,6 +88,16 @@ class GatedSumReLU(nn.Cell):
         return self.operator(x, gate, addend)
 
 
+class MeanOverMap(nn.Cell):
+    """(N, H, W, C) -> (N, C), or (N, 1, 1, C) if `keep_dims`."""
+
+    def prepare(self) -> None:
+        self.operator = operators.mean_over_map(keep_dims=self.keep_dims)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.operator(x)
+
+
 class MaxPool2d(nn.MaxPool2d):
     """(N, H, W, C) -> (N, H', W', C)."""
 

@@ -3,27 +3,6 @@
 #include "arguments.h"
 #include "passes.h"
 
-namespace {
-
-// The rows of each image, in parts that lie within one image: images(loop) calls loop(image, part, first row, end).
-struct ImageRows {
-    int64_t images;
-    Rows rows;  // of one image
-
-    ImageRows(const onednn::Dims& map) : images(map[0]), rows(map[1] * map[2], map[3]) {}
-    int64_t parts() const { return images * rows.parts; }
-    template <class Loop>
-    void in_parts(const Loop& loop) const {
-        parallel(parts(), [&](int64_t part) {
-            const int64_t image = part / rows.parts, begin = part % rows.parts * rows.each;
-            const int64_t end = std::min(rows.rows, begin + rows.each), before = image * rows.rows;
-            loop(image, part, before + begin, before + end);
-        });
-    }
-};
-
-}  // namespace
-
 // u (N, H, W, C), gate (N, 1, 1, C) or (N, C), s -> y
 OPERATOR(gated_sum) {
     const ImageRows all(args.shape(0));
@@ -57,10 +36,5 @@ OPERATOR(gated_sum_gradients) {
             }
         });
     });
-    for (int64_t image = 0; image < all.images; ++image)
-        for (int64_t c = 0; c < channels; ++c) {
-            double sum = 0;
-            for (int64_t part = 0; part < all.rows.parts; ++part) sum += sums[image * all.rows.parts + part][c];
-            args.data(5)[image * channels + c] = float(sum);
-        }
+    all.add_up(sums, [&](int64_t i, double sum) { args.data(5)[i] = float(sum); });
 }

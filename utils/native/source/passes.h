@@ -24,6 +24,34 @@ struct Rows {
     }
 };
 
+// The rows of each image of a map (N, H, W, C), in parts that lie within one image.
+struct ImageRows {
+    int64_t images;
+    Rows rows;  // of one image
+
+    explicit ImageRows(const std::vector<int64_t>& map) : images(map[0]), rows(map[1] * map[2], map[3]) {}
+    int64_t parts() const { return images * rows.parts; }
+    // loop(image, part, first row, end)
+    template <class Loop>
+    void in_parts(const Loop& loop) const {
+        parallel(parts(), [&](int64_t part) {
+            const int64_t image = part / rows.parts, begin = part % rows.parts * rows.each;
+            const int64_t end = std::min(rows.rows, begin + rows.each), before = image * rows.rows;
+            loop(image, part, before + begin, before + end);
+        });
+    }
+    // From the sums of each part: done(image * channels + channel, its sum)
+    template <class Done>
+    void add_up(const std::vector<std::vector<double>>& sums, const Done& done) const {
+        for (int64_t image = 0; image < images; ++image)
+            for (int64_t c = 0; c < rows.channels; ++c) {
+                double sum = 0;
+                for (int64_t part = 0; part < rows.parts; ++part) sum += sums[image * rows.parts + part][c];
+                done(image * rows.channels + c, sum);
+            }
+    }
+};
+
 // Mean and biased variance of each channel; rows of x are `stride` numbers apart.
 void moments_of(const float* x, int64_t stride, const Rows& rows, float* mean, float* variance);
 
