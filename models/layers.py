@@ -54,6 +54,17 @@ class BatchNormSumReLU(FollowedBatchNorm):
         return ops.relu(self.normalise(x) + shortcut)
 
 
+class GatedSumReLU(nn.Cell):
+    """The end of a block with a gate (B, C) or (B, C, 1, 1): relu(map * gate + shortcut), channel by channel."""
+
+    native = "GatedSumReLU"
+
+    def construct(self, x: Tensor, gate: Tensor, shortcut: Tensor) -> Tensor:
+        if gate.ndim == 2:
+            gate = gate.reshape((-1, x.shape[1], 1, 1))
+        return ops.relu(x * gate + shortcut)
+
+
 class Fork(nn.Cell):
     """A map that goes two ways, along a block's layers and along its shortcut."""
 
@@ -73,22 +84,16 @@ class Concat(nn.Cell):
 
 
 class MeanOverMap(nn.Cell):
-    """(B, C, H, W) -> (B, C)."""
+    """(B, C, H, W) -> (B, C), or (B, C, 1, 1) if `keep_dims`."""
 
-    channels_last = False
+    native = "MeanOverMap"
+
+    def __init__(self, *, keep_dims: bool = False) -> None:
+        super().__init__()
+        self.keep_dims = keep_dims
 
     def construct(self, x: Tensor) -> Tensor:
-        return x.mean((1, 2) if self.channels_last else (2, 3))
-
-
-class ScaleChannels(nn.Cell):
-    """A map times a factor (B, C) for each of its channels."""
-
-    channels_last = False
-
-    def construct(self, x: Tensor, factor: Tensor) -> Tensor:
-        channels = x.shape[3] if self.channels_last else x.shape[1]
-        return x * factor.reshape((-1, 1, 1, channels) if self.channels_last else (-1, channels, 1, 1))
+        return x.mean((2, 3), keep_dims=self.keep_dims)
 
 
 class SymmetricMaxPool(nn.Cell):

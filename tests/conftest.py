@@ -14,35 +14,29 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # Objects. Walking through everything takes 50 ms, which is more than most tests take.
 MUCH_LEFT = 20_000
-WORKER = os.environ.get("PYTEST_XDIST_WORKER")  # absent without pytest-xdist
 runpy.run_path(str(ROOT / "utils" / "importable.py"), run_name="importable")
 
 from mindzoo.tests.support.trainings import COLORS, KEPT, PLAIN_IMAGES, Trained, run_train, write_images  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _cpu(tmp_path_factory: pytest.TempPathFactory) -> None:
+def _cpu(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
     from mindzoo.utils import runtime
     from mindzoo.utils.compiling import graphs
     from mindzoo.utils.engine import choice
 
-    cache = _cache(tmp_path_factory)
+    one_of_several = hasattr(request.config, "workerinput")  # as pytest-xdist starts it
+    base = tmp_path_factory.getbasetemp()
+    cache = (base.parent if one_of_several else base) / "cache"  # one for all of them
+    cache.mkdir(exist_ok=True)
     os.environ["XDG_CACHE_HOME"] = str(cache)
     os.environ[choice.VARIABLE] = choice.MINDSPORE  # tests of the other engine say so
     os.environ[graphs.VARIABLE] = "off"  # in one process MindSpore would count the graphs of all tests
     runtime.start("CPU")
-    if WORKER:
+    if one_of_several:
         _build_once(cache)
     gc.collect()
     gc.freeze()  # what is imported by now stays, and need not be walked through before every test
-
-
-def _cache(factory: pytest.TempPathFactory) -> Path:
-    """One folder for all processes of pytest-xdist, whose own temporary folders lie side by side."""
-    base = factory.getbasetemp()
-    folder = (base.parent if WORKER else base) / "cache"
-    folder.mkdir(exist_ok=True)
-    return folder
 
 
 def _build_once(cache: Path) -> None:

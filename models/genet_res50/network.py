@@ -35,7 +35,15 @@ from mindspore import Tensor, nn
 from mindspore.common.initializer import HeNormal, HeUniform
 
 from mindzoo.models.genet_res50.constants import GATHERS, MAP_REDUCTIONS, TOTAL_STRIDE
-from mindzoo.models.layers import BatchNormReLU, Fork, FromLayout, ToLayout, truncated_normal
+from mindzoo.models.layers import (
+    BatchNormReLU,
+    Fork,
+    FromLayout,
+    GatedSumReLU,
+    MeanOverMap,
+    ToLayout,
+    truncated_normal,
+)
 
 MLP_REDUCTION = 16
 # Share of the old moving statistics in the new ones, as the original zoo has it.
@@ -63,15 +71,6 @@ class ConvBatchNorm(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         return self.batchnorm(self.conv(x))
-
-
-class MeanGather(nn.Cell):
-    """The mean over the map: (B, C, H, W) -> (B, C, 1, 1)."""
-
-    channels_last = False
-
-    def construct(self, x: Tensor) -> Tensor:
-        return x.mean((1, 2) if self.channels_last else (2, 3), keep_dims=True)
 
 
 class WholeMapGather(nn.Conv2d):
@@ -109,13 +108,13 @@ class GatherExciteBlock(nn.Cell):
             self.down_layer = ConvBatchNorm(in_channels, out_channels, 1, stride, relu=False, bn_momentum=bn_momentum)
         self.downop = gather
         self.mlpLayer = mlp
-        self.sigmoid, self.relu, self.fork = nn.Sigmoid(), nn.ReLU(), Fork()
+        self.sigmoid, self.end, self.fork = nn.Sigmoid(), GatedSumReLU(), Fork()
 
     def construct(self, x: Tensor) -> Tensor:
         x, shortcut = self.fork(x)
-        residual = self.conv3(self.conv2(self.conv1(x)))
-        gate = self.sigmoid(self.mlpLayer(self.downop(residual)))
-        return self.relu(residual * gate + self.down_layer(shortcut))
+        residual, gathered = self.fork(self.conv3(self.conv2(self.conv1(x))))
+        gate = self.sigmoid(self.mlpLayer(self.downop(gathered)))
+        return self.end(residual, gate, self.down_layer(shortcut))
 
 
 class GENet(nn.Cell):
@@ -161,7 +160,7 @@ class GENet(nn.Cell):
     def _gather(self, number: int, channels: int) -> nn.Cell:
         """(B, C, H, W) -> (B, C, 1, 1), as `extra` and `gather` say."""
         if not self.extra:
-            return MeanGather()
+            return MeanOverMap(keep_dims=True)
         reduction, momentum = MAP_REDUCTIONS[number - 1], self.bn_momentum or GATHER_MOMENTUM
         cells: list[nn.Cell] = []
         if self.gather == "zoo" and number == 1:

@@ -26,8 +26,8 @@ from mindzoo.models.layers import (
     BatchNormSumReLU,
     Fork,
     FromLayout,
+    GatedSumReLU,
     MeanOverMap,
-    ScaleChannels,
     SymmetricMaxPool,
     ToLayout,
     truncated_normal,
@@ -75,7 +75,7 @@ class Bottleneck(nn.Cell):
             self.mean = MeanOverMap()
             self.se_dense_0 = _dense(out_channels, out_channels // SE_REDUCTION)
             self.se_dense_1 = _dense(out_channels // SE_REDUCTION, out_channels)
-            self.sigmoid, self.scale = nn.Sigmoid(), ScaleChannels()
+            self.sigmoid, self.end = nn.Sigmoid(), GatedSumReLU()
         self.down_sample_layer: nn.Cell = nn.Identity()
         if in_channels != out_channels:  # in the first block of a layer
             projection = [conv(in_channels, out_channels, 1, 1 if self.pooled_stride else stride), norm(out_channels)]
@@ -88,9 +88,9 @@ class Bottleneck(nn.Cell):
         y = self.conv3(self.e2(y) if self.pooled_stride else self.bn2(self.conv2(y)))
         if not self.excited:
             return self.bn3(y, self.down_sample_layer(shortcut))
-        y = self.bn3(y)
-        gate = self.sigmoid(self.se_dense_1(self.relu(self.se_dense_0(self.mean(y)))))
-        return self.relu(self.scale(y, gate) + self.down_sample_layer(shortcut))
+        y, gathered = self.fork(self.bn3(y))
+        gate = self.sigmoid(self.se_dense_1(self.relu(self.se_dense_0(self.mean(gathered)))))
+        return self.end(y, gate, self.down_sample_layer(shortcut))
 
 
 class ResNet(nn.Cell):

@@ -17,7 +17,8 @@ int open_library(const char*, int, int, char*, size_t);
 Operator convolution, biased_convolution, convolution_inputs, convolution_weights, biased_convolution_weights, pooling,
     pooling_inputs, batch_norm, batch_norm_of_sum, batch_norm_gradients, batch_norm_of_sum_gradients, normalisation,
     normalisation_of_sum, moving_statistics, upsampling, upsampling_inputs, addition, momentum_update, rmsprop_update,
-    dense_block, dense_block_gradients;
+    dense_block, dense_block_gradients, gated_sum, gated_sum_gradients,
+    mean_over_map, mean_over_map_inputs;
 }
 
 // Of exactly its size, so that a number too many is found.
@@ -119,6 +120,28 @@ void norms(int64_t side, int64_t channels) {
     CALL(addition, &x, &dy, &dx);
 }
 
+void gates(int64_t side, int64_t channels) {
+    Array u({2, side, side + 1, channels}), gate({2, 1, 1, channels}), s(u.shape), y(u.shape), dy(u.shape), du(u.shape),
+        dgate(gate.shape), ds(u.shape);
+    CALL(gated_sum, &u, &gate, &s, &y);
+    CALL(mean_over_map, &u, &dgate);
+    CALL(mean_over_map_inputs, &gate, &u, &du);
+    CALL(gated_sum_gradients, &dy, &y, &u, &gate, &du, &dgate, &ds);
+    double sum = 0;  // of the second image's last channel
+    for (int64_t i = u.size() / 2 + channels - 1; i < u.size(); i += channels)
+        if (y.data[i] > 0) sum += double(dy.data[i]) * u.data[i];
+    if (std::abs(sum - dgate.data[2 * channels - 1]) > 1e-4) std::exit(1);
+}
+
+void whole_maps(int64_t side, int64_t channels) {
+    Array x({2, side, side + 1, channels}), dy({2, 1, 1, channels}), dw({channels, 1, side, side + 1});
+    Array geometry = integers({1, 1, 1, 1, 0, 0, 0, 0, 0, int32_t(channels)});
+    CALL(convolution_weights, &x, &dy, &geometry, &dw, &dw);
+    const int64_t last = x.size() / 2 - 1;  // the last channel's last pixel, of two images
+    const double sum = double(x.data[last]) * dy.data[channels - 1] + double(x.data[2 * last + 1]) * dy.data[2 * channels - 1];
+    if (std::abs(sum - dw.data[dw.size() - 1]) > 1e-4) std::exit(1);
+}
+
 void block(int64_t side) {
     const int64_t first = 6, inner = 8, growth = 4, pixels = 2 * side * side, all = first + 2 * growth;
     Array x({2, side, side, first}), one = integers({1, 1, 1, 1, 0, 0, 0, 0, 0, 1}),
@@ -159,6 +182,10 @@ int main(int, char** arguments) {
             pools(side);
             norms(side, 5);
             norms(side, 33);
+            for (int64_t channels : {1, 17, 64}) {
+                gates(side, channels);
+                whole_maps(side, channels);
+            }
             block(side);
         }
         updates();

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 
 from mindzoo.models.hrnet_w48.network import Upsample
 from mindzoo.models.layers import (
@@ -12,6 +12,8 @@ from mindzoo.models.layers import (
     BatchNormSumReLU,
     Fork,
     FromLayout,
+    GatedSumReLU,
+    MeanOverMap,
     SymmetricMaxPool,
     ToLayout,
 )
@@ -43,6 +45,20 @@ class WithShortcut(nn.Cell):
         return self.norm(x, shortcut)
 
 
+class WithGate(nn.Cell):
+    """The end of a block whose gate is made of its own map; a flat gate is (B, C), another one (B, C, 1, 1)."""
+
+    def __init__(self, channels: int, size: tuple[int, int], *, flat: bool) -> None:
+        super().__init__()
+        self.fork, self.end, self.norm = Fork(), GatedSumReLU(), nn.BatchNorm2d(channels)
+        whole_map = convolution(channels, channels, size, pad_mode="valid", group=channels)
+        self.gather = MeanOverMap() if flat else whole_map
+
+    def construct(self, x: Tensor) -> Tensor:
+        x, gathered = self.fork(x)
+        return self.end(x, ops.sigmoid(self.gather(gathered)), self.norm(x))
+
+
 def convolution(inputs: int, outputs: int, kernel: object, **options: object) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, kernel, **options)
 
@@ -59,10 +75,27 @@ LAYERS = {
         (2, 8, 6, 6),
     ),
     "depthwise over the whole map": (lambda: convolution(8, 8, (6, 5), pad_mode="valid", group=8), (2, 8, 6, 5)),
+    "depthwise, 35 whole maps": (lambda: convolution(35, 35, (6, 5), pad_mode="valid", group=35), (3, 35, 6, 5)),
+    "depthwise as large as the map, padded": (
+        lambda: convolution(8, 8, 3, stride=3, pad_mode="same", group=8),
+        (2, 8, 3, 3),
+    ),
+    "depthwise over the whole map with bias": (
+        lambda: convolution(8, 8, (6, 5), pad_mode="valid", group=8, has_bias=True),
+        (2, 8, 6, 5),
+    ),
     "batch norm": (lambda: nn.BatchNorm2d(6, eps=1e-4, momentum=0.8), (3, 6, 5, 4)),
     "batch norm and ReLU": (lambda: BatchNormReLU(6), (3, 6, 5, 4)),
     "batch norm of many rows": (lambda: BatchNormReLU(3), (4, 3, 80, 80)),
     "batch norm, sum and ReLU": (lambda: WithShortcut(6), (3, 6, 5, 4)),
+    "gate, sum and ReLU": (lambda: WithGate(6, (5, 4), flat=False), (3, 6, 5, 4)),
+    "flat gate": (lambda: WithGate(6, (5, 4), flat=True), (3, 6, 5, 4)),
+    "gate of one channel, one image": (lambda: WithGate(1, (5, 4), flat=False), (1, 1, 5, 4)),
+    "gate of 17 channels": (lambda: WithGate(17, (7, 3), flat=False), (2, 17, 7, 3)),
+    "gate of maps of one pixel": (lambda: WithGate(17, (1, 1), flat=True), (4, 17, 1, 1)),
+    "gate of large maps": (lambda: WithGate(8, (70, 65), flat=False), (2, 8, 70, 65)),
+    "mean over large maps": (lambda: MeanOverMap(keep_dims=True), (2, 8, 70, 65)),
+    "mean of one channel and one pixel": (lambda: MeanOverMap(keep_dims=True), (1, 1, 1, 1)),
     "batch norm that keeps its statistics": (lambda: nn.BatchNorm2d(6, use_batch_statistics=False), (3, 6, 5, 4)),
     "max pooling padded to H / 2": (lambda: nn.MaxPool2d(3, 2, pad_mode="same"), (2, 5, 9, 8)),
     "max pooling": (lambda: nn.MaxPool2d(2, 2), (2, 5, 9, 8)),

@@ -52,6 +52,7 @@ def weights(output: Path, name: str) -> dict[str, np.ndarray]:
 
 
 def test_two_ranks_train_one_model_and_count_every_image(colors: Path, tmp_path: Path) -> None:
+    """In blocks too, with the same bits: ranks vote at the end of each, of four steps, and of two at the end of an epoch."""
     flags = ["--batch_size", "3", "--max_epoch", "1", "--is_save_on_master", "0"]
     printed = train(colors, tmp_path / "out", *flags, ranks=2)
     assert printed.count("tot=13,") >= 2
@@ -59,6 +60,9 @@ def test_two_ranks_train_one_model_and_count_every_image(colors: Path, tmp_path:
     trained = [name for name in first if "moving_" not in name]
     assert len(trained) > 10
     assert all(np.array_equal(first[name], second[name]) for name in trained)
+    train(colors, tmp_path / "blocks", *flags, "--sink_size", "4", ranks=2)
+    blocks = weights(tmp_path / "blocks", "0-1_6.ckpt")
+    assert all(np.array_equal(blocks[name], wanted) for name, wanted in first.items())
     alone = train(colors, tmp_path / "out", "--batch_size", "6", "--max_epoch", "2", "--resume", "auto")
     assert "ranks was 2 and is 1; the run goes on, but not to the bit" in alone
     assert "epoch[1], iter[11]" in alone
@@ -93,15 +97,6 @@ def test_two_ranks_give_the_weights_of_one_with_the_double_batch(colors: Path, t
     for name, wanted in one.items():
         np.testing.assert_allclose(two[name], wanted, rtol=0, atol=5e-6, err_msg=name)
     assert max(np.abs(value - 1).max() for name, value in one.items() if name.endswith(".gamma")) > 1e-3
-
-
-def test_blocks_of_two_ranks_have_the_bits_of_single_steps(colors: Path, tmp_path: Path) -> None:
-    """They vote at the end of each block: of four steps, and of two at the end of an epoch."""
-    flags = ["--batch_size", "3", "--max_epoch", "1"]
-    for name, more in (("steps", []), ("blocks", ["--sink_size", "4"])):
-        train(colors, tmp_path / name, *flags, *more, ranks=2)
-    steps, blocks = (weights(tmp_path / name, "0-1_6.ckpt") for name in ("steps", "blocks"))
-    assert all(np.array_equal(blocks[name], wanted) for name, wanted in steps.items())
 
 
 def test_ranks_leave_out_the_same_images(colors: Path, tmp_path: Path) -> None:

@@ -78,6 +78,26 @@ class BatchNormSumReLU(BatchNorm2d):
         return self.by_given(x, self.gamma, self.beta, addend, self.moving_mean, self.moving_variance, self.options)
 
 
+class GatedSumReLU(nn.Cell):
+    """(N, H, W, C), a gate (N, 1, 1, C) or (N, C), and an addend of the map's shape -> relu(map * gate + addend)."""
+
+    def prepare(self) -> None:
+        self.operator = operators.gated_sum()
+
+    def construct(self, x: Tensor, gate: Tensor, addend: Tensor) -> Tensor:
+        return self.operator(x, gate, addend)
+
+
+class MeanOverMap(nn.Cell):
+    """(N, H, W, C) -> (N, C), or (N, 1, 1, C) if `keep_dims`."""
+
+    def prepare(self) -> None:
+        self.operator = operators.mean_over_map(keep_dims=self.keep_dims)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.operator(x)
+
+
 class MaxPool2d(nn.MaxPool2d):
     """(N, H, W, C) -> (N, H', W', C)."""
 

@@ -124,6 +124,26 @@ def moving_statistics() -> ops.Custom:
     return _changing("moving_statistics", ("mean", "variance", "options"), ("moving_mean", "moving_variance"))
 
 
+def mean_over_map(*, keep_dims: bool) -> ops.Custom:
+    """x -> y (N, C), or (N, 1, 1, C) where the axes are kept."""
+    back = _custom("mean_over_map_inputs", lambda dy, x: x, lambda dy, x: dy)
+
+    def bprop(x: Tensor, out: Tensor, dout: Tensor) -> Any:
+        return (back(dout, x),)
+
+    return _custom("mean_over_map", lambda x: (x[0], 1, 1, x[3]) if keep_dims else (x[0], x[3]), lambda x: x, bprop)
+
+
+def gated_sum() -> ops.Custom:
+    """(x, gate (N, 1, 1, C) or (N, C), addend) -> max(0, x gate + addend)."""
+    back = _custom("gated_sum_gradients", lambda dy, y, x, g: (x, g, x), lambda dy, y, x, g: (x, g, x))
+
+    def bprop(x: Tensor, g: Tensor, s: Tensor, out: Tensor, dout: Tensor) -> Any:
+        return back(dout, out, x, g)
+
+    return _custom("gated_sum", lambda x, g, s: x, lambda x, g, s: x, bprop)
+
+
 def addition() -> ops.Custom:
     """(x, y) -> x + y, without a gradient: it is for the way back."""
     return _custom("addition", lambda x, y: x, lambda x, y: x)

@@ -4,6 +4,7 @@
 
 #include "arguments.h"
 #include "primitive.h"
+#include "whole_map.h"
 
 using namespace onednn;
 
@@ -100,6 +101,7 @@ void Convolution::to_inputs(const float* dy, const float* w, float* dx) const {
 }
 
 void Convolution::to_weights(const float* x, const float* dy, float* dw, float* db) const {
+    if (covers_whole_map(*this)) return whole_map_weights(*this, x, dy, dw);
     auto found = ready(*this, to_the_weights);
     float* place = found->place(dw);
     std::vector<Memory> memories{

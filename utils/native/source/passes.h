@@ -24,6 +24,34 @@ struct Rows {
     }
 };
 
+// The rows of each image of a map (N, H, W, C), in parts that lie within one image.
+struct ImageRows {
+    int64_t images;
+    Rows rows;  // of one image
+
+    explicit ImageRows(const std::vector<int64_t>& map) : images(map[0]), rows(map[1] * map[2], map[3]) {}
+    int64_t parts() const { return images * rows.parts; }
+    // loop(image, part, first row, end)
+    template <class Loop>
+    void in_parts(const Loop& loop) const {
+        parallel(parts(), [&](int64_t part) {
+            const int64_t image = part / rows.parts, begin = part % rows.parts * rows.each;
+            const int64_t end = std::min(rows.rows, begin + rows.each), before = image * rows.rows;
+            loop(image, part, before + begin, before + end);
+        });
+    }
+    // From the sums of each part: done(image * channels + channel, its sum)
+    template <class Done>
+    void add_up(const std::vector<std::vector<double>>& sums, const Done& done) const {
+        for (int64_t image = 0; image < images; ++image)
+            for (int64_t c = 0; c < rows.channels; ++c) {
+                double sum = 0;
+                for (int64_t part = 0; part < rows.parts; ++part) sum += sums[image * rows.parts + part][c];
+                done(image * rows.channels + c, sum);
+            }
+    }
+};
+
 // Mean and biased variance of each channel; rows of x are `stride` numbers apart.
 void moments_of(const float* x, int64_t stride, const Rows& rows, float* mean, float* variance);
 
@@ -39,32 +67,37 @@ struct ChannelSums {
     std::vector<double> gradient, product;  // of dy, and of dy (x - mean)
     explicit ChannelSums(int64_t channels) : gradient(channels), product(channels) {}
 };
+// Sums over the rows from `begin` to `end`: row(r, sums) adds to `count` of them. Rows near each other are added in float32.
+template <class Row>
+std::vector<double> sums_of_rows(int64_t begin, int64_t end, int64_t count, const Row& row) {
+    constexpr int64_t near = 64;
+    std::vector<double> all(count);
+    std::vector<float> sums(count);
+    for (int64_t first = begin; first < end; first += near) {
+        std::fill(sums.begin(), sums.end(), 0.f);
+        for (int64_t r = first; r < std::min(end, first + near); ++r) row(r, sums.data());
+        for (int64_t i = 0; i < count; ++i) all[i] += double(sums[i]);
+    }
+    return all;
+}
+
 // Calls row(r, gradient sums, product sums) for each row, which adds to the sums of its channels.
 template <class Row>
 ChannelSums sums_over(const Rows& rows, const Row& row) {
-    constexpr int64_t near = 64;  // rows whose sums are kept in float32
     const int64_t channels = rows.channels;
-    std::vector<ChannelSums> parts(rows.parts, ChannelSums(0));
+    std::vector<std::vector<double>> parts(rows.parts);
     rows.in_parts([&](int64_t part, int64_t begin, int64_t end) {
-        ChannelSums all(channels);
-        std::vector<float> gradients(channels), products(channels);
-        for (int64_t first = begin; first < end; first += near) {
-            std::fill(gradients.begin(), gradients.end(), 0.f);
-            std::fill(products.begin(), products.end(), 0.f);
-            for (int64_t r = first; r < std::min(end, first + near); ++r) row(r, gradients.data(), products.data());
-            for (int64_t c = 0; c < channels; ++c) {
-                all.gradient[c] += double(gradients[c]);
-                all.product[c] += double(products[c]);
-            }
-        }
-        parts[part] = std::move(all);
+        parts[part] = sums_of_rows(begin, end, 2 * channels, [&, channels](int64_t r, float* sums) {
+            row(r, sums, sums + channels);
+        });
     });
-    for (int64_t part = 1; part < rows.parts; ++part)
+    ChannelSums all(channels);
+    for (const auto& sums : parts)
         for (int64_t c = 0; c < channels; ++c) {
-            parts[0].gradient[c] += parts[part].gradient[c];
-            parts[0].product[c] += parts[part].product[c];
+            all.gradient[c] += sums[c];
+            all.product[c] += sums[channels + c];
         }
-    return parts[0];
+    return all;
 }
 
 struct Backward {
