@@ -48,7 +48,7 @@ def built(library: Library) -> Path:
     if not target.exists():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(target):
+            with _alone(target.parent):
                 _build(library, compiler, target)
         except OSError as error:
             raise UnavailableError(f"{target.parent} cannot be written to: {error.strerror or error}") from None
@@ -67,11 +67,11 @@ def outlook(library: Library) -> str:
 
 
 @contextmanager
-def _alone(target: Path) -> Iterator[None]:
-    """Nobody else builds it: the ranks of a job want it at one time."""
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else builds in `folder`: the ranks of a job want the same at one time."""
     import fcntl  # which not all systems have that import this module
 
-    with target.with_suffix(".lock").open("w") as lock:
+    with (folder / "lock").open("w") as lock:
         with suppress(OSError):  # a file system without locks: it is built twice
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
