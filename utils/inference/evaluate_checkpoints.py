@@ -32,7 +32,8 @@ from mindzoo.utils.files import check_folder, said_of
 from mindzoo.utils.images.readable import prepared
 from mindzoo.utils.inference import class_names
 from mindzoo.utils.log import logger
-from mindzoo.utils.records import EvalResult, Evaluated
+from mindzoo.utils.records import METRICS, EvalResult, Evaluated
+from mindzoo.utils.reports import report
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training import run_folder, starting_point
@@ -71,6 +72,9 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
     with storage.uploading(config, folder.path, [folder.log_name]):
         for path in filter(session.opens, remaining):
             result = results[str(path)] = session.run()
+            about = {"checkpoint": str(path), "orientation": session.how.orientation}
+            found = dataclasses.replace(session.evaluator.predictions(session.data), about=about)
+            predictions = folder.add_predictions(found, len(results))
             bad_images.say_left_out(session.data.folders, "this evaluation")
             for line in spec.lines.evaluation(Evaluated(result, checkpoint=str(path))):
                 logger.info("%s", line)
@@ -80,10 +84,13 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
                 "left_out": len(session.data.folders.left_out),
                 "engine": engine.description,
             }
-            with said_of(folder.path / run_folder.METRICS):
-                folder.add_metrics(kind="evaluation", checkpoint=str(path), data=str(data_root), **facts)
+            with said_of(folder.path / METRICS):
+                folder.add_metrics(
+                    kind="evaluation", checkpoint=str(path), data=str(data_root), **facts, predictions=predictions
+                )
         if world.rank == 0:
             bad_images.write_list(folder.path, [session.data.folders])
+            report.write_at_end(folder.path)
         if line := session.marks.line(session.how.orientation):
             logger.info("%s", line)
         for reason in session.left_out:

@@ -12,6 +12,7 @@ from mindspore import Tensor
 from mindzoo.utils import ranks
 from mindzoo.utils.checkpoints.checkpoint_file import BEST
 from mindzoo.utils.data.loader import EvalData
+from mindzoo.utils.errors import UserError
 from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import logger
 from mindzoo.utils.records import Evaluated
@@ -54,12 +55,22 @@ class Evaluation(Callback):
             **dataclasses.asdict(result),
             "accuracy": result.accuracy,
         }
-        run.folder.add_metrics(kind="evaluation", **run.evaluation)
+        run.folder.add_metrics(kind="evaluation", **run.evaluation, **(self._keep_predictions(run) if is_best else {}))
         count_for_patience(run, result.accuracy)
         if is_best:
             run.best = {"accuracy": result.accuracy, "epoch": run.epoch + 1, "step": run.step}
             if run.config.save_best_ckpt:
                 self.checkpoints.save(run, BEST)
+
+    def _keep_predictions(self, run: RunState) -> dict[str, str]:
+        """Write what this evaluation found of each image; what metrics.jsonl says of it. A report can do without."""
+        found = self.evaluator.predictions(self.data)
+        about = {"epoch": run.epoch, "step": run.step, "orientation": run.config.orientation}
+        try:
+            return {"predictions": run.folder.add_predictions(dataclasses.replace(found, about=about))}
+        except UserError as error:
+            logger.warning("%s; the training goes on without", error)
+            return {}
 
 
 def count_for_patience(run: RunState, accuracy: float) -> None:
