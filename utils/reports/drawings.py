@@ -36,7 +36,7 @@ def matrix(counts: np.ndarray, names: Sequence[str]) -> str:
         parts.append(f'<text transform="translate({middle:.0f} {edge - 6}) rotate(-90)" class="column">{name}</text>')
     whole = edge + size * side + 2
     told = escaped(json.dumps([_short(visible(name), LONGEST_TOLD) for name in names], ensure_ascii=False))
-    return f"""<div class="box" tabindex="0" role="region" aria-label="Confusion matrix"><svg class="matrix" role="img"
+    return f"""<div class="box whole" tabindex="0" role="group" aria-label="Confusion matrix"><svg class="matrix" role="img"
  aria-label="Confusion matrix of {size} classes; the table of pairs says the same" width="{whole}" height="{whole}"
  viewBox="0 0 {whole} {whole}" data-names="{told}">
 <rect x="{edge}" y="{edge}" width="{size * side}" height="{size * side}" class="ground"/>

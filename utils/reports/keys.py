@@ -11,7 +11,9 @@ from mindzoo.utils.config.reading import key
 class ReportConfig:
     """Reports"""
 
-    runs: tuple[str, ...] = key((), "folders of trainings or evaluations; several are drawn over each other", positional=True)
+    runs: tuple[str, ...] = key(
+        (), "folders of trainings or evaluations; several are drawn over each other", positional=True
+    )
     output: str = key(
         "", "file to write, .html; by default report.html in the folder of the run, or here where there are several"
     )

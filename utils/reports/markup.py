@@ -40,10 +40,8 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[str]]
         for column in columns
     )
     kinds = ["<td class=n>" if column.is_number else "<td>" for column in columns]
-    body = "\n".join(
-        f"<tr>{''.join(kind + cell for kind, cell in zip(kinds, row, strict=True))}</tr>" for row in rows
-    )
-    return f"""<div class="box" tabindex="0" role="region" aria-label="{escaped(caption)}"><table class="sortable">
+    body = "\n".join(f"<tr>{''.join(kind + cell for kind, cell in zip(kinds, row, strict=True))}</tr>" for row in rows)
+    return f"""<div class="box" tabindex="0" role="group" aria-label="{escaped(caption)}"><table class="sortable">
 <caption>{escaped(caption)}</caption><thead><tr>{heads}</tr></thead><tbody>
 {body}
 </tbody></table></div>
@@ -52,8 +50,10 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[str]]
 
 def facts(rows: Iterable[tuple[str, object]]) -> str:
     """Names and values."""
-    body = "\n".join(f'<tr><th scope="row">{escaped(name)}</th><td>{word(value, 1000)}</td></tr>' for name, value in rows)
-    return f'<div class="box" tabindex="0" role="region" aria-label="Values"><table class="facts">{body}</table></div>\n'
+    body = "\n".join(
+        f'<tr><th scope="row">{escaped(name)}</th><td>{word(value, 1000)}</td></tr>' for name, value in rows
+    )
+    return f'<div class="box" tabindex="0" role="group" aria-label="Values"><table class="facts">{body}</table></div>\n'
 
 
 def section(title: str, said: str, content: str) -> str:

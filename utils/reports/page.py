@@ -22,7 +22,9 @@ def text(runs: Sequence[Run]) -> str:
     names = names_of(runs)
     several = len(runs) > 1
     charts = curves.charts(runs, [visible(name) for name in names] if several else [""])
-    main = (_table(runs, names) if several else sections.overview(runs[0])) + _curves(charts, names) + _runs(runs, names)
+    main = (
+        (_table(runs, names) if several else sections.overview(runs[0])) + _curves(charts, names) + _runs(runs, names)
+    )
     title = "Comparison of runs" if several else f"Run {visible(names[0])}"
     about = counted(len(runs), "run") if several else str(runs[0].environment.get("started", ""))
     style = _asset("uPlot.min.css") + _asset("report.css")

@@ -62,7 +62,9 @@ def read_run(folder: Path) -> Run:
     if predicted:
         found = _kept(predictions.read, folder / predicted["predictions"], notes)
         if found and (len(found), int(found.hits.sum())) != (predicted["total"], predicted["top1"]):
-            notes.append(f"{predicted['predictions']} is of another evaluation than the best one in {METRICS}: left out")
+            notes.append(
+                f"{predicted['predictions']} is of another evaluation than the best one in {METRICS}: left out"
+            )
             found = None
     epochs = [row for row in rows if row.get("kind") == "epoch" and isinstance(row.get("epoch"), int)]
     return Run(folder, settings or {}, environment or {}, epochs, evaluations, found, predicted, notes)

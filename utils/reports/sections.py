@@ -46,7 +46,11 @@ def overview(run: Run) -> str:
     """The numbers that people look for first."""
     cards = []
     if best := run.best:
-        where = f"epoch {best['epoch'] + 1}" if isinstance(best.get("epoch"), int) else Path(str(best.get("checkpoint"))).name
+        where = (
+            f"epoch {best['epoch'] + 1}"
+            if isinstance(best.get("epoch"), int)
+            else Path(str(best.get("checkpoint"))).name
+        )
         cards.append(("best top-1", percent(best["top1"] / best["total"]), where))
         cards.append(("evaluated on", f"{best['total']:,}", "images"))
     if run.epochs:
@@ -57,7 +61,8 @@ def overview(run: Run) -> str:
         cards.append(("images/s", number(_float(last.get("images_per_second"))), "in the last epoch"))
         cards.append(("trained for", str(datetime.timedelta(seconds=round(seconds))), "h:mm:ss, in steps"))
     shown = "".join(
-        f"<li><span>{escaped(name)}</span><b>{escaped(value)}</b><small>{word(more, 60)}</small></li>" for name, value, more in cards
+        f"<li><span>{escaped(name)}</span><b>{escaped(value)}</b><small>{word(more, 60)}</small></li>"
+        for name, value, more in cards
     )
     notes = "".join(f'<p class="note">{word(note, 400)}</p>' for note in run.notes)
     if run.predictions is None and not run.notes:
@@ -116,7 +121,11 @@ def _images(found: Predictions) -> str:
 def _gallery(found: Predictions, places: Sequence[int], album: Album) -> str:
     items = []
     for place in places:
-        file, label, said = found.files[place], found.name(int(found.labels[place])), found.name(int(found.best[place, 0]))
+        file, label, said = (
+            found.files[place],
+            found.name(int(found.labels[place])),
+            found.name(int(found.best[place, 0])),
+        )
         source = album.picture(file)
         inside = f'<img src="{source}" alt="" width="96" height="96">' if source else "<span>picture not found</span>"
         verdict = f"{word(said, 40)} {percent(float(found.shares[place, 0]))}"
@@ -137,7 +146,9 @@ def _calibration(found: Predictions) -> str:
         f"The expected calibration error is {percent(sure.error)}, over {bins} bins (Guo et al. 2017). A bar is as high as the share of "
         "images that were right. Where bars end on the line, the probabilities mean what they say; below it the network is too sure."
     )
-    return section("Reliability", said, drawings.reliability(sure) + folded("As a table", table("Reliability", columns, rows)))
+    return section(
+        "Reliability", said, drawings.reliability(sure) + folded("As a table", table("Reliability", columns, rows))
+    )
 
 
 def _evaluations(rows: Sequence[Row]) -> str:

@@ -10,6 +10,7 @@ from mindspore import Tensor, nn, ops
 
 from mindzoo.utils import ranks
 from mindzoo.utils.compiling import graphs
+from mindzoo.utils.data import listing
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy
 from mindzoo.utils.records import EvalResult
@@ -97,7 +98,8 @@ class HitCounter:
         rows = ranks.total(self.world, rows.reshape(-1)).reshape(rows.shape)
         images = data.folders
         best, shares = rows[:, : self.k].astype(np.int32), rows[:, self.k :]
-        return Predictions(str(images.root), images.classes, images.files, images.labels, best, shares)
+        root = str(listing.absolute(images.root))
+        return Predictions(root, images.classes, images.files, images.labels, best, shares)
 
     def _over_ranks(self, loss: float, counts: np.ndarray) -> tuple[float, np.ndarray]:
         """The sums over the ranks: the loss in units of UNIT, which is exact as counts are, in whatever order they add."""
