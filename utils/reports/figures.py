@@ -99,8 +99,9 @@ def confusion(found: Predictions, labels: list[int]) -> np.ndarray:
 def calibration(found: Predictions) -> Calibration:
     """Accuracy by confidence; images whose probability is not a number are left out."""
     known = np.isfinite(found.shares[:, 0])
-    sure, right = found.shares[known, 0].astype(np.float64), found.hits[known]
-    place = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
+    sure, right = found.shares[known, 0], found.hits[known]
+    ends = (np.arange(1, BINS) / BINS).astype(np.float32)
+    place = np.searchsorted(ends, sure)
     counts = np.bincount(place, minlength=BINS)
     with np.errstate(invalid="ignore"):
         accuracy = np.bincount(place, right, BINS) / counts

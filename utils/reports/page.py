@@ -37,7 +37,7 @@ def names_of(runs: Sequence[Run]) -> list[str]:
     if len({*names}) < len(names):
         names = [f"{run.folder.absolute().parent.name}/{run.name}" for run in runs]
     if len({*names}) < len(names):
-        names = [f"{place}: {name}" for place, name in enumerate(names, 1)]
+        names = [f"{place}: {run.name}" for place, run in enumerate(runs, 1)]
     return names
 
 

@@ -96,15 +96,24 @@ def _checked(root: object, classes: Sequence[object], rows: Sequence[Any], about
         str(root),
         tuple(map(str, classes)),
         tuple(map(str, files)),
-        np.array(labels, np.int32),
-        np.array(best, np.int32),
+        _numbers(labels).astype(np.int32),
+        _numbers(best).astype(np.int32),
         np.array(shares, np.float32),
         about,
     )
     k = found.best.shape[1]
     if found.labels.ndim != 1 or found.best.shape != found.shares.shape or k < 1:
         raise ValueError("shapes differ")
-    for numbers in (found.labels, found.best):
-        if numbers.min() < 0 or numbers.max() > LARGEST_CLASS:
-            raise ValueError("no class has this number")
     return found
+
+
+def _numbers(values: Sequence[Any]) -> np.ndarray:
+    """Numbers of classes.
+
+    Raises:
+        ValueError, TypeError, OverflowError: they are none.
+    """
+    numbers = np.array(values, np.int64)
+    if numbers.min() < 0 or numbers.max() > LARGEST_CLASS:
+        raise ValueError("no class has this number")
+    return numbers
