@@ -51,7 +51,7 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path) -> None:
     assert "alert(1)</script>" not in text
     assert not re.search("[\u202a-\u202e\u2066-\u2069]", text)
     for name in HOSTILE:
-        assert any(name.encode("unicode_escape").decode() in said or name in said for said in found.texts), name
+        assert any(name.encode("unicode_escape").decode() in said or name[:50] in said for said in found.texts), name
 
 
 def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mindzoo.utils.errors import visible
 from mindzoo.utils.pages.frame import escaped
 
-LONGEST_NAME = 200  # characters that are shown
+LONGEST_NAME = 120  # characters that are shown
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from mindzoo.utils.errors import counted
 from mindzoo.utils.pages.frame import escaped
 from mindzoo.utils.reports import drawings, figures
 from mindzoo.utils.reports.figures import ClassFigures, Pair
@@ -80,7 +79,7 @@ def _classes(found: Predictions, rows: Sequence[ClassFigures]) -> str:
         said = "" if row.taken_for is None else word(found.name(row.taken_for), LONGEST_IN_PAIR)
         shares = [percent(row.top1 / row.images), *([] if has_few else [percent(row.top5 / row.images)])]
         cells.append([word(found.name(row.label)), f"{row.images:,}", f"{row.top1:,}", *shares, said, f"{row.times:,}"])
-    said = f"{counted(len(rows), 'class')} with {counted(len(found), 'image')}. The heads of the columns sort."
+    said = f"{len(rows):,} classes with {len(found):,} images. The heads of the columns sort."
     return section("Accuracy by class", said, table("Accuracy by class", columns, cells))
 
 
@@ -90,7 +89,7 @@ def _confusion(found: Predictions, mistaken: list[Pair]) -> str:
     drawn = drawings.matrix(figures.confusion(found, labels), names)
     count = len(np.union1d(found.labels, found.best[:, 0]))
     part = "" if count == len(labels) else f" The {len(labels)} classes with most mistakes, of {count:,}, are drawn."
-    said = f"{sum(pair.times for pair in mistaken):,} of {counted(len(found), 'image')} were taken for another class.{part}"
+    said = f"{sum(pair.times for pair in mistaken):,} of {len(found):,} images were taken for another class.{part}"
     if not mistaken:
         return section("Confusion", said, drawn)
     images = np.bincount(found.labels)
