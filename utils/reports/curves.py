@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mindzoo.utils.reports.reading import Row, Run
+from mindzoo.utils.reports.reading import Row, Run, finite
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Chart:
         return {"title": self.title, "unit": self.unit, "series": series, "columns": [epochs, *columns]}
 
 
-# Of a line of metrics.jsonl: its value, None where it has none.
-Value = Callable[[Row], "float | None"]
+# Of a line of metrics.jsonl: its value, NaN where it has none.
+Value = Callable[[Row], float]
 
 
 def charts(runs: Sequence[Run], names: Sequence[str]) -> list[Chart]:
@@ -65,28 +65,24 @@ def _series(runs: Sequence[Run], names: Sequence[str], curves: dict[str, tuple[s
     for number, (run, name) in enumerate(zip(runs, names, strict=True)):
         for curve, (rows, value) in curves.items():
             found = {row["epoch"] + 1: value(row) for row in getattr(run, rows) if isinstance(row.get("epoch"), int)}
-            values = {epoch: float(f"{number:.6g}") for epoch, number in found.items() if number is not None}
+            values = {epoch: float(f"{number:.6g}") for epoch, number in found.items() if math.isfinite(number)}
             if values:
                 yield Series(number, f"{name} {curve}".strip(), values)
 
 
 def _of(key: str) -> Value:
-    return lambda row: _finite(row.get(key))
-
-
-def _finite(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+    return lambda row: finite(row, key)
 
 
 def _share(key: str) -> Value:
     return lambda row: 100 * row[key] / row["total"]
 
 
-def _top5(row: Row) -> float | None:
-    """None where there are fewer than five classes, of which another number was counted."""
-    return 100 * row["top5"] / row["total"] if row.get("k", 5) == 5 else None
+def _top5(row: Row) -> float:
+    """NaN where there are fewer than five classes, of which another number was counted."""
+    return 100 * row["top5"] / row["total"] if row.get("k", 5) == 5 else math.nan
 
 
-def _waiting(row: Row) -> float | None:
-    waited, seconds = _finite(row.get("data_seconds")), _finite(row.get("seconds"))
-    return 100 * waited / seconds if waited is not None and seconds else None
+def _waiting(row: Row) -> float:
+    seconds = finite(row, "seconds")
+    return 100 * finite(row, "data_seconds") / seconds if seconds else math.nan

@@ -50,9 +50,7 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[str]]
 
 def facts(rows: Iterable[tuple[str, object]]) -> str:
     """Names and values."""
-    body = "\n".join(
-        f'<tr><th scope="row">{escaped(name)}</th><td>{word(value, 1000)}</td></tr>' for name, value in rows
-    )
+    body = "\n".join(f'<tr><th scope="row">{word(name)}</th><td>{word(value, 1000)}</td></tr>' for name, value in rows)
     return f'<div class="box" tabindex="0" role="group" aria-label="Values"><table class="facts">{body}</table></div>\n'
 
 

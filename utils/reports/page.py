@@ -11,7 +11,7 @@ from mindzoo.utils.pages import frame
 from mindzoo.utils.reports import curves, sections
 from mindzoo.utils.reports.curves import Chart
 from mindzoo.utils.reports.markup import Column, folded, number, percent, section, table, word
-from mindzoo.utils.reports.reading import Run
+from mindzoo.utils.reports.reading import Run, finite
 
 ASSETS = Path(__file__).with_name("assets")
 COLORS = 8  # that the style has
@@ -26,7 +26,7 @@ def text(runs: Sequence[Run]) -> str:
         (_table(runs, names) if several else sections.overview(runs[0])) + _curves(charts, names) + _runs(runs, names)
     )
     title = "Comparison of runs" if several else f"Run {visible(names[0])}"
-    about = counted(len(runs), "run") if several else str(runs[0].environment.get("started", ""))
+    about = counted(len(runs), "run") if several else visible(runs[0].environment.get("started", ""))
     style = _asset("uPlot.min.css") + _asset("report.css")
     return frame.document(title, about, main + _script(charts), style=style)
 
@@ -47,7 +47,7 @@ def _table(runs: Sequence[Run], names: Sequence[str]) -> str:
     for place, (run, name) in enumerate(zip(runs, names, strict=True)):
         last = run.epochs[-1] if run.epochs else {}
         best = percent(run.best["top1"] / run.best["total"]) if run.best else "-"
-        values = [number(float(last.get(key) or "nan")) for key in ("mean_loss", "images_per_second")]
+        values = [number(finite(last, key)) for key in ("mean_loss", "images_per_second")]
         rows.append([f'<a href="#run{place}">{word(name)}</a>', str(last.get("epoch", -1) + 1), best, *values])
     return section("Runs", "", table("Runs", columns, rows))
 

@@ -21,7 +21,7 @@ from mindzoo.utils.files import is_special, json_line, write_text
 
 DIGITS = 6  # of a probability, behind the point
 MOST_BYTES = 1 << 30  # of a file; ImageNet's 50,000 images take about 5 MB
-LARGEST_CLASS = 1 << 24
+LARGEST_CLASS = 1 << 20
 
 
 @dataclass(frozen=True)

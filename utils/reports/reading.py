@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,7 @@ def read_run(folder: Path) -> Run:
     """
     _check(folder)
     notes: list[str] = []
-    settings = _kept(lambda path: read_mapping(path), _newest(folder, FACTS), notes)
+    settings = _kept(read_mapping, _newest(folder, FACTS), notes)
     environment = _kept(
         lambda path: read_json(path, "environment", "it is left out"), _newest(folder, ENVIRONMENT), notes
     )
@@ -67,7 +68,14 @@ def read_run(folder: Path) -> Run:
             )
             found = None
     epochs = [row for row in rows if row.get("kind") == "epoch" and isinstance(row.get("epoch"), int)]
-    return Run(folder, settings or {}, environment or {}, epochs, evaluations, found, predicted, notes)
+    environment = environment if isinstance(environment, dict) else {}
+    return Run(folder, settings or {}, environment, epochs, evaluations, found, predicted, notes)
+
+
+def finite(row: Row, key: str) -> float:
+    """The number that a line has; NaN where it has none, which JSON cannot say."""
+    value = row.get(key)
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else math.nan
 
 
 def _check(folder: Path) -> None:
@@ -118,6 +126,6 @@ def _is_counted(row: Row) -> bool:
 
 def _last_with_predictions(evaluations: Sequence[Row]) -> Row | None:
     """The best of those whose predictions are there: a training writes each file over that of an earlier evaluation."""
-    last = {str(row["predictions"]): row for row in evaluations if row.get("predictions")}
+    last = {row["predictions"]: row for row in evaluations if isinstance(row.get("predictions"), str)}
     own = [row for name, row in last.items() if Path(name).name == name]
     return max(own, key=lambda row: row["top1"] / row["total"], default=None)

@@ -48,4 +48,4 @@ def write_at_end(folder: Path) -> None:
     except Exception as error:
         logger.warning("there is no %s: %s: %s", NAME, type(error).__name__, error)
         return
-    logger.info("what this run did shows %s", folder / NAME)
+    logger.info("the report of this run is %s", folder / NAME)

@@ -6,7 +6,6 @@ import datetime
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from mindzoo.utils.reports.figures import ClassFigures, Pair
 from mindzoo.utils.reports.markup import Column, facts, folded, number, percent, section, table, word
 from mindzoo.utils.reports.pictures import Album
 from mindzoo.utils.reports.predictions import Predictions
-from mindzoo.utils.reports.reading import Row, Run
+from mindzoo.utils.reports.reading import Row, Run, finite
 
 MOST_DRAWN = 50  # classes in the matrix
 MOST_PAIRS = 50
@@ -54,10 +53,10 @@ def overview(run: Run) -> str:
         cards.append(("evaluated on", f"{best['total']:,}", "images"))
     if run.epochs:
         last = run.epochs[-1]
-        seconds = sum(float(row.get("seconds") or 0) for row in run.epochs)
+        seconds = float(np.nansum([finite(row, "seconds") for row in run.epochs]))
         cards.append(("epochs", f"{last['epoch'] + 1}", f"of {last.get('epochs', '-')}"))
-        cards.append(("mean loss", number(_float(last.get("mean_loss"))), "of the last epoch"))
-        cards.append(("images/s", number(_float(last.get("images_per_second"))), "in the last epoch"))
+        cards.append(("mean loss", number(finite(last, "mean_loss")), "of the last epoch"))
+        cards.append(("images/s", number(finite(last, "images_per_second")), "in the last epoch"))
         cards.append(("trained for", str(datetime.timedelta(seconds=round(seconds))), "h:mm:ss, in steps"))
     shown = "".join(
         f"<li><span>{escaped(name)}</span><b>{escaped(value)}</b><small>{word(more, 60)}</small></li>"
@@ -158,7 +157,7 @@ def _evaluations(rows: Sequence[Row]) -> str:
             percent(row["top1"] / row["total"]),
             f"{row['top1']:,}",
             f"{row['total']:,}",
-            number(_float(row.get("loss"))),
+            number(finite(row, "loss")),
         ]
         for row in rows
     ]
@@ -180,7 +179,3 @@ def _origin(run: Run) -> str:
 
 def _plain(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _float(value: Any) -> float:
-    return float(value) if isinstance(value, (int, float)) else float("nan")
