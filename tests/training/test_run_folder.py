@@ -133,3 +133,15 @@ def test_a_second_run_into_one_folder_gets_its_own(tmp_path: Path) -> None:
         again = create(tmp_path / "out", dated=False)
         again.write_facts(DenseNetTrainConfig(), "CPU")
         assert again.path == tmp_path / "out" / f"run_{number}"
+
+
+def test_predictions_that_cannot_be_written_are_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = create(str(tmp_path / "out"), dated=False, world=World())
+    found = Predictions("/data", ("a",), ("a/1.png",), *np.zeros((3, 1, 1), np.int32))
+    assert folder.add_predictions(dataclasses.replace(found, labels=found.labels[0])) == {"predictions": "predictions.jsonl"}
+    (folder.path / "predictions_2.jsonl").mkdir()
+    with caplog.at_level("WARNING", logger="mindzoo"):
+        assert folder.add_predictions(found, 2) == {}
+    assert "cannot write" in caplog.text

@@ -34,6 +34,7 @@ from mindzoo.utils.inference import class_names
 from mindzoo.utils.log import logger
 from mindzoo.utils.records import METRICS, EvalResult, Evaluated
 from mindzoo.utils.reports import report
+from mindzoo.utils.reports.predictions import Predictions
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training import run_folder, starting_point
@@ -72,9 +73,6 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
     with storage.uploading(config, folder.path, [folder.log_name]):
         for path in filter(session.opens, remaining):
             result = results[str(path)] = session.run()
-            about = {"checkpoint": str(path), "orientation": session.how.orientation}
-            found = dataclasses.replace(session.evaluator.predictions(session.data), about=about)
-            predictions = folder.add_predictions(found, len(results))
             bad_images.say_left_out(session.data.folders, "this evaluation")
             for line in spec.lines.evaluation(Evaluated(result, checkpoint=str(path))):
                 logger.info("%s", line)
@@ -83,11 +81,10 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
                 "accuracy": result.accuracy,
                 "left_out": len(session.data.folders.left_out),
                 "engine": engine.description,
+                **folder.add_predictions(session.predictions(), len(results)),
             }
             with said_of(folder.path / METRICS):
-                folder.add_metrics(
-                    kind="evaluation", checkpoint=str(path), data=str(data_root), **facts, predictions=predictions
-                )
+                folder.add_metrics(kind="evaluation", checkpoint=str(path), data=str(data_root), **facts)
         if world.rank == 0:
             bad_images.write_list(folder.path, [session.data.folders])
             report.write_at_end(folder.path)
@@ -172,6 +169,11 @@ class _Session:
             first = np.frombuffer(self.data.folders.content(0), np.uint8)
             self.marks.take_back(self.data.filled, prepared(first, self.how.orientation).orientation)
         return result
+
+    def predictions(self) -> Predictions:
+        """What `run` found of each image; all ranks must call it together."""
+        about = {"checkpoint": str(self.opened), "orientation": self.how.orientation}
+        return dataclasses.replace(self.evaluator.predictions(self.data), about=about)
 
 
 def checkpoints_of(spec: ModelSpec, path: Path) -> list[Path]:

@@ -53,16 +53,19 @@ class RunFolder:
             with open(self.path / METRICS, "a", encoding="utf-8") as file:
                 file.write(json_line(values))
 
-    def add_predictions(self, found: Predictions, number: int = 1) -> str:
-        """A file of predictions, over one of that number; the name of it. On rank 0 only.
+    def add_predictions(self, found: Predictions, number: int = 1) -> dict[str, str]:
+        """A file of predictions, over one of that number, on rank 0 only; what metrics.jsonl says of it.
 
-        Raises:
-            UserError: it cannot be written.
+        The run goes on where it cannot be written: a report can do without.
         """
         name = numbered(PREDICTIONS, number)
-        if self.rank == 0:
-            predictions.write(self.path / name, found)
-        return name
+        try:
+            if self.rank == 0:
+                predictions.write(self.path / name, found)
+        except UserError as error:
+            log.logger.warning("%s; the report will lack what it is made of", error)
+            return {}
+        return {"predictions": name}
 
     def take_history(self, folder: Path, step: int) -> None:
         """Begin metrics.jsonl with what that of `folder`, perhaps this one, says up to `step`: the rest is done again."""

@@ -12,7 +12,6 @@ from mindspore import Tensor
 from mindzoo.utils import ranks
 from mindzoo.utils.checkpoints.checkpoint_file import BEST
 from mindzoo.utils.data.loader import EvalData
-from mindzoo.utils.errors import UserError
 from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import logger
 from mindzoo.utils.records import Evaluated
@@ -63,14 +62,10 @@ class Evaluation(Callback):
                 self.checkpoints.save(run, BEST)
 
     def _keep_predictions(self, run: RunState) -> dict[str, str]:
-        """Write what this evaluation found of each image; what metrics.jsonl says of it. A report can do without."""
+        """Write what this evaluation found of each image; what metrics.jsonl says of it."""
         found = self.evaluator.predictions(self.data)
         about = {"epoch": run.epoch, "step": run.step, "orientation": run.config.orientation}
-        try:
-            return {"predictions": run.folder.add_predictions(dataclasses.replace(found, about=about))}
-        except UserError as error:
-            logger.warning("%s; the training goes on without", error)
-            return {}
+        return run.folder.add_predictions(dataclasses.replace(found, about=about))
 
 
 def count_for_patience(run: RunState, accuracy: float) -> None:
