@@ -24,6 +24,7 @@ from mindzoo.utils.config.reading import Aliases, Loaded
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems, exit_status
 from mindzoo.utils.log import ProgressDisplay
+from mindzoo.utils.reports.keys import ReportConfig
 
 if TYPE_CHECKING:
     from mindzoo.utils.spec import ModelSpec
@@ -180,6 +181,12 @@ def _doctor(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
         raise FoundProblems
 
 
+def _report(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
+    from mindzoo.utils.reports import report
+
+    report.run(loaded.config)
+
+
 def aliases_of_training(spec: ModelSpec) -> Aliases:
     return {**TRAIN_ALIASES, **spec.train_aliases}
 
@@ -238,6 +245,18 @@ DOCTOR = Command(
     run=_doctor,
     verb="Check this machine and say what is wrong",
     examples=("", "--devices 8 --rank_table hccl_8p.json"),
+    of_a_network=False,
+    needs_mindspore=False,
+)
+
+REPORT = Command(
+    name="report",
+    help="a page of what a training or an evaluation did: report RUN",
+    config=lambda _: ReportConfig,
+    run=_report,
+    verb="Write a page of what a training or an evaluation did, or several over each other",
+    examples=("RUN", "RUN1 RUN2 --output both.html"),
+    operands=" RUN ...",
     of_a_network=False,
     needs_mindspore=False,
 )

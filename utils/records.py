@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# Files of a run's folder. A run that goes on there writes config_2.yaml and so on, as `numbered` says.
+FACTS = "config.yaml"
+ENVIRONMENT = "environment.json"
+CLASSES = "classes.json"
+METRICS = "metrics.jsonl"
+PREDICTIONS = "predictions.jsonl"
+
+
+def numbered(name: str, number: int) -> str:
+    """The name of the file of its kind with this number: the first one has none."""
+    stem, dot, suffix = name.rpartition(".")
+    return name if number == 1 else f"{stem}_{number}{dot}{suffix}"
+
 
 @dataclass(frozen=True)
 class EpochRecord:

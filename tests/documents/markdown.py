@@ -22,6 +22,7 @@ USER_PAGES = (
             "KEYS",
             "EVALUATION",
             "EXPORT",
+            "REPORTS",
             "RETRIEVAL",
             "STORAGE",
             "CLUSTERS",

@@ -36,7 +36,7 @@ PAGES = [page for page in (*USER_PAGES, *CONTRIBUTORS_PAGES) if page in tracked_
 SLOW_PAGES = (
     *(
         f"docs/{name}.md"
-        for name in ("TRAINING", "DATA", "EVALUATION", "EXPORT", "RELIABILITY", "RETRIEVAL", "CLUSTERS")
+        for name in ("TRAINING", "DATA", "EVALUATION", "EXPORT", "RELIABILITY", "REPORTS", "RETRIEVAL", "CLUSTERS")
     ),
     *(page for page in USER_PAGES if page.startswith("models/")),
 )

@@ -18,6 +18,7 @@ from mindzoo.tests.support.trainings import COLORS, Trained, newest_run, write_i
 from mindzoo.utils import commands
 from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.inference import evaluate_checkpoints
+from mindzoo.utils.reports import predictions
 
 
 def evaluate(data: Path, source: Path, output: Path, *more: str) -> list[dict[str, Any]]:
@@ -59,7 +60,7 @@ def test_one_checkpoint(trained: Trained, recorded: Recorded) -> None:
     assert (row["top1"], row["total"], row["checkpoint"]) == (13, 13, str(trained.checkpoint))
     before = (trained.folder / "metrics.jsonl").read_text().splitlines()[-1]
     assert row["loss"] == pytest.approx(json.loads(before)["loss"], rel=1e-5)
-    assert {path.suffix for path in folder.iterdir()} == {".jsonl", ".yaml", ".json", ".log"}
+    assert {path.suffix for path in folder.iterdir()} == {".jsonl", ".yaml", ".json", ".log", ".html"}
 
 
 @pytest.mark.parametrize(
@@ -106,6 +107,10 @@ def test_every_checkpoint_of_a_folder_has_its_own_result(
     assert rows[0]["loss"] == pytest.approx(wanted[3], rel=1e-5)
     assert rows[1]["loss"] == pytest.approx(wanted[1], rel=1e-5)
     assert capsys.readouterr().out.count("top1_correct=") == 3
+    assert [row["predictions"] for row in rows] == ["predictions.jsonl", "predictions_2.jsonl", "predictions_3.jsonl"]
+    for row in rows:
+        found = predictions.read(newest_run(tmp_path / "out") / row["predictions"])
+        assert (found.about["checkpoint"], int(found.hits.sum())) == (row["checkpoint"], row["top1"])
 
 
 def test_labels_are_those_of_the_training_where_val_lacks_a_class(

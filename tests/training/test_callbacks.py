@@ -303,7 +303,7 @@ def test_run_eval_says_whether_a_training_is_evaluated(
     data = Data(training, colored, ("blue", "green", "red"))
     listed = trainer.callbacks(run, data, run.train_step.network, 3, uploader=None)
     assert sum(isinstance(callback, Evaluation) for callback in listed) == wanted
-    assert len(listed) == 4 + wanted
+    assert len(listed) == 5 + wanted
 
 
 @pytest.mark.parametrize(("interval", "wanted"), [(0, []), (1, [1, 2, 3, 5, 6, 7]), (3, [3, 6]), (4, []), (5, [5, 10])])

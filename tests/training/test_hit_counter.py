@@ -70,6 +70,25 @@ def test_top_k_with_few_and_many_classes(colors: Path, classes: int, k: int) -> 
     assert result.loss == pytest.approx(loss, rel=1e-5)
 
 
+@pytest.mark.parametrize(("classes", "batch_size"), [(3, 4), (9, 13)])
+def test_what_is_said_of_each_image(colors: Path, classes: int, batch_size: int) -> None:
+    network, data = network_of(classes), data_of(colors / "val", batch_size)
+    counter = HitCounter(network, classes, World())
+    result = counter.run(data)
+    found = counter.predictions(data)
+    images, labels = images_and_labels(colors / "val")
+    logits = network(Tensor(images)).asnumpy().astype(np.float64)
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    probabilities = powers / powers.sum(1, keepdims=True)
+    best = np.argsort(-logits, axis=1)[:, : result.k]
+    assert found.files == data.folders.files
+    assert found.labels.tolist() == labels.tolist()
+    assert found.best.tolist() == best.tolist()
+    np.testing.assert_allclose(found.shares, np.take_along_axis(probabilities, best, 1), rtol=1e-4)
+    assert int(found.hits.sum()) == result.top1
+    assert Path(found.root).is_absolute()
+
+
 @pytest.mark.parametrize("size", [2, 3])
 def test_ranks_share_the_images_without_overlap(colors: Path, size: int) -> None:
     shares = [data_of(colors / "val", 4, World(rank, size)) for rank in range(size)]

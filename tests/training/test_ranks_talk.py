@@ -48,8 +48,11 @@ for name, seconds, steps, asked in (("short", 0.002, 400, 330), ("long", 1.2, 4,
     said[name] = {"votes": sums[0], "stopped": step}
 ranks.wait_for_all(world)
 data, sums[0] = data_of(colors / "val", 2, world), 0
-result = HitCounter(network_of(3), 3, world).run(data)
+counter = HitCounter(network_of(3), 3, world)
+result = counter.run(data)
 said["evaluation"] = {"batches": data.batches, "sums": sums[0], "result": vars(result)}
+found = counter.predictions(data)
+said["predictions"] = {"hits": int(found.hits.sum()), "shares": found.shares.sum(1).round(4).tolist()}
 ranks.check_hosts(world, f"server{world.rank}", world.rank)
 ranks.check_hosts(world, "alone", 0)
 try:
@@ -84,6 +87,7 @@ def test_ranks_vote_once_in_a_while_stop_at_one_step_and_add_up_once(colors: Pat
     assert first["evaluation"]["batches"] == 4  # a sum for each, before
     assert first["evaluation"]["sums"] == 1
     assert first["evaluation"]["result"]["total"] == 13
+    assert first["predictions"] == {"hits": first["evaluation"]["result"]["top1"], "shares": [1.0] * 13}
     assert first["hosts"].startswith(
         "servers 0 and 1 have one host name (this one is localhost), by which ranks are told"
     )

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -15,6 +16,7 @@ from mindzoo.utils import log
 from mindzoo.utils.config.reading import read_yaml
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
+from mindzoo.utils.reports.predictions import Predictions
 from mindzoo.utils.runtime import World
 from mindzoo.utils.training import run_folder
 
@@ -133,3 +135,13 @@ def test_a_second_run_into_one_folder_gets_its_own(tmp_path: Path) -> None:
         again = create(tmp_path / "out", dated=False)
         again.write_facts(DenseNetTrainConfig(), "CPU")
         assert again.path == tmp_path / "out" / f"run_{number}"
+
+
+def test_predictions_that_cannot_be_written_are_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = create(tmp_path / "out", dated=False)
+    one = np.zeros((1, 1), np.int32)
+    found = Predictions("/data", ("a",), ("a/1.png",), one[0], one, one.astype(np.float32))
+    assert folder.add_predictions(found) == {"predictions": "predictions.jsonl"}
+    (folder.path / "predictions_2.jsonl").mkdir()
+    assert folder.add_predictions(found, 2) == {}
+    assert "cannot write" in capsys.readouterr().out

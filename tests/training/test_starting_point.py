@@ -191,7 +191,15 @@ def test_a_run_goes_on_in_the_middle_of_an_epoch(
     assert meta["best"] == checkpoint_file.read_checkpoint(whole / "0-3_2.ckpt", SPEC).meta["best"]
     after, log_file = hashes(newer), f"{stopped.folder.name}_rank_0.log"
     changed = {name for name in before if after.get(name) != before[name]}
-    assert changed <= {"metrics.jsonl", "best.ckpt", "last.ckpt", "0-2_2.ckpt", log_file}
+    assert changed <= {
+        "metrics.jsonl",
+        "predictions.jsonl",
+        "report.html",
+        "best.ckpt",
+        "last.ckpt",
+        "0-2_2.ckpt",
+        log_file,
+    }
     assert (second / "config_2.yaml").is_file()
     for name in ("metrics.jsonl", log_file):
         assert (second / name).read_text().startswith((stopped.folder / name).read_text())

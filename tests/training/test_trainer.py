@@ -48,7 +48,15 @@ def test_a_small_network_learns_the_colors(trained: Trained) -> None:
 def test_files_of_a_run(trained: Trained) -> None:
     names = {path.name for path in trained.folder.iterdir()}
     log = f"{trained.folder.name}_rank_0.log"
-    facts = {"classes.json", "config.yaml", "environment.json", "metrics.jsonl", log}
+    facts = {
+        "classes.json",
+        "config.yaml",
+        "environment.json",
+        "metrics.jsonl",
+        "predictions.jsonl",
+        "report.html",
+        log,
+    }
     assert names == {*facts, "0-2_6.ckpt", "0-4_6.ckpt", "best.ckpt", "last.ckpt"}
     assert (trained.folder / "last.ckpt").samefile(trained.checkpoint)
 

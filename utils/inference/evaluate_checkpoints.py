@@ -32,7 +32,9 @@ from mindzoo.utils.files import check_folder, said_of
 from mindzoo.utils.images.readable import prepared
 from mindzoo.utils.inference import class_names
 from mindzoo.utils.log import logger
-from mindzoo.utils.records import EvalResult, Evaluated
+from mindzoo.utils.records import METRICS, EvalResult, Evaluated
+from mindzoo.utils.reports import report
+from mindzoo.utils.reports.predictions import Predictions
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training import run_folder, starting_point
@@ -79,11 +81,13 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
                 "accuracy": result.accuracy,
                 "left_out": len(session.data.folders.left_out),
                 "engine": engine.description,
+                **folder.add_predictions(session.predictions(), len(results)),
             }
-            with said_of(folder.path / run_folder.METRICS):
+            with said_of(folder.path / METRICS):
                 folder.add_metrics(kind="evaluation", checkpoint=str(path), data=str(data_root), **facts)
         if world.rank == 0:
             bad_images.write_list(folder.path, [session.data.folders])
+            report.write_at_end(folder.path)
         if line := session.marks.line(session.how.orientation):
             logger.info("%s", line)
         for reason in session.left_out:
@@ -165,6 +169,11 @@ class _Session:
             first = np.frombuffer(self.data.folders.content(0), np.uint8)
             self.marks.take_back(self.data.filled, prepared(first, self.how.orientation).orientation)
         return result
+
+    def predictions(self) -> Predictions:
+        """What `run` found of each image; all ranks must call it together."""
+        about = {"checkpoint": str(self.opened), "orientation": self.how.orientation}
+        return dataclasses.replace(self.evaluator.predictions(self.data), about=about)
 
 
 def checkpoints_of(spec: ModelSpec, path: Path) -> list[Path]:

@@ -113,7 +113,7 @@ def measure(network: nn.Cell, data: EvalData, num_classes: int, exponents: Seque
         maps = features(images)
         for row, exponent in zip(sums, exponents, strict=True):
             parameter.set_data(Tensor(exponent, ms.float32))
-            row += step(maps, labels, Tensor(mask)).asnumpy()
+            row += step(maps, labels, Tensor(mask))[0].asnumpy()
     parameter.set_data(Tensor(own))
     total = len(data.folders)
     return [EvalResult(round(top1), round(top5), total, loss / total, k) for loss, top1, top5, _ in sums.tolist()]

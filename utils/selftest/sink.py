@@ -10,10 +10,10 @@ from PIL import Image
 
 from mindzoo.utils import commands
 from mindzoo.utils.config.reading import show
+from mindzoo.utils.records import METRICS
 from mindzoo.utils.selftest.job import Found, Job
 from mindzoo.utils.selftest.outcome import NotRight
 from mindzoo.utils.spec import ModelSpec
-from mindzoo.utils.training.run_folder import METRICS
 
 CLASSES, IMAGES, SIDE = ("dark", "light"), 9, 40  # images of each class, and their side in pixels
 # Relative: a sink may be compiled in another way.

@@ -10,9 +10,11 @@ from mindspore import Tensor, nn, ops
 
 from mindzoo.utils import ranks
 from mindzoo.utils.compiling import graphs
+from mindzoo.utils.data import listing
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy
 from mindzoo.utils.records import EvalResult
+from mindzoo.utils.reports.predictions import Predictions
 from mindzoo.utils.runtime import World
 
 MOST_TOP = 5
@@ -21,19 +23,27 @@ UNIT, LARGEST = 2.0**-20, 2**47
 
 
 class CountingStep(nn.Cell):
-    """Images, labels and mask of a batch -> float32 (4,): sum of losses, top-1 hits, top-k hits, images counted."""
+    """Images, labels and mask of a batch (B, …) -> its counts, and what was found of each image.
+
+    The counts are float32 (4,): sum of losses, top-1 hits, top-k hits, images counted. Then the k most probable classes,
+    int32 (B, k), and their probabilities, float32 (B, k).
+    """
 
     def __init__(self, network: nn.Cell, num_classes: int, k: int, smoothing: float) -> None:
         super().__init__(auto_prefix=False)
         self.network, self.k = network, k
         self.cross_entropy = SmoothedCrossEntropy(num_classes, smoothing, reduction="none")
 
-    def construct(self, images: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+    def construct(self, images: Tensor, labels: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         logits = self.network(images).astype(ms.float32)
         losses = self.cross_entropy(logits, labels) * mask
-        _, best = ops.topk(logits, self.k)
-        hits = (best.astype(ms.int32) == labels.reshape(-1, 1)).astype(ms.float32) * mask.reshape(-1, 1)
-        return ops.stack((losses.sum(), hits[:, 0].sum(), hits.sum(), mask.sum()))
+        largest, best = ops.topk(logits, self.k)
+        best = best.astype(ms.int32)
+        hits = (best == labels.reshape(-1, 1)).astype(ms.float32) * mask.reshape(-1, 1)
+        counts = ops.stack((losses.sum(), hits[:, 0].sum(), hits.sum(), mask.sum()))
+        top = largest[:, :1]
+        shares = ops.exp(largest - top) / ops.exp(logits - top).sum(axis=1, keepdims=True)
+        return counts, best, shares
 
 
 class HitCounter:
@@ -46,6 +56,7 @@ class HitCounter:
         self.k = min(MOST_TOP, num_classes)
         self.step, self.compiled = CountingStep(network, num_classes, self.k, smoothing), False
         self.world = world
+        self.found: list[tuple[np.ndarray, np.ndarray]] = []  # of each batch of this rank: best, shares
 
     def run(self, data: EvalData, before: Callable[[np.ndarray], np.ndarray] | None = None) -> EvalResult:
         """Count hits over `data`; ranks add up what they counted once, at the end.
@@ -59,6 +70,7 @@ class HitCounter:
         """
         self.step.set_train(False)
         loss, counts = 0.0, np.zeros(3, np.int64)
+        self.found = []
         for images, labels, mask in data:
             if before:
                 images = Tensor(before(images.asnumpy()))
@@ -66,7 +78,8 @@ class HitCounter:
             if not self.compiled:
                 graphs.compile_cell(self.step, "the evaluation graph, once per network", batch)
                 self.compiled = True
-            sums = self.step(*batch).asnumpy().astype(np.float64)
+            sums, best, shares = (part.asnumpy() for part in self.step(*batch))
+            self.found.append((best, shares))
             loss += float(sums[0])
             counts += np.rint(sums[1:]).astype(np.int64)
         loss, counts = self._over_ranks(loss, counts)
@@ -74,6 +87,19 @@ class HitCounter:
         if total != len(data.folders):
             raise RuntimeError(f"counted {total} images of {len(data.folders)} in {data.folders.root}")
         return EvalResult(top1, top5, total, loss / total, self.k)
+
+    def predictions(self, data: EvalData) -> Predictions:
+        """What the last `run`, which was over `data`, found of each image; all ranks must call it together."""
+        own, total = data.indices[: data.valid], len(data.folders)
+        rows = np.zeros((total, 2 * self.k), np.float32)
+        for half, parts in enumerate(zip(*self.found, strict=True)):
+            rows[own, half * self.k : (half + 1) * self.k] = np.concatenate(parts)[: data.valid]
+        # A class is below 2^24, so a float has it; every image is of one rank, and the others add zeros.
+        rows = ranks.total(self.world, rows.reshape(-1)).reshape(rows.shape)
+        images = data.folders
+        best, shares = rows[:, : self.k].astype(np.int32), rows[:, self.k :]
+        root = str(listing.absolute(images.root))
+        return Predictions(root, images.classes, images.files, images.labels, best, shares)
 
     def _over_ranks(self, loss: float, counts: np.ndarray) -> tuple[float, np.ndarray]:
         """The sums over the ranks: the loss in units of UNIT, which is exact as counts are, in whatever order they add."""

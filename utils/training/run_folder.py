@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import math
 import os
 import platform
@@ -22,11 +23,12 @@ from mindzoo.utils.config.json_file import parse_json
 from mindzoo.utils.environment import commit
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import json_line, json_text, write_text
+from mindzoo.utils.records import CLASSES, ENVIRONMENT, FACTS, METRICS, PREDICTIONS, numbered
+from mindzoo.utils.reports import predictions
+from mindzoo.utils.reports.predictions import Predictions
 from mindzoo.utils.runtime import World
 from mindzoo.utils.training import run_lock
 
-FACTS = "config.yaml"
-METRICS = "metrics.jsonl"
 STAMP = "%Y-%m-%d_time_%H_%M_%S"
 
 
@@ -41,15 +43,29 @@ class RunFolder:
     def write_facts(self, settings: Any, device: str, classes: Sequence[str] = ()) -> None:
         """config.yaml, environment.json and, where there are class names, classes.json."""
         self._write(FACTS, reading.to_yaml(settings))
-        self._write("environment.json", json_text(environment(device)))
+        self._write(ENVIRONMENT, json_text(environment(device)))
         if classes:
-            self._write("classes.json", json_text(list(classes)))
+            self._write(CLASSES, json_text(list(classes)))
 
     def add_metrics(self, **values: Any) -> None:
         """One line of metrics.jsonl; on rank 0 only, since the values are those of all ranks."""
         if self.rank == 0:
             with open(self.path / METRICS, "a", encoding="utf-8") as file:
                 file.write(json_line(values))
+
+    def add_predictions(self, found: Predictions, number: int = 1) -> dict[str, str]:
+        """A file of predictions, over one of that number, on rank 0 only; what metrics.jsonl says of it.
+
+        The run goes on where it cannot be written: a report can do without.
+        """
+        name = numbered(PREDICTIONS, number)
+        try:
+            if self.rank == 0:
+                predictions.write(self.path / name, found)
+        except UserError as error:
+            log.logger.warning("%s; the report will lack what it is made of", error)
+            return {}
+        return {"predictions": name}
 
     def take_history(self, folder: Path, step: int) -> None:
         """Begin metrics.jsonl with what that of `folder`, perhaps this one, says up to `step`: the rest is done again."""
@@ -61,11 +77,8 @@ class RunFolder:
 
     def _write(self, name: str, text: str) -> None:
         """Beside the file of an earlier run, not over it."""
-        path = self.path / name
-        number = 1
-        while path.exists():
-            number += 1
-            path = self.path / f"{Path(name).stem}_{number}{Path(name).suffix}"
+        paths = (self.path / numbered(name, number) for number in itertools.count(1))
+        path = next(path for path in paths if not path.exists())
         if self.rank == 0:
             write_text(path, text)
 

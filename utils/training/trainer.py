@@ -31,6 +31,7 @@ from mindzoo.utils.training.callbacks.epoch_line import EpochLine
 from mindzoo.utils.training.callbacks.evaluation import Evaluation
 from mindzoo.utils.training.callbacks.marks_line import MarksLine
 from mindzoo.utils.training.callbacks.progress_line import ProgressLine
+from mindzoo.utils.training.callbacks.report import Report
 from mindzoo.utils.training.callbacks.saving import Checkpoints
 from mindzoo.utils.training.callbacks.upload import Upload
 from mindzoo.utils.training.hit_counter import HitCounter
@@ -155,5 +156,5 @@ def callbacks(
     listed: list[Callback] = [ProgressLine(), EpochLine(), MarksLine(data.marks)]
     if data.evaluation and run.config.run_eval:
         listed.append(Evaluation(HitCounter(network, num_classes, run.world), data.evaluation, checkpoints))
-    listed.append(checkpoints)
+    listed += [checkpoints, Report()]
     return [*listed, Upload(uploader)] if uploader else listed

@@ -54,12 +54,18 @@ class Evaluation(Callback):
             **dataclasses.asdict(result),
             "accuracy": result.accuracy,
         }
-        run.folder.add_metrics(kind="evaluation", **run.evaluation)
+        run.folder.add_metrics(kind="evaluation", **run.evaluation, **(self._keep_predictions(run) if is_best else {}))
         count_for_patience(run, result.accuracy)
         if is_best:
             run.best = {"accuracy": result.accuracy, "epoch": run.epoch + 1, "step": run.step}
             if run.config.save_best_ckpt:
                 self.checkpoints.save(run, BEST)
+
+    def _keep_predictions(self, run: RunState) -> dict[str, str]:
+        """Write what this evaluation found of each image; what metrics.jsonl says of it."""
+        found = self.evaluator.predictions(self.data)
+        about = {"epoch": run.epoch, "step": run.step, "orientation": run.config.orientation}
+        return run.folder.add_predictions(dataclasses.replace(found, about=about))
 
 
 def count_for_patience(run: RunState, accuracy: float) -> None:

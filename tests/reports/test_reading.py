@@ -1,0 +1,70 @@
+"""What is read of a run folder, whole or damaged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mindzoo.tests.reports.runs import write_run
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.reports.reading import read_run
+
+
+def test_a_whole_run(tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    run = read_run(tmp_path / "run")
+    assert (run.name, len(run.epochs), len(run.evaluations), run.notes) == ("run", 3, 3, [])
+    assert run.settings["image_size"] == [32, 32]
+    assert run.predictions is not None
+    assert run.predicted is not None
+    assert run.predicted["epoch"] == 2
+
+
+def test_lines_that_were_cut_off_are_left_out_and_newer_facts_win(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    write_run(folder)
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write('[1]\n{"kind": "evaluation", "top1": 1, "total": 0}\n{"kind": "epoch", "epo')
+    (folder / "config_2.yaml").write_text("lr: 0.2\n")
+    run = read_run(folder)
+    assert (len(run.epochs), len(run.evaluations), run.settings) == (3, 3, {"lr": 0.2})
+
+
+def test_predictions_of_another_evaluation_are_left_out(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    write_run(folder)
+    *rows, last = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    lines = [json.dumps(row) for row in [*rows, {**last, "top1": last["top1"] + 1}]]
+    (folder / "metrics.jsonl").write_text("\n".join(lines))
+    run = read_run(folder)
+    assert run.predictions is None
+    assert run.notes == ["predictions.jsonl is of another evaluation than the best one in metrics.jsonl: left out"]
+
+
+def test_a_name_that_leads_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    write_run(folder)
+    (folder / "predictions.jsonl").rename(tmp_path / "predictions.jsonl")
+    text = (folder / "metrics.jsonl").read_text()
+    (folder / "metrics.jsonl").write_text(text.replace('"predictions.jsonl"', '"../predictions.jsonl"'))
+    assert read_run(folder).predictions is None
+
+
+def test_damaged_files_become_notes(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    write_run(folder)
+    for name in ("config.yaml", "environment.json", "predictions.jsonl"):
+        (folder / name).write_text("{")
+    run = read_run(folder)
+    assert (run.settings, run.environment, run.predictions) == ({}, {}, None)
+    assert len(run.notes) == 3
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is missing; wanted the folder of a run"):
+        read_run(tmp_path / "none")
+    write_run(tmp_path / "output" / "first")
+    with pytest.raises(UserError, match=r"output is not the folder of a run.*the runs in it are first: name one"):
+        read_run(tmp_path / "output")

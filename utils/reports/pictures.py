@@ -1,0 +1,57 @@
+"""Small pictures as data URLs, of images in class folders or in a pack."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mindzoo.utils.data import listing, packed
+from mindzoo.utils.data.image_file import read_file
+from mindzoo.utils.data.packed import Packed
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import is_inside, resolved
+from mindzoo.utils.images.fault import Fault
+from mindzoo.utils.images.readable import prepared
+
+SIDE = 96  # of the square that a picture is made to fit into, in pixels
+
+
+class Album:
+    """The images below a folder, as the network saw them: which way up, `orientation` says."""
+
+    def __init__(self, root: Path, orientation: str) -> None:
+        self.root, self.orientation = root, orientation
+        self.pack: Packed | None = None
+        try:
+            self.top = resolved(root)
+            self.pack = packed.open_pack(root, None, None) if listing.is_pack(root) else None
+        except (OSError, UserError):
+            self.top = root
+        self.places = {name: place for place, name in enumerate(self.pack.files)} if self.pack else {}
+
+    def picture(self, name: str) -> str:
+        """The image as a data URL; empty where it is not there any more, cannot be read, or lies outside of the folder."""
+        try:
+            found = prepared(np.frombuffer(self._content(name), np.uint8), self.orientation)
+            with Image.open(io.BytesIO(found.content.tobytes())) as image:
+                image.draft("RGB", (2 * SIDE, 2 * SIDE))
+                small = image.convert("RGB")
+        except (Fault, OSError, ValueError, Image.DecompressionBombError):
+            return ""
+        small.thumbnail((SIDE, SIDE))
+        buffer = io.BytesIO()
+        small.save(buffer, "JPEG", quality=80)
+        return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+    def _content(self, name: str) -> bytes:
+        if self.pack:
+            if name not in self.places:
+                raise Fault("is not in the pack")
+            return self.pack.content(self.places[name])
+        if not is_inside(self.root / name, self.top):
+            raise Fault("lies outside of the folder")
+        return read_file(self.root / name)

@@ -1,0 +1,131 @@
+"""What a run folder says: settings, environment, metrics, and the predictions of its best evaluation."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mindzoo.utils.config.json_file import parse_json, read_json
+from mindzoo.utils.config.recipe import read_mapping
+from mindzoo.utils.errors import UserError, shorten
+from mindzoo.utils.files import is_special
+from mindzoo.utils.records import ENVIRONMENT, FACTS, METRICS, numbered
+from mindzoo.utils.reports import predictions
+from mindzoo.utils.reports.predictions import Predictions
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training or an evaluation, as its folder tells it."""
+
+    folder: Path
+    settings: Row
+    environment: Row
+    epochs: Sequence[Row]  # lines of metrics.jsonl, one for each epoch that ended
+    evaluations: Sequence[Row]  # and one for each evaluation
+    predictions: Predictions | None
+    predicted: Row | None  # the evaluation that the predictions are of
+    notes: Sequence[str]  # what could not be read
+
+    @property
+    def name(self) -> str:
+        """What the folder is called."""
+        return self.folder.absolute().name
+
+    @property
+    def best(self) -> Row | None:
+        """The evaluation with the highest top-1."""
+        return max(self.evaluations, key=lambda row: row["top1"] / row["total"], default=None)
+
+
+def read_run(folder: Path) -> Run:
+    """Read a folder. What is damaged in it is left out, with a note.
+
+    Raises:
+        UserError: it is no folder of a run.
+    """
+    _check(folder)
+    notes: list[str] = []
+    settings = _kept(read_mapping, _newest(folder, FACTS), notes)
+    environment = _kept(
+        lambda path: read_json(path, "environment", "it is left out"), _newest(folder, ENVIRONMENT), notes
+    )
+    rows = list(_rows(folder / METRICS))
+    evaluations = [row for row in rows if row.get("kind") == "evaluation" and _is_counted(row)]
+    predicted = _last_with_predictions(evaluations)
+    found = None
+    if predicted:
+        found = _kept(predictions.read, folder / predicted["predictions"], notes)
+        if found and (len(found), int(found.hits.sum())) != (predicted["total"], predicted["top1"]):
+            notes.append(
+                f"{predicted['predictions']} is of another evaluation than the best one in {METRICS}: left out"
+            )
+            found = None
+    epochs = [row for row in rows if row.get("kind") == "epoch" and isinstance(row.get("epoch"), int)]
+    environment = environment if isinstance(environment, dict) else {}
+    return Run(folder, settings or {}, environment, epochs, evaluations, found, predicted, notes)
+
+
+def finite(row: Row, key: str) -> float:
+    """The number that a line has; NaN where it has none, which JSON cannot say."""
+    value = row.get(key)
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else math.nan
+
+
+def _check(folder: Path) -> None:
+    if not folder.is_dir():
+        raise UserError(f"{folder} is {'not a folder' if folder.exists() else 'missing'}; wanted the folder of a run")
+    if any((folder / name).is_file() for name in (FACTS, METRICS)):
+        return
+    inside = sorted(path.parent.name for path in folder.glob(f"*/{FACTS}"))
+    hint = f"; the runs in it are {shorten(reversed(inside))}: name one of them" if inside else ""
+    raise UserError(f"{folder} is not the folder of a run: it has no {FACTS} and no {METRICS}{hint}")
+
+
+def _newest(folder: Path, name: str) -> Path:
+    """A run that went on wrote its files beside the first ones."""
+    paths = (folder / numbered(name, number) for number in itertools.count(1))
+    there = list(itertools.takewhile(Path.exists, paths))
+    return there[-1] if there else folder / name
+
+
+def _kept(read: Any, path: Path, notes: list[str]) -> Any:
+    """What `read` makes of a file; None where it is missing or damaged, with a note."""
+    if not path.exists():
+        notes.append(f"there is no {path.name}")
+        return None
+    try:
+        return read(path)
+    except UserError as error:
+        notes.append(str(error))
+        return None
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of metrics.jsonl, without those that were cut off."""
+    if not path.is_file() or is_special(path):
+        return
+    for line in path.read_text(encoding="utf-8", errors="surrogateescape").split("\n"):
+        try:
+            row = parse_json(line, finite=False)
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            yield row
+
+
+def _is_counted(row: Row) -> bool:
+    return all(isinstance(row.get(key), int) for key in ("top1", "top5", "total")) and row["total"] > 0
+
+
+def _last_with_predictions(evaluations: Sequence[Row]) -> Row | None:
+    """The best of those whose predictions are there: a training writes each file over that of an earlier evaluation."""
+    last = {row["predictions"]: row for row in evaluations if isinstance(row.get("predictions"), str)}
+    own = [row for name, row in last.items() if Path(name).name == name]
+    return max(own, key=lambda row: row["top1"] / row["total"], default=None)

@@ -1,0 +1,181 @@
+"""What the page says of one run, section by section."""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mindzoo.utils.pages.frame import escaped
+from mindzoo.utils.reports import drawings, figures
+from mindzoo.utils.reports.figures import ClassFigures, Pair
+from mindzoo.utils.reports.markup import Column, facts, folded, number, percent, section, table, word
+from mindzoo.utils.reports.pictures import Album
+from mindzoo.utils.reports.predictions import Predictions
+from mindzoo.utils.reports.reading import Row, Run, finite
+
+MOST_DRAWN = 50  # classes in the matrix
+MOST_PAIRS = 50
+LONGEST_IN_PAIR = 80  # characters of a name
+
+
+def of_run(run: Run) -> str:
+    """All sections of a run, but for its overview and its curves."""
+    return "".join(_sections(run))
+
+
+def _sections(run: Run) -> Iterator[str]:
+    found = run.predictions
+    if found is not None:
+        mistaken = figures.pairs(found)
+        yield _classes(found, figures.by_class(found, mistaken))
+        yield _confusion(found, mistaken)
+        yield _images(found)
+        yield _calibration(found)
+    if run.evaluations:
+        yield _evaluations(run.evaluations)
+    yield _origin(run)
+
+
+def overview(run: Run) -> str:
+    """The numbers that people look for first."""
+    cards = []
+    if best := run.best:
+        where = (
+            f"epoch {best['epoch'] + 1}"
+            if isinstance(best.get("epoch"), int)
+            else Path(str(best.get("checkpoint"))).name
+        )
+        cards.append(("best top-1", percent(best["top1"] / best["total"]), where))
+        cards.append(("evaluated on", f"{best['total']:,}", "images"))
+    if run.epochs:
+        last = run.epochs[-1]
+        seconds = float(np.nansum([finite(row, "seconds") for row in run.epochs]))
+        cards.append(("epochs", f"{last['epoch'] + 1}", f"of {last.get('epochs', '-')}"))
+        cards.append(("mean loss", number(finite(last, "mean_loss")), "of the last epoch"))
+        cards.append(("images/s", number(finite(last, "images_per_second")), "in the last epoch"))
+        cards.append(("trained for", str(datetime.timedelta(seconds=round(seconds))), "h:mm:ss, in steps"))
+    shown = "".join(
+        f"<li><span>{escaped(name)}</span><b>{escaped(value)}</b><small>{word(more, 60)}</small></li>"
+        for name, value, more in cards
+    )
+    notes = "".join(f'<p class="note">{word(note, 400)}</p>' for note in run.notes)
+    if run.predictions is None and not run.notes:
+        notes = '<p class="note">There are no predictions: nothing was evaluated, or by an older version.</p>'
+    return f'<ul class="cards">{shown}</ul>\n{notes}\n'
+
+
+def _classes(found: Predictions, rows: Sequence[ClassFigures]) -> str:
+    columns = [Column("Class"), *(Column(name, True) for name in ("Images", "Hits", "Top-1", "Top-5"))]
+    columns += [Column("Mostly taken for"), Column("Times", True)]
+    if has_few := found.best.shape[1] < 5:
+        del columns[4]
+    cells = []
+    for row in rows:
+        said = "" if row.taken_for is None else word(found.name(row.taken_for), LONGEST_IN_PAIR)
+        shares = [percent(row.top1 / row.images), *([] if has_few else [percent(row.top5 / row.images)])]
+        cells.append([word(found.name(row.label)), f"{row.images:,}", f"{row.top1:,}", *shares, said, f"{row.times:,}"])
+    said = f"{len(rows):,} classes with {len(found):,} images. The heads of the columns sort."
+    return section("Accuracy by class", said, table("Accuracy by class", columns, cells))
+
+
+def _confusion(found: Predictions, mistaken: list[Pair]) -> str:
+    labels = figures.worst_classes(found, mistaken, MOST_DRAWN)
+    names = [found.name(label) for label in labels]
+    drawn = drawings.matrix(figures.confusion(found, labels), names)
+    count = len(np.union1d(found.labels, found.best[:, 0]))
+    part = "" if count == len(labels) else f" The {len(labels)} classes with most mistakes, of {count:,}, are drawn."
+    said = f"{sum(pair.times for pair in mistaken):,} of {len(found):,} images were taken for another class.{part}"
+    if not mistaken:
+        return section("Confusion", said, drawn)
+    images = np.bincount(found.labels)
+    rows = [
+        [
+            word(found.name(pair.label), LONGEST_IN_PAIR),
+            word(found.name(pair.said), LONGEST_IN_PAIR),
+            f"{pair.times:,}",
+            percent(pair.times / images[pair.label]),
+        ]
+        for pair in mistaken[:MOST_PAIRS]
+    ]
+    columns = [Column("Class"), Column("Taken for"), Column("Images", True), Column("Of its class", True)]
+    title = f"The worst pairs, {len(rows)} of {len(mistaken):,}"
+    return section("Confusion", said, f"{drawn}<p>{title}</p>{table(title, columns, rows)}")
+
+
+def _images(found: Predictions) -> str:
+    album = Album(Path(found.root), str(found.about.get("orientation", "stored")))
+    wrong = _gallery(found, figures.surest_mistakes(found), album)
+    right = _gallery(found, figures.unsurest_hits(found), album)
+    return (
+        section("Most confident mistakes", "What the network was sure of, and wrong.", wrong or "<p>There are none.</p>")
+        + section("Least confident hits", "What it got right, and was least sure of.", right or "<p>There are none.</p>")
+    )  # fmt: skip
+
+
+def _gallery(found: Predictions, places: Sequence[int], album: Album) -> str:
+    items = []
+    for place in places:
+        file, label, said = (
+            found.files[place],
+            found.name(int(found.labels[place])),
+            found.name(int(found.best[place, 0])),
+        )
+        source = album.picture(file)
+        inside = f'<img src="{source}" alt="" width="96" height="96">' if source else "<span>picture not found</span>"
+        verdict = f"{word(said, 40)} {percent(float(found.shares[place, 0]))}"
+        wrong = "" if said == label else f"<small>is {word(label, 40)}</small>"
+        items.append(f"<li>{inside}<b>{verdict}</b>{wrong}<small>{word(file, LONGEST_IN_PAIR)}</small></li>")
+    return f'<ul class="gallery">{"".join(items)}</ul>\n' if items else ""
+
+
+def _calibration(found: Predictions) -> str:
+    sure = figures.calibration(found)
+    bins = figures.BINS
+    rows = [
+        [f"{i / bins:.0%} to {(i + 1) / bins:.0%}", f"{sure.counts[i]:,}", percent(sure.confidence[i]), percent(sure.accuracy[i])]
+        for i in range(bins)
+    ]  # fmt: skip
+    columns = [Column("Probability"), *(Column(name, True) for name in ("Images", "Mean probability", "Accuracy"))]
+    said = (
+        f"The expected calibration error is {percent(sure.error)}, over {bins} bins (Guo et al. 2017). A bar is as high as the share of "
+        "images that were right. Where bars end on the line, the probabilities mean what they say; below it the network is too sure."
+    )
+    return section(
+        "Reliability", said, drawings.reliability(sure) + folded("As a table", table("Reliability", columns, rows))
+    )
+
+
+def _evaluations(rows: Sequence[Row]) -> str:
+    columns = [Column("Of"), *(Column(name, True) for name in ("Top-1", "Hits", "Images", "Loss"))]
+    cells = [
+        [
+            f"epoch {row['epoch'] + 1}" if isinstance(row.get("epoch"), int) else word(row.get("checkpoint", "-")),
+            percent(row["top1"] / row["total"]),
+            f"{row['top1']:,}",
+            f"{row['total']:,}",
+            number(finite(row, "loss")),
+        ]
+        for row in rows
+    ]
+    return section("Evaluations", "", table("Evaluations", columns, cells))
+
+
+def _origin(run: Run) -> str:
+    """Settings, environment, and the command."""
+    about = dict(run.environment)
+    command = about.pop("command", None)
+    shown = ""
+    if isinstance(command, list):
+        shown = f'<p>The command was:</p><pre tabindex="0">{word(shlex.join(map(str, command)), 4000)}</pre>'
+    rows = [(name, value) for name, value in (("folder", run.folder.absolute()), *about.items())]
+    environment = folded("Environment", facts(rows))
+    settings = folded("Settings", facts((str(name), _plain(value)) for name, value in run.settings.items()))
+    return section("Where it comes from", "", shown + environment + settings)
+
+
+def _plain(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
