@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import os
 import runpy
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -33,20 +31,8 @@ def _cpu(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     os.environ[choice.VARIABLE] = choice.MINDSPORE  # tests of the other engine say so
     os.environ[graphs.VARIABLE] = "off"  # in one process MindSpore would count the graphs of all tests
     runtime.start("CPU")
-    if one_of_several:
-        _build_once(cache)
     gc.collect()
     gc.freeze()  # what is imported by now stays, and need not be walked through before every test
-
-
-def _build_once(cache: Path) -> None:
-    """What is native, before several processes need it at once, each of which would build it."""
-    from mindzoo.utils.native import building, jpeg_part, library
-
-    with (cache / "lock").open("w") as lock, suppress(building.UnavailableError):
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        jpeg_part.opened()
-        library.opened()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

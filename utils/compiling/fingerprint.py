@@ -44,6 +44,7 @@ class _Walk:
     def __init__(self) -> None:
         self.digest = hashlib.sha256()
         self.seen: dict[int, int] = {}
+        self.libraries: dict[Path, list[str]] = {}  # the digest of each
         self.kept: list[Any] = []  # an object that is gone gives its identity to another
 
     def write(self, *words: object) -> None:
@@ -64,7 +65,9 @@ class _Walk:
         if not isinstance(value, str) or ".so" not in value:
             return []
         path = Path(value[: value.rindex(".so") + len(".so")])
-        return [hashlib.sha256(path.read_bytes()).hexdigest()] if path.is_file() else []
+        if path not in self.libraries:  # each of hundreds of layers names the same one
+            self.libraries[path] = [hashlib.sha256(path.read_bytes()).hexdigest()] if path.is_file() else []
+        return self.libraries[path]
 
     def add_object(self, value: Any) -> None:
         if isinstance(value, Parameter):

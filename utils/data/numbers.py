@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import tempfile
 import weakref
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
 if TYPE_CHECKING:
     import mindspore.dataset as ds
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+PREFIX, SUFFIX = "mindzoo-order-", ".csv"
 COLUMNS = ["image", "label"]
 
 
@@ -21,7 +28,8 @@ def source(numbers: np.ndarray, labels: np.ndarray) -> ds.Dataset:
     """Rows of a number and a label, in their order.
 
     They go through a file: MindSpore reads it without Python, which saves a twentieth of what reading and decoding an image
-    takes. The file is removed with the data set. Where none can be written, Python hands over the rows.
+    takes. The file is removed with the data set, or by the next process if this one is killed. Where none can be written, Python
+    hands over the rows.
 
     Args:
         numbers, labels: (N,) integers below 2^31.
@@ -33,22 +41,38 @@ def source(numbers: np.ndarray, labels: np.ndarray) -> ds.Dataset:
 
     numbers, labels = numbers.astype(np.int32), labels.astype(np.int32)
     try:
-        path = _written(zip(numbers.tolist(), labels.tolist(), strict=True))
+        if fcntl is not None:
+            _remove_left()
+        file, path = _written(zip(numbers.tolist(), labels.tolist(), strict=True))
     except OSError:
         return ds.NumpySlicesDataset((numbers, labels), COLUMNS, shuffle=False)
     # One thread: more would mix the rows.
     data = ds.CSVDataset(str(path), column_defaults=[0, 0], column_names=COLUMNS, num_parallel_workers=1, shuffle=False)
-    weakref.finalize(data, _remove, path)
+    weakref.finalize(data, _remove, file, path)
     return data
 
 
-def _written(rows: zip[tuple[int, int]]) -> Path:
-    handle, name = tempfile.mkstemp(prefix="mindzoo-", suffix=".csv")
-    with os.fdopen(handle, "w") as file:
-        file.write("\n".join(map("%d,%d".__mod__, rows)))
-    return Path(name)
+@functools.cache
+def _remove_left() -> None:
+    """Remove the files that killed processes have left; those of the living are locked."""
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*{SUFFIX}"):
+        with suppress(OSError), path.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
-def _remove(path: Path) -> None:
+def _written(rows: zip[tuple[int, int]]) -> tuple[TextIO, Path]:
+    """A file of the rows, locked as long as it is open; it gets its name once it is."""
+    handle, name = tempfile.mkstemp(prefix=PREFIX, suffix=".new")
+    file = os.fdopen(handle, "w")
+    file.write("\n".join(map("%d,%d".__mod__, rows)))
+    file.flush()
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    return file, Path(name).rename(Path(name).with_suffix(SUFFIX))
+
+
+def _remove(file: TextIO, path: Path) -> None:
+    file.close()
     with suppress(OSError):
         path.unlink()

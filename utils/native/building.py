@@ -7,8 +7,9 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,11 +46,10 @@ def built(library: Library) -> Path:
     compiler = _compiler()
     target = _place(library, compiler)
     if not target.exists():
-        logger.info("building %s with %s, once for this machine: %s", library.what, compiler, target)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with files.whole_file(target) as temporary:
-                _compile(compiler, sorted(library.source.glob("*.cpp")), temporary)
+            with _alone(target):
+                _build(library, compiler, target)
         except OSError as error:
             raise UnavailableError(f"{target.parent} cannot be written to: {error.strerror or error}") from None
     return target
@@ -64,6 +64,25 @@ def outlook(library: Library) -> str:
     compiler = _compiler()
     target = _place(library, compiler)
     return str(target) if target.exists() else f"{compiler} will build them at first use"
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Nobody else builds it: the ranks of a job want it at one time."""
+    import fcntl  # which not all systems have that import this module
+
+    with target.with_suffix(".lock").open("w") as lock:
+        with suppress(OSError):  # a file system without locks: it is built twice
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(library: Library, compiler: str, target: Path) -> None:
+    if target.exists():  # another process has built it
+        return
+    logger.info("building %s with %s, once for this machine: %s", library.what, compiler, target)
+    with files.whole_file(target) as temporary:
+        _compile(compiler, sorted(library.source.glob("*.cpp")), temporary)
 
 
 def _place(library: Library, compiler: str) -> Path:
