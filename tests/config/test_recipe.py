@@ -45,12 +45,12 @@ def read(tmp_path: Path, text: str) -> object:
     ],
 )
 def test_what_no_recipe_needs_is_refused_at_once(tmp_path: Path, text: str, part: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(UserError) as caught:
         read(tmp_path, text)
     assert part in str(caught.value)
     assert "recipe.yaml" in str(caught.value)
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2  # of a processor: others may be busy
 
 
 @pytest.mark.parametrize(
