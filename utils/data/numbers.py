@@ -64,15 +64,21 @@ def _remove_left() -> None:
 def _written(rows: zip[tuple[int, int]]) -> tuple[TextIO, Path]:
     """A file of the rows, locked as long as it is open; it gets its name once it is."""
     handle, name = tempfile.mkstemp(prefix=PREFIX, suffix=".new")
-    file = os.fdopen(handle, "w")
-    file.write("\n".join(map("%d,%d".__mod__, rows)))
-    file.flush()
-    if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_EX)
-    return file, Path(name).rename(Path(name).with_suffix(SUFFIX))
+    file, path = os.fdopen(handle, "w"), Path(name)
+    try:
+        file.write("\n".join(map("%d,%d".__mod__, rows)))
+        file.flush()
+        if fcntl is not None:
+            with suppress(OSError):  # a file system without locks, where nobody removes what is not locked
+                fcntl.flock(file, fcntl.LOCK_EX)
+        return file, path.rename(path.with_suffix(SUFFIX))
+    except OSError:  # a full disk
+        _remove(file, path)
+        raise
 
 
 def _remove(file: TextIO, path: Path) -> None:
-    file.close()
+    with suppress(OSError):
+        file.close()
     with suppress(OSError):
         path.unlink()

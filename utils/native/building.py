@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -20,6 +22,7 @@ from mindzoo.utils.log import logger
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-fvisibility=hidden")
 LINK_FLAGS = ("-shared", "-ldl", "-lpthread")
 COMPILERS = ("g++", "c++", "clang++")
+MACHINES = ("x86_64",)
 REASON_BYTES = 500
 
 
@@ -35,6 +38,37 @@ class Library:
     what: str  # in a sentence: "the native operators"
     source: Path  # the folder of its files
     depends_on: tuple[str, ...] = ()  # beside sources, compiler and processor
+
+
+def check_machine(subject: str) -> None:
+    """Refuse machines that the sources were not tried on.
+
+    Args:
+        subject: of the sentence, with its verb: "they were".
+
+    Raises:
+        UnavailableError: this is another one.
+    """
+    if sys.platform != "linux" or platform.machine() not in MACHINES:
+        raise UnavailableError(
+            f"{subject} tried on Linux on x86_64 only, and this is {sys.platform} on {platform.machine()}"
+        )
+
+
+def opened(path: Path, function: str, *arguments: object) -> ctypes.CDLL:
+    """A library, after its own function that opens it: of the arguments and a place for a reason, it gives 0 where it can be used.
+
+    Raises:
+        UnavailableError: it cannot be loaded, or says why it cannot be used.
+    """
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be loaded: {error}") from None
+    reason = ctypes.create_string_buffer(REASON_BYTES)
+    if library[function](*arguments, reason, ctypes.c_size_t(len(reason))):
+        raise UnavailableError(reason.value.decode(errors="replace"))
+    return library
 
 
 def built(library: Library) -> Path:

@@ -9,18 +9,15 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-import platform
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from mindzoo.utils.native import building
-from mindzoo.utils.native.building import REASON_BYTES, Library, UnavailableError
+from mindzoo.utils.native.building import Library, UnavailableError
 
 LIBRARY = Library("jpeg", "the decoder of JPEG pictures", Path(__file__).with_name("jpeg"))
-MACHINES = ("x86_64",)
 
 
 class Box(NamedTuple):
@@ -62,11 +59,7 @@ def opened() -> ctypes.CDLL:
         UnavailableError: no compiler, another machine, or a Pillow whose libjpeg cannot be used.
     """
     libjpeg = _libjpeg()
-    library = _loaded(building.built(LIBRARY))
-    reason = ctypes.create_string_buffer(REASON_BYTES)
-    if library.open_libjpeg(os.fsencode(libjpeg), reason, ctypes.c_size_t(len(reason))):
-        raise UnavailableError(reason.value.decode(errors="replace"))
-    return library
+    return building.opened(building.built(LIBRARY), "open_libjpeg", os.fsencode(libjpeg))
 
 
 def outlook() -> str:
@@ -83,19 +76,9 @@ def _libjpeg() -> str:
     """The file of the libjpeg that Pillow has loaded."""
     from PIL import _imaging  # noqa: F401 - it loads it
 
-    if sys.platform != "linux" or platform.machine() not in MACHINES:
-        raise UnavailableError(
-            f"it was tried on Linux on x86_64 only, and this is {sys.platform} on {platform.machine()}"
-        )
+    building.check_machine("it was")
     for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape").splitlines():
         path = line.split(maxsplit=5)[5:]
         if path and Path(path[0]).name.startswith("libjpeg"):
             return path[0]
     raise UnavailableError("this Pillow has no libjpeg of its own file")
-
-
-def _loaded(path: Path) -> ctypes.CDLL:
-    try:
-        return ctypes.CDLL(str(path))
-    except OSError as error:
-        raise UnavailableError(f"{path} cannot be loaded: {error}") from None

@@ -5,9 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-import platform
 import shutil
-import sys
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,10 +14,9 @@ from mindzoo.utils import files
 from mindzoo.utils.cluster.cores import computing_threads
 from mindzoo.utils.environment import onednn_is_limited_by_user
 from mindzoo.utils.native import building
-from mindzoo.utils.native.building import REASON_BYTES, Library, UnavailableError
+from mindzoo.utils.native.building import Library, UnavailableError
 
 SOURCE = Path(__file__).with_name("source")
-MACHINES = ("x86_64",)
 
 
 @functools.cache
@@ -31,7 +28,8 @@ def opened() -> Path:
     """
     onednn = _onednn()
     path = building.built(_operators(onednn))
-    _open(path, _own_copy(onednn))
+    unlimited = int(not onednn_is_limited_by_user())
+    building.opened(path, "open_library", os.fsencode(_own_copy(onednn)), unlimited, computing_threads())
     return path
 
 
@@ -54,10 +52,7 @@ def description() -> str:
 
 def _onednn() -> Path:
     """The oneDNN of MindSpore's wheel."""
-    if sys.platform != "linux" or platform.machine() not in MACHINES:
-        raise UnavailableError(
-            f"they were tried on Linux on x86_64 only, and this is {sys.platform} on {platform.machine()}"
-        )
+    building.check_machine("they were")
     spec = find_spec("mindspore")
     found = sorted(Path(spec.origin).parent.glob("lib/libdnnl.so.*")) if spec and spec.origin else []
     if not found:
@@ -80,14 +75,3 @@ def _own_copy(onednn: Path) -> Path:
         except OSError as error:
             raise UnavailableError(f"{target} cannot be written: {error.strerror or error}") from None
     return target
-
-
-def _open(path: Path, onednn: Path) -> None:
-    try:
-        library = ctypes.CDLL(str(path))
-    except OSError as error:
-        raise UnavailableError(f"{path} cannot be loaded: {error}") from None
-    reason = ctypes.create_string_buffer(REASON_BYTES)
-    unlimited = int(not onednn_is_limited_by_user())
-    if library.open_library(os.fsencode(onednn), unlimited, computing_threads(), reason, len(reason)):
-        raise UnavailableError(reason.value.decode(errors="replace"))

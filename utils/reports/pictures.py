@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import is_inside, resolved
 from mindzoo.utils.images.fault import Fault
 from mindzoo.utils.images.readable import prepared
+from mindzoo.utils.pages.pictures import data_url
 
 SIDE = 96  # of the square that a picture is made to fit into, in pixels
 
@@ -42,10 +42,7 @@ class Album:
                 small = image.convert("RGB")
         except (Fault, OSError, ValueError, Image.DecompressionBombError):
             return ""
-        small.thumbnail((SIDE, SIDE))
-        buffer = io.BytesIO()
-        small.save(buffer, "JPEG", quality=80)
-        return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+        return data_url(small, SIDE, quality=80)
 
     def _content(self, name: str) -> bytes:
         if self.pack:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -17,6 +15,7 @@ from mindzoo.utils.files import is_inside, resolved, write_text
 from mindzoo.utils.images.fault import Fault
 from mindzoo.utils.pages import frame
 from mindzoo.utils.pages.frame import escaped
+from mindzoo.utils.pages.pictures import data_url
 from mindzoo.utils.retrieval.rows import leads_out
 
 SIDE = 240  # of the square that a picture is made to fit into, in pixels
@@ -114,10 +113,7 @@ def _picture(path: Path, orientation: str) -> str:
         small = Image.fromarray(pixels_of(path, orientation))
     except Fault:
         return ""
-    small.thumbnail((SIDE, SIDE))
-    buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return data_url(small, SIDE, quality=85)
 
 
 def _description(facts: Mapping[str, Any]) -> str:
