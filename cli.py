@@ -11,35 +11,18 @@ from typing import Any
 from mindzoo import __version__
 from mindzoo.models import SPECS, get_spec, list_models
 from mindzoo.utils import log
-from mindzoo.utils.commands import (
-    DOCTOR,
-    EVAL,
-    EXPORT,
-    REPORT,
-    TRAIN,
-    Command,
-    aliases_of_evaluation,
-    read_command,
-    run_command,
-)
+from mindzoo.utils.commands.command import Command, read_command, run_command
+from mindzoo.utils.commands.of_data import CHECK_DATA, PACK
+from mindzoo.utils.commands.of_machines import DOCTOR, RANK_TABLE
+from mindzoo.utils.commands.of_networks import EVAL, EXPORT, PREDICT, TRAIN
+from mindzoo.utils.commands.of_retrieval import EMBED, EVALUATE_RETRIEVAL, FIT_EXPONENT, INDEX, QUERY, WHITEN
+from mindzoo.utils.commands.of_runs import REPORT
 from mindzoo.utils.config.reading import Loaded, key
 from mindzoo.utils.errors import UserError, nearest
 from mindzoo.utils.exits import FoundProblems, exit_status
-from mindzoo.utils.inference.keys import ConvertConfig, PredictConfig
-from mindzoo.utils.inspection.keys import CheckDataConfig
+from mindzoo.utils.inference.keys import ConvertConfig
 from mindzoo.utils.launch.keys import LaunchConfig
-from mindzoo.utils.launch.rank_table_keys import RankTableConfig
 from mindzoo.utils.log import ProgressDisplay
-from mindzoo.utils.packing.keys import PackConfig
-from mindzoo.utils.retrieval.keys import (
-    EmbedConfig,
-    EvaluateRetrievalConfig,
-    FitExponentConfig,
-    IndexConfig,
-    QueryConfig,
-    WhitenConfig,
-    with_options,
-)
 from mindzoo.utils.selftest.keys import StepConfig
 from mindzoo.utils.spec import ModelSpec
 
@@ -145,66 +128,6 @@ def _launch(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
     launcher.launch(started, loaded.config, launched, flags)
 
 
-def _rank_table(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
-    from mindzoo.utils.launch import rank_table_command
-
-    rank_table_command.run(loaded.config)
-
-
-def _predict(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
-    from mindzoo.utils.inference import classify_images
-
-    classify_images.predict(spec, loaded)
-
-
-def _embed(spec: ModelSpec, loaded: Loaded[Any], progress: ProgressDisplay) -> None:
-    from mindzoo.utils.retrieval import embedder
-
-    embedder.embed(spec, loaded, progress)
-
-
-def _query(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
-    from mindzoo.utils.retrieval import query
-
-    query.query(spec, loaded)
-
-
-def _fit_exponent(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
-    from mindzoo.utils.retrieval import exponent
-
-    exponent.fit(spec, loaded)
-
-
-def _whiten(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
-    from mindzoo.utils.retrieval import whitening
-
-    whitening.whiten(loaded.config)
-
-
-def _index(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
-    from mindzoo.utils.retrieval import index
-
-    index.build(loaded.config)
-
-
-def _check_data(_: None, loaded: Loaded[Any], progress: ProgressDisplay) -> None:
-    from mindzoo.utils.inspection import check_data
-
-    check_data.check(loaded.config, progress)
-
-
-def _pack(_: None, loaded: Loaded[Any], progress: ProgressDisplay) -> None:
-    from mindzoo.utils.packing import pack
-
-    pack.run(loaded.config, progress)
-
-
-def _evaluate_retrieval(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
-    from mindzoo.utils.retrieval import ranking
-
-    ranking.evaluate(loaded.config)
-
-
 def _selftest(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     from mindzoo.utils.selftest import protocol
 
@@ -227,85 +150,6 @@ LAUNCH = Command(
     hands_on="the flags of the command itself stand behind a --",
     needs_mindspore=False,
 )
-RANK_TABLE = Command(
-    name="rank-table",
-    help="check, join or make rank tables: rank-table check|merge|make",
-    config=lambda _: RankTableConfig,
-    run=_rank_table,
-    verb="Check a rank table, join those of several servers, or make that of this one",
-    examples=("check hccl_4s_32p.json", "merge hccl_8p_01234567_10.0.0.5.json hccl_8p_01234567_10.0.0.6.json", "make"),
-    operands=" check|merge|make [TABLE ...]",
-    of_a_network=False,
-    needs_mindspore=False,
-)
-PREDICT = Command(
-    name="predict",
-    help="name the classes of images",
-    config=lambda spec: spec.preprocessed(PredictConfig),
-    run=_predict,
-    verb="Classify images with",
-    aliases=aliases_of_evaluation,
-    examples=("--checkpoint best.ckpt photo.jpg", "--checkpoint best.ckpt FOLDER --top_k 1 --output classes.csv"),
-    operands=" [IMAGE ...]",
-)
-EMBED = Command(
-    name="embed",
-    help="write the vectors of a folder of images",
-    config=lambda spec: with_options(spec.preprocessed(EmbedConfig), spec, spec.options),
-    run=_embed,
-    verb="Embed images with",
-    aliases=aliases_of_evaluation,
-    examples=("--checkpoint best.ckpt --images FOLDER --output vectors.npy",),
-)
-QUERY = Command(
-    name="query",
-    help="name the images of an index that are nearest to given ones",
-    config=lambda spec: with_options(spec.preprocessed(QueryConfig), spec, spec.parameter_options),
-    run=_query,
-    verb="Search an index with",
-    aliases=aliases_of_evaluation,
-    examples=("--index INDEX --checkpoint best.ckpt photo.jpg --html page.html",),
-    operands=" [IMAGE ...]",
-)
-FIT_EXPONENT = Command(
-    name="fit-exponent",
-    help="fit the exponent of a generalised-mean pooling to a size of images",
-    config=lambda spec: with_options(spec.preprocessed(FitExponentConfig), spec, spec.options),
-    run=_fit_exponent,
-    verb="Fit the exponent of the pooling of",
-    aliases=aliases_of_evaluation,
-    examples=("--checkpoint best.ckpt --data_dir ROOT/val --image_size 320",),
-)
-WHITEN = Command(
-    name="whiten",
-    help="fit a whitening on vectors: whiten VECTORS.npy --output W.npz",
-    config=lambda _: WhitenConfig,
-    run=_whiten,
-    verb="Fit a PCA whitening on a file of vectors",
-    examples=("vectors.npy --output whitening.npz --dimension 256",),
-    of_a_network=False,
-    needs_mindspore=False,
-)
-INDEX = Command(
-    name="index",
-    help="make an index of vectors: index VECTORS.npy --output FOLDER",
-    config=lambda _: IndexConfig,
-    run=_index,
-    verb="Make an index of a file of vectors",
-    examples=("vectors.npy --output INDEX", "vectors.npy --output INDEX --kind hnsw --whitening whitening.npz"),
-    of_a_network=False,
-    needs_mindspore=False,
-)
-EVALUATE_RETRIEVAL = Command(
-    name="evaluate-retrieval",
-    help="how well vectors rank images: evaluate-retrieval VECTORS.npy --protocol P",
-    config=lambda _: EvaluateRetrievalConfig,
-    run=_evaluate_retrieval,
-    verb="Evaluate the ranking by vectors",
-    examples=("vectors.npy", "vectors.npy --protocol holidays --whitening whitening.npz"),
-    of_a_network=False,
-    needs_mindspore=False,
-)
 CONVERT = Command(
     name="convert",
     help="write any checkpoint that can be read as one of this zoo: convert IN OUT.ckpt",
@@ -313,26 +157,6 @@ CONVERT = Command(
     run=_convert,
     verb="Write any checkpoint as one of this zoo",
     examples=("hrnetv2_w48_imagenet_pretrained.pth hrnet_w48.ckpt",),
-    of_a_network=False,
-)
-CHECK_DATA = Command(
-    name="check-data",
-    help="look at every image of a data folder, and say what is wrong: check-data FOLDER",
-    config=lambda _: CheckDataConfig,
-    run=_check_data,
-    verb="Look at every image of a data folder and say what is wrong",
-    aliases=lambda _: {"write-skip-list": "write_skip_list"},
-    examples=("ROOT", "ROOT --output found.json --plot classes.png --write_skip_list bad.txt"),
-    of_a_network=False,
-)
-PACK = Command(
-    name="pack",
-    help="write the images of class folders into a few large files: pack DIR OUT",
-    config=lambda _: PackConfig,
-    run=_pack,
-    verb="Write the images of class folders into a few large files, or verify these",
-    examples=("ROOT PACKED", "ROOT PACKED --on_bad_image skip --shard_mb 512", "--verify PACKED"),
-    operands=" DIR OUT",
     of_a_network=False,
 )
 LIST = Command(

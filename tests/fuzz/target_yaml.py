@@ -12,7 +12,7 @@ from mindzoo.models import SPECS
 from mindzoo.tests.fuzz.mutate import BYTES
 from mindzoo.tests.fuzz.target import Target, on_file
 from mindzoo.tests.support.arguments import FRACTIONS, HOSTILE_YAML, NUMBERS, TEXTS
-from mindzoo.utils.commands import aliases_of_training
+from mindzoo.utils.commands.of_networks import aliases_of_training
 from mindzoo.utils.config.reading import make, read_yaml
 from mindzoo.utils.errors import UserError
 

@@ -2,7 +2,7 @@
 
 A command is data: its name, its keys, and the function that does the work. `run_command` reads the command line, says
 which keys have no effect, refuses a device that is absent, copies what lies in buckets, and turns the way the work ends
-into an exit status. Entry points are sentences: `train(SPEC)`.
+into an exit status.
 
 What a command needs is imported when it runs, so that `--help` needs no MindSpore.
 """
@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from mindzoo.utils import environment, log, storage
 from mindzoo.utils.config import reading
-from mindzoo.utils.config.keys import CHECKPOINT_ALIASES, TRAIN_ALIASES
+from mindzoo.utils.config.keys import TRAIN_ALIASES
 from mindzoo.utils.config.no_effect import without_effect
 from mindzoo.utils.config.reading import Aliases, Loaded
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.exits import FoundProblems, exit_status
+from mindzoo.utils.exits import exit_status
 from mindzoo.utils.log import ProgressDisplay
-from mindzoo.utils.reports.keys import ReportConfig
 
 if TYPE_CHECKING:
     from mindzoo.utils.spec import ModelSpec
@@ -154,124 +153,3 @@ def refuse_early(spec: ModelSpec | None, loaded: Loaded[Any]) -> None:
         runtime.check_device(config.device_target)
     if spec is not None and "image_size" in loaded.given:
         spec.check_image_size(config.image_size)
-
-
-def _train(spec: ModelSpec, loaded: Loaded[Any], progress: ProgressDisplay) -> None:
-    from mindzoo.utils.training import trainer
-
-    trainer.train(spec, loaded, progress)
-
-
-def _evaluate(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
-    from mindzoo.utils.inference import evaluate_checkpoints
-
-    evaluate_checkpoints.evaluate(spec, loaded)
-
-
-def _export(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
-    from mindzoo.utils.inference import export_checkpoint
-
-    export_checkpoint.export(spec, loaded)
-
-
-def _doctor(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
-    from mindzoo.utils.doctor import examination
-
-    if examination.report(loaded.config):
-        raise FoundProblems
-
-
-def _report(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
-    from mindzoo.utils.reports import report
-
-    report.run(loaded.config)
-
-
-def aliases_of_training(spec: ModelSpec) -> Aliases:
-    return {**TRAIN_ALIASES, **spec.train_aliases}
-
-
-def aliases_of_evaluation(spec: ModelSpec) -> Aliases:
-    return {**CHECKPOINT_ALIASES, **spec.eval_aliases}
-
-
-def aliases_of_export(spec: ModelSpec) -> Aliases:
-    return {**CHECKPOINT_ALIASES, **spec.export_aliases}
-
-
-def _doctor_config(_: None) -> type[Any]:
-    from mindzoo.utils.doctor.keys import DoctorConfig
-
-    return DoctorConfig
-
-
-TRAIN = Command(
-    name="train",
-    help="train a network on class folders",
-    config=lambda spec: spec.train_config,
-    run=_train,
-    verb="Train",
-    aliases=aliases_of_training,
-    examples=(
-        "--data_dir ROOT",
-        "--config_path digits_cpu --data_dir digits --output_dir run",
-        "--data_dir ROOT --resume auto",
-    ),
-    original_lines=True,
-)
-EVAL = Command(
-    name="eval",
-    help="evaluate a checkpoint, or every checkpoint of a folder",
-    config=lambda spec: spec.eval_config,
-    run=_evaluate,
-    verb="Evaluate",
-    aliases=aliases_of_evaluation,
-    examples=("--data_dir ROOT --checkpoint best.ckpt", "--data_dir ROOT/val --checkpoint FOLDER"),
-    original_lines=True,
-)
-EXPORT = Command(
-    name="export",
-    help="write a checkpoint as MINDIR, ONNX or AIR, and verify it",
-    config=lambda spec: spec.export_config,
-    run=_export,
-    verb="Export",
-    aliases=aliases_of_export,
-    examples=("--checkpoint best.ckpt", "--checkpoint best.ckpt --file_format ONNX --file_name network"),
-)
-DOCTOR = Command(
-    name="doctor",
-    help="check this machine, and say what is wrong: doctor [--rank_table FILE]",
-    config=_doctor_config,
-    run=_doctor,
-    verb="Check this machine and say what is wrong",
-    examples=("", "--devices 8 --rank_table hccl_8p.json"),
-    of_a_network=False,
-    needs_mindspore=False,
-)
-
-REPORT = Command(
-    name="report",
-    help="a page of what a training or an evaluation did: report RUN",
-    config=lambda _: ReportConfig,
-    run=_report,
-    verb="Write a page of what a training or an evaluation did, or several over each other",
-    examples=("RUN", "RUN1 RUN2 --output both.html"),
-    operands=" RUN ...",
-    of_a_network=False,
-    needs_mindspore=False,
-)
-
-
-def train(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str = "") -> int:
-    """Train; the flags are those of `spec.train_config`."""
-    return run_command(TRAIN, spec, argv, prog)
-
-
-def evaluate(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str = "") -> int:
-    """Evaluate one checkpoint, or every checkpoint of a folder."""
-    return run_command(EVAL, spec, argv, prog)
-
-
-def export(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str = "") -> int:
-    """Write a checkpoint as MINDIR, ONNX or AIR."""
-    return run_command(EXPORT, spec, argv, prog)

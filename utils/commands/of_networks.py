@@ -1,0 +1,117 @@
+"""What one does with a network: train, evaluate, classify, export. Entry points are sentences: `train(SPEC)`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mindzoo.utils.commands.command import Command, run_command
+from mindzoo.utils.config.keys import CHECKPOINT_ALIASES, TRAIN_ALIASES
+from mindzoo.utils.config.reading import Aliases, Loaded
+from mindzoo.utils.inference.keys import PredictConfig
+from mindzoo.utils.log import ProgressDisplay
+
+if TYPE_CHECKING:
+    from mindzoo.utils.spec import ModelSpec
+
+
+def train(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str = "") -> int:
+    """Train; the flags are those of `spec.train_config`."""
+    return run_command(TRAIN, spec, argv, prog)
+
+
+def evaluate(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str = "") -> int:
+    """Evaluate one checkpoint, or every checkpoint of a folder."""
+    return run_command(EVAL, spec, argv, prog)
+
+
+def export(spec: ModelSpec, argv: Sequence[str] | None = None, prog: str = "") -> int:
+    """Write a checkpoint as MINDIR, ONNX or AIR."""
+    return run_command(EXPORT, spec, argv, prog)
+
+
+def _train(spec: ModelSpec, loaded: Loaded[Any], progress: ProgressDisplay) -> None:
+    from mindzoo.utils.training import trainer
+
+    trainer.train(spec, loaded, progress)
+
+
+def _evaluate(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
+    from mindzoo.utils.inference import evaluate_checkpoints
+
+    evaluate_checkpoints.evaluate(spec, loaded)
+
+
+def _export(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
+    from mindzoo.utils.inference import export_checkpoint
+
+    export_checkpoint.export(spec, loaded)
+
+
+def _predict(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
+    from mindzoo.utils.inference import classify_images
+
+    classify_images.predict(spec, loaded)
+
+
+def aliases_of_training(spec: ModelSpec) -> Aliases:
+    return {**TRAIN_ALIASES, **spec.train_aliases}
+
+
+def aliases_of_evaluation(spec: ModelSpec) -> Aliases:
+    return {**CHECKPOINT_ALIASES, **spec.eval_aliases}
+
+
+def aliases_of_export(spec: ModelSpec) -> Aliases:
+    return {**CHECKPOINT_ALIASES, **spec.export_aliases}
+
+
+TRAIN = Command(
+    name="train",
+    help="train a network on class folders",
+    config=lambda spec: spec.train_config,
+    run=_train,
+    verb="Train",
+    aliases=aliases_of_training,
+    examples=(
+        "--data_dir ROOT",
+        "--config_path digits_cpu --data_dir digits --output_dir run",
+        "--data_dir ROOT --resume auto",
+    ),
+    original_lines=True,
+)
+
+
+EVAL = Command(
+    name="eval",
+    help="evaluate a checkpoint, or every checkpoint of a folder",
+    config=lambda spec: spec.eval_config,
+    run=_evaluate,
+    verb="Evaluate",
+    aliases=aliases_of_evaluation,
+    examples=("--data_dir ROOT --checkpoint best.ckpt", "--data_dir ROOT/val --checkpoint FOLDER"),
+    original_lines=True,
+)
+
+
+EXPORT = Command(
+    name="export",
+    help="write a checkpoint as MINDIR, ONNX or AIR, and verify it",
+    config=lambda spec: spec.export_config,
+    run=_export,
+    verb="Export",
+    aliases=aliases_of_export,
+    examples=("--checkpoint best.ckpt", "--checkpoint best.ckpt --file_format ONNX --file_name network"),
+)
+
+
+PREDICT = Command(
+    name="predict",
+    help="name the classes of images",
+    config=lambda spec: spec.preprocessed(PredictConfig),
+    run=_predict,
+    verb="Classify images with",
+    aliases=aliases_of_evaluation,
+    examples=("--checkpoint best.ckpt photo.jpg", "--checkpoint best.ckpt FOLDER --top_k 1 --output classes.csv"),
+    operands=" [IMAGE ...]",
+)
