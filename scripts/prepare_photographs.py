@@ -1,4 +1,4 @@
-"""Cut the photographs that scikit-image and scikit-learn ship into a small data set for the retrieval of instances.
+"""Cut the photographs that scikit-image and scikit-learn ship into a small data set, for classes and for the retrieval of instances.
 
     python scripts/prepare_photographs.py FOLDER [--size 64] [--crops 6] [--seed 1]
 
@@ -6,6 +6,7 @@ Each photograph is cut into tiles that do not overlap, and each tile is an insta
 photograph are held out, and cut into overlapping crops, some of them mirrored, brighter or darker:
 
     FOLDER/train/KIND/PHOTOGRAPH-TILE.png       whole tiles, for training; the classes are kinds of photographs
+    FOLDER/val/KIND/PHOTOGRAPH-TILE.png         whole tiles that are held out, for evaluation
     FOLDER/test/PHOTOGRAPH-TILE/CROP.png        crops of tiles that training never sees, for retrieval
 
 So, as in ImageNet, a class has many instances. The same seed gives the same images.
@@ -77,7 +78,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("folder", type=Path, help="where train/ and test/ are made")
+    parser.add_argument("folder", type=Path, help="where train/, val/ and test/ are made")
     parser.add_argument("--size", type=_at_least(8), default=64, help="pixels per side of the crops (default 64)")
     parser.add_argument("--crops", type=_at_least(2), default=6, help="crops of a held-out tile (default 6)")
     parser.add_argument("--seed", type=_at_least(0), default=1, help="(default 1)")
@@ -96,8 +97,8 @@ def prepare(options: argparse.Namespace) -> None:
         for number, (path, kind) in enumerate(photographs):
             for tile in cut(path, np.random.default_rng([options.seed, number])):
                 counts["test" if tile.held_out else "train"] += 1
+                save(tile.image, folder / ("val" if tile.held_out else "train") / kind / f"{tile.name}.png")
                 if not tile.held_out:
-                    save(tile.image, folder / "train" / kind / f"{tile.name}.png")
                     continue
                 random = np.random.default_rng([options.seed, len(photographs) + number, *tile.name.encode()])
                 for crop in range(options.crops):
@@ -105,6 +106,7 @@ def prepare(options: argparse.Namespace) -> None:
     sys.stdout.write(
         f"{options.folder}: tiles of {len(photographs)} photographs\n"
         f"  train: {counts['train']} images, {len(KINDS)} classes\n"
+        f"  val: {counts['test']} images of the same classes\n"
         f"  test: {counts['test'] * options.crops} images of {options.size}x{options.size} pixels, crops of "
         f"{counts['test']} other tiles, one folder for each\n"
     )
