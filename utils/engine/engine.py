@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from mindspore import nn
 
 from mindzoo.utils.checkpoints import fitting, loading, network_source
 from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.config.keys import EngineKeys
 from mindzoo.utils.engine import choice, network_graph
 from mindzoo.utils.engine.difference import TOLERANCE
-from mindzoo.utils.engine.network_graph import LOGITS, NetworkGraph, NoGraphError
+from mindzoo.utils.engine.network_graph import LOGITS, MAPS, NetworkGraph, NoGraphError
 from mindzoo.utils.engine.runners import Compared, Differences, MindSporeRunner, Runner
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems
@@ -54,6 +55,17 @@ class Engine:
             else:
                 return self._by_onnx_runtime(graph, made_from, which, head)
         return self._by_mindspore(made_from, which, head)
+
+    def open_split(self, made_from: Source, which: str) -> tuple[Runner, nn.Cell]:
+        """What computes the last maps of the network of a checkpoint, and the network, whose `classify` goes on from them.
+
+        Raises:
+            UserError: see `open`.
+        """
+        network = network_source.build_network(self.spec, made_from, which, say=False)
+        if self.name == choice.MINDSPORE:
+            return MindSporeRunner(network, MAPS), network
+        return self.open(made_from, which, MAPS), network
 
     def finish(self) -> None:
         """Say how much the engines differed, where that was asked for.
