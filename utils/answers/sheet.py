@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from mindzoo.utils.answers.answer import UNSURE, Answer, share
 from mindzoo.utils.drawing.lettering import Lettering
@@ -52,7 +52,7 @@ def _caption(answer: Answer) -> tuple[str, str]:
     if answer.fault:
         return name, "could not be read"
     label, probability = answer.classes[0]
-    return name, f"{f'{UNSURE}: ' if answer.unsure else ''}{label} {share(probability)}"
+    return name, f"{f'{UNSURE}, ' if answer.unsure else ''}{label}: {share(probability)}"
 
 
 def _draw(
@@ -80,9 +80,9 @@ def _draw(
 
 
 def _paste(sheet: Image.Image, corner: tuple[int, int], picture: Image.Image) -> None:
-    """Put a picture into the middle of its square; a small one is enlarged by whole numbers."""
+    """Put a picture into its square, as large as it fits; the pixels of a small one stay squares."""
     factor = SIDE // max(picture.size)
     if factor > 1:
         picture = picture.resize((factor * picture.width, factor * picture.height), Image.Resampling.NEAREST)
-    picture.thumbnail((SIDE, SIDE))
+    picture = ImageOps.contain(picture, (SIDE, SIDE))
     sheet.paste(picture, (corner[0] + (SIDE - picture.width) // 2, corner[1] + (SIDE - picture.height) // 2))

@@ -29,7 +29,7 @@ class Painter:
 
     def __init__(self, method: str, names: Iterable[str]) -> None:
         self.method = method
-        self.lettering = Lettering([*names, TITLES[method], *ENDS[method], ": 0123456789.%"], TEXT)
+        self.lettering = Lettering([*names, TITLES[method], *ENDS[method], ": , 0123456789.%"], TEXT)
 
     def write(self, path: Path, pixels: np.ndarray, heat: np.ndarray, about: str) -> None:
         """Write a PNG.

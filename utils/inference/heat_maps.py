@@ -52,7 +52,7 @@ class HeatMaps:
         """
         path = self.folder / f"{place + 1:0{self.digits}d}_{_plain(Path(name).stem)}.png"
         pixels = seen(image, self.preprocessing)
-        self.painter.write(path, pixels, self.explain(image, chosen), f"{said[0]} {share(said[1])}")
+        self.painter.write(path, pixels, self.explain(image, chosen), f"{said[0]}, {share(said[1])}")
         return str(path)
 
 

@@ -120,7 +120,9 @@ def _standard_input() -> bytes:
 def _listed(content: bytes) -> list[str]:
     """The names of a list."""
     if not content.strip():
-        raise UserError("standard input is empty; wanted an image, or a list of files with one a line")
+        raise UserError(
+            "standard input is empty, as it is for the ranks of a launcher; wanted an image, or a list of files, one a line"
+        )
     begins_as = kinds.described(content)
     if not begins_as.startswith("is no image"):  # a web page, a film, an archive
         raise UserError(f"standard input {begins_as}; or give a list of files, one a line")
