@@ -98,12 +98,8 @@ def check(config: PredictConfig) -> None:
     Raises:
         UserError: says why.
     """
-    folder = folder_of(config)
-    if folder is None:
-        return
-    check_folder("explain_dir", folder)
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"explain_dir is {folder}, which is a file; wanted a folder")
+    if folder := folder_of(config):
+        check_folder("explain_dir", folder)
 
 
 def read(path: str) -> Image.Image:
