@@ -32,7 +32,7 @@ class PredictConfig(CheckpointKeys, EngineKeys, ClassNameKeys, PreprocessingKeys
     contact_sheet: str = key("", "picture to write with all pictures, their names and classes, .png")
     explain: str = key(
         "none",
-        "draw where in the image the network finds the class; gradcam: by the gradient of the classifier; occlusion: by hiding parts of the image, some 130 times the work",
+        "draw where in the image the network finds the class; gradcam: by the gradient of the classifier; occlusion: by hiding parts of the image, which asks the network 132 times",
         choices=("none", *METHODS),
     )
     explain_dir: str = key(
