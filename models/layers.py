@@ -7,6 +7,7 @@ that names a class of `utils/native/cells.py` as `native`. Parameters keep names
 
 from __future__ import annotations
 
+import mindspore as ms
 from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import TruncatedNormal
 
@@ -112,6 +113,11 @@ class SymmetricMaxPool(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         return self.pool(self.pad(x))
+
+
+def mean_over_map(x: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, C) float32: what a classifier sees of the last map."""
+    return x.mean((2, 3)).astype(ms.float32)
 
 
 def truncated_normal(sigma: float) -> TruncatedNormal:

@@ -115,13 +115,16 @@ def json_text(content: Any) -> str:
 
     These become escapes, which a reader of JSON makes the same name of as the file system gives in Python.
     """
-    text = json.dumps(_in_json(content), indent=2, ensure_ascii=False)
-    return _NOT_UNICODE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
+    return _as_unicode(json.dumps(_in_json(content), indent=2, ensure_ascii=False)) + "\n"
 
 
 def json_line(content: Any) -> str:
     """The same on one line."""
-    return json.dumps(_in_json(content), ensure_ascii=False) + "\n"
+    return _as_unicode(json.dumps(_in_json(content), ensure_ascii=False)) + "\n"
+
+
+def _as_unicode(text: str) -> str:
+    return _NOT_UNICODE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _in_json(content: Any) -> Any:

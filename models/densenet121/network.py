@@ -16,12 +16,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 
-import mindspore as ms
 from mindspore import Tensor, nn
 from mindspore.common.initializer import HeNormal, HeUniform
 
 from mindzoo.models.densenet121.constants import FLAVOURS
-from mindzoo.models.layers import BatchNormReLU, Concat, FromLayout, SymmetricMaxPool, ToLayout
+from mindzoo.models.layers import BatchNormReLU, Concat, FromLayout, SymmetricMaxPool, ToLayout, mean_over_map
 
 
 class DenseLayer(nn.Cell):
@@ -141,10 +140,14 @@ class DenseNet(nn.Cell):
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, C) float32: the mean over the last feature map, what the classifier sees."""
-        return self.features(x).mean((2, 3)).astype(ms.float32)
+        return mean_over_map(self.features(x))
+
+    def classify(self, features: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, num_classes) float32: the logits of `features`."""
+        return self.head(mean_over_map(features))
 
     def construct(self, x: Tensor) -> Tensor:
-        return self.head(self.embed(x))
+        return self.classify(self.features(x))
 
 
 def densenet121(num_classes: int = 1000, **options: object) -> DenseNet:

@@ -42,6 +42,7 @@ from mindzoo.models.layers import (
     GatedSumReLU,
     MeanOverMap,
     ToLayout,
+    mean_over_map,
     truncated_normal,
 )
 
@@ -192,10 +193,14 @@ class GENet(nn.Cell):
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 32 base_width) float32: the mean over the last feature map, what the classifier sees."""
-        return self.features(x).mean((2, 3)).astype(ms.float32)
+        return mean_over_map(self.features(x))
+
+    def classify(self, features: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, num_classes) float32: the logits of `features`."""
+        return self.end_point(mean_over_map(features))
 
     def construct(self, x: Tensor) -> Tensor:
-        return self.end_point(self.embed(x))
+        return self.classify(self.features(x))
 
 
 def genet_res50(

@@ -16,12 +16,19 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
 
-import mindspore as ms
 from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, HeUniform, XavierUniform
 
 from mindzoo.models.glore_res50.constants import UNITS, WEIGHT_INITS
-from mindzoo.models.layers import BatchNormReLU, BatchNormSumReLU, Fork, FromLayout, ToLayout, truncated_normal
+from mindzoo.models.layers import (
+    BatchNormReLU,
+    BatchNormSumReLU,
+    Fork,
+    FromLayout,
+    ToLayout,
+    mean_over_map,
+    truncated_normal,
+)
 
 INITIALIZERS = {"xavier_uniform": XavierUniform, "he_uniform": HeUniform, "he_normal": HeNormal}
 EXPANSION = 4  # outputs of a bottleneck for each channel of its 3x3 convolution
@@ -211,10 +218,14 @@ class GloReResNet(nn.Cell):
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, C) float32: the mean over the last feature map, what the classifier sees."""
-        return self.features(x).mean((2, 3)).astype(ms.float32)
+        return mean_over_map(self.features(x))
+
+    def classify(self, features: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, num_classes) float32: the logits of `features`."""
+        return self.end_point(mean_over_map(features))
 
     def construct(self, x: Tensor) -> Tensor:
-        return self.end_point(self.embed(x))
+        return self.classify(self.features(x))
 
 
 def glore_res50(num_classes: int = 1000, **options: object) -> GloReResNet:

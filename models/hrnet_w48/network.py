@@ -21,13 +21,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, Initializer, Normal, Uniform, XavierUniform
 
 from mindzoo.models.hrnet_w48.constants import CONV_INITS, DENSE_INITS, EMBEDDING, STEM_CHANNELS
-from mindzoo.models.layers import BatchNormReLU, BatchNormSumReLU, Fork, FromLayout, ToLayout, truncated_normal
+from mindzoo.models.layers import (
+    BatchNormReLU,
+    BatchNormSumReLU,
+    Fork,
+    FromLayout,
+    ToLayout,
+    mean_over_map,
+    truncated_normal,
+)
 
 INITIALIZERS = {
     "TruncatedNormal": truncated_normal(0.027),
@@ -222,10 +229,14 @@ class HRNet(nn.Cell):
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 64 * head_width) float32: the mean over the last map, what the classifier sees."""
-        return self.features(x).mean((2, 3)).astype(ms.float32)
+        return mean_over_map(self.features(x))
+
+    def classify(self, features: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, num_classes) float32: the logits of `features`."""
+        return self.classifier(mean_over_map(features))
 
     def construct(self, x: Tensor) -> Tensor:
-        return self.classifier(self.embed(x))
+        return self.classify(self.features(x))
 
 
 def hrnet_w48(

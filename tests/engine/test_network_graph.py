@@ -15,7 +15,7 @@ from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.networks import eagerly, unbuildable
 from mindzoo.utils.checkpoints.network_plan import NetworkPlan
 from mindzoo.utils.engine import graph_maker, network_graph
-from mindzoo.utils.engine.network_graph import EMBEDDING, LOGITS, NetworkGraph, NoGraphError
+from mindzoo.utils.engine.network_graph import EMBEDDING, LOGITS, MAPS, NetworkGraph, NoGraphError
 from mindzoo.utils.spec import ModelSpec
 
 pytest.importorskip("onnxruntime")
@@ -40,6 +40,14 @@ def test_a_graph_computes_the_network_with_weights_it_was_not_made_of(name: str,
     unused = set(graph.slots) - set(graph.initializers)
     classifier = get_spec(name).classifier
     assert unused == (set() if head == LOGITS else {f"{classifier}.weight", f"{classifier}.bias"})
+
+
+def test_a_graph_may_end_at_the_last_maps() -> None:
+    with eagerly():
+        entry, difference = graph_maker.make(job("multigrain", MAPS))
+    graph = NetworkGraph.from_entry(entry)
+    assert difference < 2e-5
+    assert set(graph.slots) - set(graph.initializers) == {"end_point.weight", "end_point.bias", "pool.p"}
 
 
 def test_a_value_of_the_weights_that_became_a_constant_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

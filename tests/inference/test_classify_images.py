@@ -18,10 +18,11 @@ from mindzoo.models import create_model
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.trainings import COLORS, Trained
 from mindzoo.utils import commands
+from mindzoo.utils.answers import tables
 from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.data.transforms import Preprocessing, load_image
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.inference import classify_images
+from mindzoo.utils.inference import classify_images, inputs
 
 
 def predict(source: Path, *words: str) -> int:
@@ -135,14 +136,14 @@ def test_the_others_are_classified_and_what_could_not_be_read_is_named_at_the_en
 
 def test_a_table_holds_names_that_are_not_utf8(trained: Trained, tmp_path: Path) -> None:
     found = [{"image": os.fsdecode(b"\xe9.png"), "classes": [{"name": "red", "probability": 0.5}]}]
-    classify_images._write_csv(tmp_path / "rows.csv", found)
+    tables.write(tmp_path / "rows.csv", found)
     assert (tmp_path / "rows.csv").read_bytes().splitlines()[1] == b"\xe9.png,1,red,0.5"
 
 
 def test_cells_that_a_spreadsheet_would_run_are_made_inert(trained: Trained, tmp_path: Path) -> None:
     path = plain(tmp_path / "=1+1.png", "blue")
     found = [{"image": path.name, "classes": [{"name": "@cmd", "probability": 0.5}]}]
-    classify_images._write_csv(tmp_path / "rows.csv", found)
+    tables.write(tmp_path / "rows.csv", found)
     assert (tmp_path / "rows.csv").read_text().splitlines()[1] == "'=1+1.png,1,'@cmd,0.5"
 
 
@@ -171,7 +172,7 @@ def test_a_truncated_image_is_named(trained: Trained, tmp_path: Path, capsys: py
         ([], "no image given"),
         (["none.png"], "the image none.png is missing"),
         (["."], "the folder . holds no images"),
-        (["IMAGE", "--output", "rows.txt"], "wanted a name that ends in .json or .csv"),
+        (["IMAGE", "--output", "rows.txt"], "wanted a name that ends in .json or .jsonl or .csv"),
         (["IMAGE", "--output", "none/rows.json"], "its folder is missing"),
         (["IMAGE", "--top_k", "0"], "top_k is 0; wanted at least 1"),
     ],
@@ -199,7 +200,7 @@ def test_images_are_found_at_any_depth_in_order(tmp_path: Path) -> None:
     for name in ("b/2.png", "a/1.JPG", "a/sub/3.webp"):
         (tmp_path / "x" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "x" / name).touch()
-    found = [path.relative_to(tmp_path / "x").as_posix() for path in classify_images.image_files([str(tmp_path / "x")])]
+    found = [path.relative_to(tmp_path / "x").as_posix() for path in inputs.image_files([str(tmp_path / "x")])]
     assert found == ["a/1.JPG", "a/sub/3.webp", "b/2.png"]
     with pytest.raises(UserError, match="missing"):
-        list(classify_images.image_files([str(tmp_path / "none")]))
+        list(inputs.image_files([str(tmp_path / "none")]))

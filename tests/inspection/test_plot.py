@@ -12,7 +12,8 @@ from PIL import Image
 
 from mindzoo import cli
 from mindzoo.tests.support.trainings import write_images
-from mindzoo.utils.inspection import fonts, plot
+from mindzoo.utils.drawing import fonts
+from mindzoo.utils.inspection import plot
 from mindzoo.utils.inspection.survey import Split
 
 HOSTILE = (

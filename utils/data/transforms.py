@@ -15,10 +15,12 @@ from mindspore.dataset import vision
 from mindzoo.utils.config.image_keys import PreprocessingKeys
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.data import decoder
-from mindzoo.utils.data.look import Check, Marks, Prepare, decode, read_prepared
+from mindzoo.utils.data.image_file import read_file
+from mindzoo.utils.data.look import Check, Marks, Prepare, decode
 from mindzoo.utils.data.random_part import PreparePart
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.images.fault import Fault, check_resized
+from mindzoo.utils.images.readable import prepared
 
 
 @dataclass(frozen=True)
@@ -107,16 +109,32 @@ def load_image(path: Path, how: Preprocessing, marks: Marks | None = None) -> np
         UserError: it cannot be read; names the file.
     """
     try:
-        found = read_prepared(path, how.orientation)
-        how.check_size(found.width, found.height)
-        image = decode(found)
+        return preprocessed(read_file(path), how, marks)
     except Fault as fault:
         raise UserError(f"{path} {fault}") from None
+
+
+def preprocessed(content: bytes, how: Preprocessing, marks: Marks | None = None) -> np.ndarray:
+    """The same of the content of a file.
+
+    Raises:
+        Fault: it cannot be read.
+    """
+    found = prepared(np.frombuffer(content, np.uint8), how.orientation)
+    how.check_size(found.width, found.height)
+    image = decode(found)
     if marks:
         marks.count(found.orientation)
     for operation in _after_decoding(how):
         image = operation(image)
     return np.ascontiguousarray(image, np.float32)
+
+
+def seen(image: np.ndarray, how: Preprocessing) -> np.ndarray:
+    """The pixels (H, W, 3) uint8 RGB of a preprocessed image (3, H, W): the part and the size that the network sees."""
+    shape = (3, 1, 1)
+    pixels = 255 * (image * np.reshape(how.std, shape) + np.reshape(how.mean, shape))
+    return pixels.round().clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
 
 
 def _after_decoding(how: Preprocessing) -> list[Any]:

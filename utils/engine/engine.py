@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from mindspore import nn
 
 from mindzoo.utils.checkpoints import fitting, loading, network_source
 from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.config.keys import EngineKeys
 from mindzoo.utils.engine import choice, network_graph
 from mindzoo.utils.engine.difference import TOLERANCE
-from mindzoo.utils.engine.network_graph import LOGITS, NetworkGraph, NoGraphError
+from mindzoo.utils.engine.network_graph import LOGITS, MAPS, NetworkGraph, NoGraphError
 from mindzoo.utils.engine.runners import Compared, Differences, MindSporeRunner, Runner
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems
@@ -39,8 +40,8 @@ class Engine:
         """For facts: the engine, with its version where it is not MindSpore."""
         return self.name if self.name == choice.MINDSPORE else f"{self.name} {_version()}"
 
-    def open(self, made_from: Source, which: str, head: str = LOGITS) -> Runner:
-        """The network of a checkpoint with its weights; `which`: "averaged" or "raw".
+    def open(self, made_from: Source, which: str, head: str = LOGITS, *, say: bool = True) -> Runner:
+        """The network of a checkpoint with its weights; `which`: "averaged" or "raw"; `say`: log them.
 
         Raises:
             UserError: the weights do not fit, or ONNX Runtime is asked for and there is no graph for it.
@@ -52,8 +53,19 @@ class Engine:
             except NoGraphError as error:
                 self._give_up(error)
             else:
-                return self._by_onnx_runtime(graph, made_from, which, head)
-        return self._by_mindspore(made_from, which, head)
+                return self._by_onnx_runtime(graph, made_from, which, head, say)
+        return self._by_mindspore(made_from, which, head, say)
+
+    def open_split(self, made_from: Source, which: str) -> tuple[Runner, nn.Cell]:
+        """What computes the last maps of the network of a checkpoint, and the network, whose `classify` goes on from them.
+
+        Raises:
+            UserError: see `open`.
+        """
+        network = network_source.build_network(self.spec, made_from, which, say=False)
+        if self.name == choice.MINDSPORE:
+            return MindSporeRunner(network, MAPS), network
+        return self.open(made_from, which, MAPS, say=False), network
 
     def finish(self) -> None:
         """Say how much the engines differed, where that was asked for.
@@ -70,21 +82,22 @@ class Engine:
                 f"the engines differ by {largest:.2e} of the largest output; at most {TOLERANCE:g} is right"
             )
 
-    def _by_onnx_runtime(self, graph: NetworkGraph, made_from: Source, which: str, head: str) -> Runner:
+    def _by_onnx_runtime(self, graph: NetworkGraph, made_from: Source, which: str, head: str, say: bool) -> Runner:
         from mindzoo.utils.engine.onnx_runner import OnnxRunner
 
         weights = weights_for(graph, self.spec, made_from, which)
         plan = made_from.plan
-        loading.say_loaded(
-            made_from.checkpoint, which, len(graph.slots), len(plan.kept), plan.kept, plan.options.get("flavour")
-        )
+        if say:
+            loading.say_loaded(
+                made_from.checkpoint, which, len(graph.slots), len(plan.kept), plan.kept, plan.options.get("flavour")
+            )
         runner = OnnxRunner(graph, weights)
         if not self.verify:
             return runner
-        return Compared(runner, self._by_mindspore(made_from, which, head), self.differences)
+        return Compared(runner, self._by_mindspore(made_from, which, head, say), self.differences)
 
-    def _by_mindspore(self, made_from: Source, which: str, head: str) -> Runner:
-        return MindSporeRunner(network_source.build_network(self.spec, made_from, which), head)
+    def _by_mindspore(self, made_from: Source, which: str, head: str, say: bool) -> Runner:
+        return MindSporeRunner(network_source.build_network(self.spec, made_from, which, say=say), head)
 
     def _give_up(self, error: NoGraphError) -> None:
         """MindSpore is taken from here on, unless the other one was asked for."""

@@ -29,7 +29,7 @@ from mindzoo.utils.log import logger
 from mindzoo.utils.runtime import LAUNCHER_VARIABLES
 from mindzoo.utils.spec import ModelSpec
 
-LOGITS, EMBEDDING = "logits", "embedding"
+LOGITS, EMBEDDING, MAPS = "logits", "embedding", "maps"
 NAME = "graph.onnx"
 MOST_CHARACTERS = 300  # of a reason
 # The program of the process: the path of importable.py is its argument, the job its input.
@@ -45,7 +45,7 @@ class NetworkGraph:
     """A graph whose initializers are the parameters of its network, by their names; they get their values later.
 
     Attributes:
-        content: the ONNX file. Its input is (B, 3, H, W) float32, its output (B, D) float32.
+        content: the ONNX file. Its input is (B, 3, H, W) float32, its output (B, D), or maps (B, C, h, w), float32.
         initializers: the parameters that the graph uses.
         slots: what each parameter of the network takes.
     """
@@ -78,7 +78,7 @@ def graph_of(spec: ModelSpec, plan: NetworkPlan, size: tuple[int, ...], head: st
     """The graph of a network for images of a size (height, width); from the store, or made and verified.
 
     Args:
-        head: LOGITS or EMBEDDING.
+        head: LOGITS, EMBEDDING or MAPS.
 
     Raises:
         NoGraphError: MindSpore cannot export this network, the graph computes something else, or the process was ended.

@@ -11,7 +11,7 @@ from mindzoo.utils.engine.network_graph import NetworkGraph
 
 
 class OnnxRunner:
-    """Images (B, 3, H, W) float32 -> outputs (B, D) float32, for any B.
+    """Images (B, 3, H, W) float32 -> outputs (B, D), or maps (B, C, h, w), float32, for any B.
 
     Args:
         weights: the values of all parameters that the graph uses, by name. They must not be changed any more: those that

@@ -14,7 +14,7 @@ from mindzoo.utils.engine.heads import with_head
 
 
 class Runner(Protocol):
-    """Images (B, 3, H, W) float32 -> outputs (B, D) float32."""
+    """Images (B, 3, H, W) float32 -> outputs (B, D), or maps (B, C, h, w), float32."""
 
     def __call__(self, images: np.ndarray) -> np.ndarray: ...
 

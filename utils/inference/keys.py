@@ -8,15 +8,36 @@ from mindzoo.utils.checkpoints.foreign_names import EVALUATIONS
 from mindzoo.utils.config.image_keys import PreprocessingKeys
 from mindzoo.utils.config.keys import CheckpointKeys, ClassNameKeys, EngineKeys, RanksKeys, RecipeKeys
 from mindzoo.utils.config.reading import key
+from mindzoo.utils.explaining.methods import METHODS
 
 
 @dataclass(frozen=True)
 class PredictConfig(CheckpointKeys, EngineKeys, ClassNameKeys, PreprocessingKeys, RanksKeys, RecipeKeys):
     """Prediction"""
 
-    images: tuple[str, ...] = key((), "image files, or folders of them", positional=True)
+    images: tuple[str, ...] = key(
+        (),
+        "image files, folders of them, patterns such as 'photos/*.jpg', or - for standard input: a list of files, one a line, or an image",
+        positional=True,
+    )
     top_k: int = key(5, "how many classes to name per image", minimum=1)
-    output: str = key("", "file to write as well, .json or .csv")
+    threshold: float = key(
+        0.0,
+        "an image whose most probable class is below this probability is marked as unsure; 0: none is",
+        minimum=0,
+        maximum=1,
+    )
+    output: str = key("", "file to write as well, .json, .jsonl or .csv")
+    html: str = key("", "page of the pictures with bars of the probabilities to write, .html")
+    contact_sheet: str = key("", "picture to write with all pictures, their names and classes, .png")
+    explain: str = key(
+        "none",
+        "draw where in the image the network finds the class; gradcam: by the gradient of the classifier; occlusion: by hiding parts of the image, which asks the network 132 times",
+        choices=("none", *METHODS),
+    )
+    explain_dir: str = key(
+        "", "folder for the heat maps; without it they lie beside the page", only_with=("explain", METHODS)
+    )
 
 
 @dataclass(frozen=True)

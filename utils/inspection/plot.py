@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mindzoo.utils.drawing import fonts
 from mindzoo.utils.errors import UserError, counted, visible
 from mindzoo.utils.files import said_of, whole_file
-from mindzoo.utils.inspection import fonts
 from mindzoo.utils.inspection.survey import Split
 from mindzoo.utils.log import logger
 

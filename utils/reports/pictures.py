@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-
-import numpy as np
-from PIL import Image
 
 from mindzoo.utils.data import listing, packed
 from mindzoo.utils.data.image_file import read_file
@@ -14,7 +10,7 @@ from mindzoo.utils.data.packed import Packed
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import is_inside, resolved
 from mindzoo.utils.images.fault import Fault
-from mindzoo.utils.images.readable import prepared
+from mindzoo.utils.images.small import small_picture
 from mindzoo.utils.pages.pictures import data_url
 
 SIDE = 96  # of the square that a picture is made to fit into, in pixels
@@ -36,11 +32,8 @@ class Album:
     def picture(self, name: str) -> str:
         """The image as a data URL; empty where it is not there any more, cannot be read, or lies outside of the folder."""
         try:
-            found = prepared(np.frombuffer(self._content(name), np.uint8), self.orientation)
-            with Image.open(io.BytesIO(found.content.tobytes())) as image:
-                image.draft("RGB", (2 * SIDE, 2 * SIDE))
-                small = image.convert("RGB")
-        except (Fault, OSError, ValueError, Image.DecompressionBombError):
+            small = small_picture(self._content(name), self.orientation, SIDE)
+        except (Fault, OSError):
             return ""
         return data_url(small, SIDE, quality=80)
 

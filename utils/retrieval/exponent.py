@@ -21,6 +21,7 @@ from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.config.reading import Loaded, show
 from mindzoo.utils.data import bad_images, data_set, transforms
 from mindzoo.utils.data.loader import EvalData
+from mindzoo.utils.engine.heads import Method
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import check_output, write_json
 from mindzoo.utils.inference import evaluate_checkpoints
@@ -102,8 +103,8 @@ def measure(network: nn.Cell, data: EvalData, num_classes: int, exponents: Seque
 
     The feature maps are computed once for all exponents.
     """
-    features = _Method(network, "features")
-    step = CountingStep(_Method(network, "classify"), num_classes, k := min(MOST_TOP, num_classes), 0.0)
+    features = Method(network, "features")
+    step = CountingStep(Method(network, "classify"), num_classes, k := min(MOST_TOP, num_classes), 0.0)
     for cell in (features, step):
         cell.set_train(False)
     parameter = network.parameters_dict()[PARAMETER]
@@ -122,17 +123,6 @@ def measure(network: nn.Cell, data: EvalData, num_classes: int, exponents: Seque
 def best(measured: Sequence[dict[str, float]], criterion: str) -> dict[str, float]:
     """The row with the lowest cross entropy; with the criterion "accuracy" among those with the highest accuracy."""
     return min(measured, key=lambda row: (-row["accuracy"] if criterion == "accuracy" else 0, row["cross_entropy"]))
-
-
-class _Method(nn.Cell):
-    """A method of a network as a graph of its own."""
-
-    def __init__(self, network: nn.Cell, name: str) -> None:
-        super().__init__(auto_prefix=False)
-        self.network, self.method = network, getattr(network, name)
-
-    def construct(self, x: Tensor) -> Tensor:
-        return self.method(x)
 
 
 def _report(measured: Sequence[dict[str, float]], chosen: dict[str, float], own: float, flags: str) -> None:

@@ -18,7 +18,7 @@ from mindzoo.utils.engine.network_graph import EMBEDDING
 from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_output, write_json
-from mindzoo.utils.inference.classify_images import image_files
+from mindzoo.utils.inference.inputs import image_files
 from mindzoo.utils.log import logger
 from mindzoo.utils.retrieval import ann, encoder, page, whitening
 from mindzoo.utils.retrieval.encoder import Encoded, Encoder

@@ -11,11 +11,17 @@ BOXES = "Last Resort"  # begins the name of the font, also of matplotlib's, that
 
 def families(texts: Iterable[str]) -> tuple[list[str], set[str]]:
     """Names of fonts for `font.family`, and the characters that no font of this machine has."""
+    found, missing = files(texts)
+    return [*found], missing
+
+
+def files(texts: Iterable[str]) -> tuple[dict[str, str], set[str]]:
+    """The same fonts in the order in which a character is looked for in them, {name: file}, and the missing characters."""
     from matplotlib import font_manager
 
     manager = font_manager.fontManager
-    found = [OWN]
-    missing = set("".join(texts)) - _characters(font_manager.findfont(OWN))
+    found = {OWN: font_manager.findfont(OWN)}
+    missing = set("".join(texts)) - characters(found[OWN])
     if not missing:
         return found, missing
     upright = {
@@ -23,12 +29,12 @@ def families(texts: Iterable[str]) -> tuple[list[str], set[str]]:
         for entry in manager.ttflist
         if entry.style == "normal" and entry.weight == 400 and not entry.name.startswith(BOXES)
     }
-    has = {name: missing & _characters(path) for name, path in sorted(upright.items())}
+    has = {name: missing & characters(path) for name, path in sorted(upright.items())}
     while missing:
         best = max(has, key=lambda name: len(has[name] & missing), default="")
         if not best or not has[best] & missing:
             break
-        found.append(best)
+        found[best] = upright[best]
         missing -= has[best]
     return found, missing
 
@@ -38,7 +44,7 @@ def drawable(text: str, missing: set[str]) -> str:
     return "".join(f"\\u{ord(character):04x}" if character in missing else character for character in text)
 
 
-def _characters(path: str) -> set[str]:
+def characters(path: str) -> set[str]:
     """What a font can draw in any size."""
     from matplotlib.ft2font import FT2Font
 
