@@ -36,5 +36,7 @@ def write_run(
         rows.append({"kind": "evaluation", "epoch": epoch, **counts, "predictions": "predictions.jsonl"})
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "config.yaml").write_text("lr: 0.1\nimage_size: [32, 32]\nnote: '<i>'\n")
-    (folder / "environment.json").write_text(json.dumps({"python": "3.11", "command": ["mindzoo", "train", "a b"]}))
+    (folder / "environment.json").write_text(
+        json.dumps({"network": "tiny_net", "python": "3.11", "command": ["mindzoo", "train", "a b"]})
+    )
     return found

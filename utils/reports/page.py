@@ -26,9 +26,14 @@ def text(runs: Sequence[Run]) -> str:
         (_table(runs, names) if several else sections.overview(runs[0])) + _curves(charts, names) + _runs(runs, names)
     )
     title = "Comparison of runs" if several else f"Run {visible(names[0])}"
-    about = counted(len(runs), "run") if several else visible(runs[0].environment.get("started", ""))
+    about = counted(len(runs), "run") if several else _origin_of(runs[0])
     style = _asset("uPlot.min.css") + _asset("report.css")
     return frame.document(title, about, main + _script(charts), style=style)
+
+
+def _origin_of(run: Run) -> str:
+    """Network and time, as far as they are known."""
+    return visible(", ".join(filter(None, (run.network, str(run.environment.get("started", ""))))))
 
 
 def names_of(runs: Sequence[Run]) -> list[str]:

@@ -39,6 +39,11 @@ class Run:
         return self.folder.absolute().name
 
     @property
+    def network(self) -> str:
+        """What was trained or evaluated; "" where an older version did not write it."""
+        return str(self.environment.get("network", ""))
+
+    @property
     def best(self) -> Row | None:
         """The evaluation with the highest top-1."""
         return max(self.evaluations, key=lambda row: row["top1"] / row["total"], default=None)
