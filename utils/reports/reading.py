@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from mindzoo.utils.reports.predictions import Predictions
 Row = Mapping[str, Any]
 LARGEST = 1e30  # what a line may say as a number
 MOST = 1 << 40  # images, or epochs
+OWN_PREDICTIONS = re.compile(r"predictions(_[0-9]{1,9})?\.jsonl")  # in the folder itself; see `records.numbered`
 
 
 @dataclass(frozen=True)
@@ -155,5 +157,5 @@ def _is_count(value: object) -> bool:
 def _last_with_predictions(evaluations: Sequence[Row]) -> Row | None:
     """The best of those whose predictions are there: a training writes each file over that of an earlier evaluation."""
     last = {row["predictions"]: row for row in evaluations if isinstance(row.get("predictions"), str)}
-    own = [row for name, row in last.items() if Path(name).name == name]
+    own = [row for name, row in last.items() if OWN_PREDICTIONS.fullmatch(name)]
     return max(own, key=lambda row: row["top1"] / row["total"], default=None)
