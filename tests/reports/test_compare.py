@@ -82,16 +82,18 @@ def test_mcnemar(only_first: int, only_second: int, p: float, is_exact: bool) ->
 def test_what_differs(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_run(tmp_path / name)
-    (tmp_path / "b" / "config.yaml").write_text("lr: 0.1\nimage_size: [64, 32]\nema: true\n")
+    (tmp_path / "b" / "config.yaml").write_text("lr: 0.1\nimage_size: [224, 224]\nema: true\n")
+    with (tmp_path / "b" / "metrics.jsonl").open("a") as file:  # the checkpoint brought its own size
+        counts = {"top1": 70, "top5": 70, "total": 70, "preprocessing": {"image_size": [64, 32]}}
+        file.write(json.dumps({"kind": "evaluation", "checkpoint": "/x/best.ckpt", **counts}))
     (tmp_path / "b" / "environment.json").write_text(
         json.dumps({"network": "tiny_net", "python": "3.12", "command": []})
     )
     runs = [read_run(tmp_path / name) for name in ("a", "b")]
-    assert differences.settings(runs) == [
-        ("image_size", ["32, 32", "64, 32"]), ("note", ["<i>", "-"]), ("ema", ["-", "True"]),
-    ]  # fmt: skip
+    assert differences.settings(runs) == [("image_size", ["32, 32", "64, 32"])]
+    assert differences.only_some(runs) == [("note", ["<i>", "-"]), ("ema", ["-", "True"])]
     assert [row.name for row in differences.environments(runs)] == ["python", "evaluated images"]
-    assert differences.results(runs, ["a", "b"])[1][:5] == ["b", "tiny_net", "74.29%", "52", "70"]
+    assert differences.results(runs, ["a", "b"])[1][:7] == ["b", "tiny_net", "100.00%", "70", "70", "-", "best.ckpt"]
 
 
 def test_the_command_says_it_and_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -85,6 +85,7 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
                 "seconds": round(seconds, 3),
                 "left_out": len(session.data.folders.left_out),
                 "engine": engine.description,
+                "preprocessing": session.how.to_dict(),
                 **folder.add_predictions(session.predictions(), len(results)),
             }
             with said_of(folder.path / METRICS):

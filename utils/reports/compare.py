@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mindzoo.utils.errors import UserError, aligned, visible, without_middle
+from mindzoo.utils.errors import UserError, aligned, counted, visible, without_middle
 from mindzoo.utils.files import check_output
 from mindzoo.utils.log import logger
 from mindzoo.utils.reports import differences, page, pairing
@@ -35,6 +35,8 @@ def run(config: CompareConfig) -> None:
 def _lines(runs: Sequence[Run], names: Sequence[str]) -> Iterator[str]:
     yield from _table([[column.title for column in differences.RESULTS], *differences.results(runs, names)])
     yield from _differing("setting", differences.settings(runs), names)
+    if some := differences.only_some(runs):
+        yield f"and {counted(len(some), 'setting')} that only some of the runs have"
     yield from _differing("environment", differences.environments(runs), names)
     yield ""
     for place in range(1, len(runs)):

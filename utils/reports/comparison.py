@@ -9,7 +9,7 @@ from mindzoo.utils.pages.frame import escaped
 from mindzoo.utils.reports import differences, pairing
 from mindzoo.utils.reports.differences import Differing
 from mindzoo.utils.reports.figures import MOST_IMAGES
-from mindzoo.utils.reports.markup import Column, facts, gallery, percent, section, table, tile, word
+from mindzoo.utils.reports.markup import Column, facts, folded, gallery, percent, section, table, tile, word
 from mindzoo.utils.reports.pairing import Pairing
 from mindzoo.utils.reports.pictures import Album
 from mindzoo.utils.reports.predictions import Predictions
@@ -31,21 +31,33 @@ def results(runs: Sequence[Run], names: Sequence[str]) -> str:
 
 
 def settings(runs: Sequence[Run], names: Sequence[str]) -> str:
-    """A table of the settings that differ."""
-    return _differing("Settings that differ", "setting", differences.settings(runs), names)
+    """A table of the settings that differ; folded, those that only some runs have."""
+    some = differences.only_some(runs)
+    others = (
+        folded(f"{len(some):,} that only some of the runs have", _table("Only in some", some, names)) if some else ""
+    )
+    return _differing("Settings that differ", differences.settings(runs), names, others)
 
 
 def environments(runs: Sequence[Run], names: Sequence[str]) -> str:
     """A table of what else differs."""
-    return _differing("Environments that differ", "fact", differences.environments(runs), names)
+    return _differing("Environments that differ", differences.environments(runs), names)
 
 
-def _differing(title: str, noun: str, rows: Sequence[Differing], names: Sequence[str]) -> str:
-    if not rows:
-        return section(title, f"Every {noun} is the same in all runs.", "")
-    columns = [Column(noun.capitalize()), *map(Column, names)]
+def _differing(title: str, rows: Sequence[Differing], names: Sequence[str], more: str = "") -> str:
+    """A section.
+
+    Args:
+        more: HTML below the table.
+    """
+    if rows:
+        return section(title, "", _table(title, rows, names) + more)
+    return section(title, "There are none.", more)
+
+
+def _table(title: str, rows: Sequence[Differing], names: Sequence[str]) -> str:
     cells = [[word(row.name), *(word(value, LONGEST_VALUE) for value in row.values)] for row in rows]
-    return section(title, "", table(title, columns, cells))
+    return table(title, [Column("Name"), *map(Column, names)], cells)
 
 
 def pairs(runs: Sequence[Run], names: Sequence[str]) -> str:
@@ -79,11 +91,11 @@ def _said(first: Run, second: Run, names: tuple[str, str]) -> Iterator[str]:
 def _only(found: Pairing, which: int, names: Sequence[str], albums: Sequence[Album]) -> str:
     """The images that one alone got right."""
     places = found.only(which)
-    title = f"<h3>Only {word(names[which])} is right: {len(places):,}</h3>\n"
     if not len(places):
-        return title
+        return ""
+    title = f"<h3>Only {word(names[which])} is right: {len(places):,}</h3>\n"
     shown = min(len(places), MOST_IMAGES)
-    said = f"The {shown} of which {word(names[1 - which])} was most sure. What it said comes first, then what is right."
+    said = f"The {shown} of which {word(names[1 - which])} was most sure. What it said comes first, then what is right, with the probabilities."
     tiles = [_tile(found, pair, which, albums) for pair in places[:shown].tolist()]
     return f"{title}<p>{said}</p>\n{gallery(tiles)}"
 

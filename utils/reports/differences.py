@@ -36,7 +36,9 @@ def _counts(run: Run) -> list[str]:
     best = run.best
     if best is None:
         return [ABSENT] * 5
-    error = percent(figures.calibration(run.predictions).error) if run.predictions else ABSENT
+    found, error = run.predictions, ABSENT
+    if found and (int(found.hits.sum()), len(found)) == (best["top1"], best["total"]):
+        error = percent(figures.calibration(found).error)
     return [percent(best["top1"] / best["total"]), f"{best['top1']:,}", f"{best['total']:,}", error, of_what(best)]
 
 
@@ -51,8 +53,15 @@ def _course(run: Run) -> list[str]:
 
 
 def settings(runs: Sequence[Run]) -> list[Differing]:
-    """The settings that are not the same in all runs, in the order of the first."""
-    return _differing([run.settings for run in runs])
+    """The settings that are not the same in all runs that have them, in the order of the first."""
+    rows = _differing([run.settings for run in runs])
+    return [row for row in rows if len({*row.values} - {ABSENT}) > 1]
+
+
+def only_some(runs: Sequence[Run]) -> list[Differing]:
+    """The settings that some runs do not have, and that are the same in the others: an evaluation has no learning rate."""
+    rows = _differing([run.settings for run in runs])
+    return [row for row in rows if len({*row.values} - {ABSENT}) == 1]
 
 
 def environments(runs: Sequence[Run]) -> list[Differing]:
@@ -93,9 +102,11 @@ def common(pair: Pairing) -> str:
 def verdict(pair: Pairing) -> str:
     """What McNemar's test says."""
     _, first, second, _ = pair.table
+    if not first + second:
+        return "nothing to test: both are right on the same images"
     found = pairing.mcnemar(first, second)
     is_small = found.p < LEAST_P
     p = f"p < {LEAST_P:.4f}" if is_small else f"p = {found.p:.2g}"
-    share = f"less than {100 * LEAST_P:.2f}" if is_small else f"{100 * found.p:.2g}"
+    share = f"less than {100 * LEAST_P:.2f}" if is_small else f"{100 * found.p:.3g}"
     how = "exact" if found.is_exact else "chi-square"
     return f"{p} ({how}): if both were equally good, chance alone would make a difference this large in {share}% of all cases"

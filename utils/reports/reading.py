@@ -58,7 +58,7 @@ class Run:
     @property
     def best(self) -> Row | None:
         """The evaluation with the highest top-1."""
-        return max(self.evaluations, key=lambda row: row["top1"] / row["total"], default=None)
+        return _best(self.evaluations)
 
 
 def read_run(folder: Path) -> Run:
@@ -86,7 +86,8 @@ def read_run(folder: Path) -> Run:
             found = None
     epochs = [row for row in rows if row.get("kind") == "epoch" and _is_count(row.get("epoch"))]
     environment = environment if isinstance(environment, dict) else {}
-    return Run(folder, settings or {}, environment, epochs, evaluations, found, predicted, notes)
+    settings = {**(settings or {}), **_taken_from_checkpoint(evaluations)}
+    return Run(folder, settings, environment, epochs, evaluations, found, predicted, notes)
 
 
 def finite(row: Row, key: str) -> float:
@@ -158,4 +159,14 @@ def _last_with_predictions(evaluations: Sequence[Row]) -> Row | None:
     """The best of those whose predictions are there: a training writes each file over that of an earlier evaluation."""
     last = {row["predictions"]: row for row in evaluations if isinstance(row.get("predictions"), str)}
     own = [row for name, row in last.items() if OWN_PREDICTIONS.fullmatch(name)]
-    return max(own, key=lambda row: row["top1"] / row["total"], default=None)
+    return _best(own)
+
+
+def _best(evaluations: Sequence[Row]) -> Row | None:
+    return max(evaluations, key=lambda row: row["top1"] / row["total"], default=None)
+
+
+def _taken_from_checkpoint(evaluations: Sequence[Row]) -> Row:
+    """How images were prepared: a checkpoint brings that with it, and an evaluation's settings know nothing of it."""
+    how = (_best(evaluations) or {}).get("preprocessing")
+    return how if isinstance(how, dict) else {}
