@@ -40,6 +40,15 @@ def test_who_is_right_where_and_the_surest_mistake_first() -> None:
     assert found.only(1).tolist() == [[4, 4], [3, 3]]
 
 
+def test_hits_by_class() -> None:
+    def said(*answers: int) -> Predictions:
+        labels = np.array([0, 0, 0, 1, 1, 2], np.int32)
+        best, shares = np.array(answers, np.int32)[:, None], np.ones((6, 1), np.float32)
+        return Predictions("/data", ("x", "y", "z"), tuple("abcdef"), labels, best, shares)
+
+    assert pairing.pair(said(0, 1, 1, 1, 0, 2), said(0, 0, 0, 0, 0, 2)).by_class() == [(0, 3, 1, 3), (1, 2, 1, 0)]
+
+
 def test_images_are_found_by_file_and_by_the_names_of_classes() -> None:
     """The second has another order of images and of classes, one image less, one more, and one of another class."""
     second = made([1, 0, 1, 1], [0.9] * 4, files="dbaz", classes=("y", "x"))
@@ -76,7 +85,8 @@ def test_nothing_in_common_is_said() -> None:
 )
 def test_mcnemar(only_first: int, only_second: int, p: float, is_exact: bool) -> None:
     for found in (pairing.mcnemar(only_first, only_second), pairing.mcnemar(only_second, only_first)):
-        assert found == (pytest.approx(p, rel=1e-9), is_exact)
+        assert found.p == pytest.approx(p, rel=1e-9)
+        assert found.is_exact == is_exact
 
 
 def test_what_differs(tmp_path: Path) -> None:
@@ -102,6 +112,7 @@ def test_the_command_says_it_and_writes_the_page(tmp_path: Path, capsys: pytest.
     (tmp_path / "other" / "predictions.jsonl").unlink()
     assert cli.main(["compare", *(str(tmp_path / name) for name in ("a", "b", "other"))]) == 0
     said = capsys.readouterr().out
+    assert "other: there is no predictions.jsonl" in said
     assert "both right 34, only a 18, only b 12, both wrong 6" in said
     assert "p = 0.36 (chi-square)" in said
     assert "a and other: without the predictions of both" in said

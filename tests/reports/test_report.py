@@ -61,6 +61,7 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path, others: list[str
 def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:
     write_run(tmp_path / "run")
     found = Parsed(page.text([read_run(tmp_path / "run")]))
+    assert any(text.startswith("tiny_net") for text in found.texts)
     assert {address.split(":")[0] for address in found.addresses} <= {"data"}
     assert not {"link", "iframe", "object"} & {*found.tags}
 
@@ -149,6 +150,7 @@ def test_a_training_and_an_evaluation_write_theirs(trained: Trained, tmp_path: P
     assert found.hits.all()
     text = (folder / "report.html").read_text()
     assert "0-4_6.ckpt" in text
+    assert "<p>densenet121, 20" in text
     assert text.count("data:image/jpeg") == 13
 
 

@@ -27,7 +27,11 @@ def run(config: CompareConfig) -> None:
         raise UserError("a comparison needs two runs or more; wanted their folders: mindzoo compare RUN1 RUN2")
     check_output("output", config.output, (".html",))
     runs = [read_run(Path(name)) for name in config.runs]
-    for line in _lines(runs, page.names_of(runs)):
+    names = page.names_of(runs)
+    for name, one in zip(names, runs, strict=True):
+        for note in one.notes:
+            logger.warning("%s: %s", name, note)
+    for line in _lines(runs, names):
         logger.info("%s", line)
     page.write(runs, Path(config.output or NAME))
 

@@ -18,6 +18,7 @@ from mindzoo.utils.reports.sections import notes, origin
 
 LONGEST_VALUE = 200  # characters of a setting
 LONGEST_IN_TILE = 40
+MOST_CLASSES = 50
 
 
 def results(runs: Sequence[Run], names: Sequence[str]) -> str:
@@ -86,6 +87,21 @@ def _said(first: Run, second: Run, names: tuple[str, str]) -> Iterator[str]:
     albums = [Album(Path(one.root), str(one.about.get("orientation", "stored"))) for one in (found.first, found.second)]
     for which in (0, 1):
         yield _only(found, which, names, albums)
+    yield _classes(found, names)
+
+
+def _classes(found: Pairing, names: Sequence[str]) -> str:
+    """The classes that one of the two is better at."""
+    rows = found.by_class()
+    if not rows:
+        return ""
+    columns = [Column("Class"), *(Column(title, True) for title in ("Images", *names, "Difference"))]
+    cells = [
+        [word(found.first.name(row.label)), f"{row.images:,}", f"{row.first:,}", f"{row.second:,}", f"{row.second - row.first:+,}"]
+        for row in rows[:MOST_CLASSES]
+    ]  # fmt: skip
+    title = f"Hits by class: the {len(cells)} that differ most, of {len(rows):,} that differ"
+    return f"<h3>{title}</h3>\n{table(title, columns, cells)}"
 
 
 def _only(found: Pairing, which: int, names: Sequence[str], albums: Sequence[Album]) -> str:

@@ -20,6 +20,15 @@ class McNemar(NamedTuple):
     is_exact: bool
 
 
+class ClassHits(NamedTuple):
+    """One class of the images that two evaluations share."""
+
+    label: int  # in the first
+    images: int
+    first: int  # hits
+    second: int
+
+
 @dataclass(frozen=True)
 class Pairing:
     """The images that two evaluations share: n of them, with the same file name and the same name of their class."""
@@ -44,6 +53,13 @@ class Pairing:
         cells = (first & second, first & ~second, ~first & second, ~first & ~second)
         both, only_first, only_second, neither = (int(cell.sum()) for cell in cells)
         return both, only_first, only_second, neither
+
+    def by_class(self) -> list[ClassHits]:
+        """The classes in which the two have another number of hits, those with the largest difference first."""
+        labels, hits = self.first.labels[self.places[:, 0]], self.hits
+        columns = [np.bincount(labels, weights).astype(int).tolist() for weights in (None, *hits.T)]
+        rows = [ClassHits(label, *counts) for label, counts in enumerate(zip(*columns, strict=True))]
+        return sorted((row for row in rows if row.first != row.second), key=lambda row: -abs(row.second - row.first))
 
     def only(self, which: int) -> np.ndarray:
         """The `places` of images that one alone got right: those that the other was most sure of come first.

@@ -93,8 +93,7 @@ def read_run(folder: Path) -> Run:
 def finite(row: Row, key: str) -> float:
     """The number that a line has; NaN where it has none, which JSON cannot say."""
     value = row.get(key)
-    is_one = isinstance(value, (int, float)) and abs(value) <= LARGEST
-    return float(value) if is_one else math.nan
+    return float(value) if isinstance(value, (int, float)) and abs(value) <= LARGEST else math.nan
 
 
 def of_what(row: Row) -> str:
