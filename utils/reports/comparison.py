@@ -100,7 +100,7 @@ def _classes(found: Pairing, names: Sequence[str]) -> str:
         [word(found.first.name(row.label)), f"{row.images:,}", f"{row.first:,}", f"{row.second:,}", f"{row.second - row.first:+,}"]
         for row in rows[:MOST_CLASSES]
     ]  # fmt: skip
-    title = f"Hits by class: the {len(cells)} that differ most, of {len(rows):,} that differ"
+    title = f"Hits by class: {len(cells)} of the {len(rows):,} classes in which they differ"
     return f"<h3>{title}</h3>\n{table(title, columns, cells)}"
 
 
@@ -111,7 +111,7 @@ def _only(found: Pairing, which: int, names: Sequence[str], albums: Sequence[Alb
         return ""
     title = f"<h3>Only {word(names[which])} is right: {len(places):,}</h3>\n"
     shown = min(len(places), MOST_IMAGES)
-    said = f"The {shown} of which {word(names[1 - which])} was most sure. What it said comes first, then what is right, with the probabilities."
+    said = f"{shown} are shown, first those of which {word(names[1 - which])} was most sure: what it said, then what is right."
     tiles = [_tile(found, pair, which, albums) for pair in places[:shown].tolist()]
     return f"{title}<p>{said}</p>\n{gallery(tiles)}"
 

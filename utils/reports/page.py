@@ -84,6 +84,7 @@ def _curves(charts: Sequence[Chart], names: Sequence[str]) -> str:
         boxes = [
             f'<label><input type="checkbox" checked data-run="{place}"><i class="color{place % COLORS}"></i>{word(name)}</label>'
             for place, name in enumerate(names)
+            if any(series.run == place for chart in charts for series in chart.series)
         ]
         choice = f"<fieldset><legend>Runs that are drawn</legend>{''.join(boxes)}</fieldset>"
     drawn = "".join(_curve(place, chart) for place, chart in enumerate(charts))
