@@ -10,13 +10,13 @@ from typing import Any
 
 from mindzoo import __version__
 from mindzoo.models import SPECS, get_spec, list_models
-from mindzoo.utils import log
+from mindzoo.utils import errors, log
 from mindzoo.utils.commands.command import Command, read_command, run_command
 from mindzoo.utils.commands.of_data import CHECK_DATA, PACK
 from mindzoo.utils.commands.of_machines import DOCTOR, RANK_TABLE
 from mindzoo.utils.commands.of_networks import EVAL, EXPORT, PREDICT, TRAIN
 from mindzoo.utils.commands.of_retrieval import EMBED, EVALUATE_RETRIEVAL, FIT_EXPONENT, INDEX, QUERY, WHITEN
-from mindzoo.utils.commands.of_runs import REPORT
+from mindzoo.utils.commands.of_runs import COMPARE, REPORT
 from mindzoo.utils.config.reading import Loaded, key
 from mindzoo.utils.errors import UserError, nearest
 from mindzoo.utils.exits import FoundProblems, exit_status
@@ -97,9 +97,8 @@ def _list(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     for spec in map(get_spec, names):
         claims = (f"{spec.published[k]:.2f}" if k in spec.published else "-" for k in ("top1", "top5"))
         rows.append((spec.name, spec.title, *claims, spec.paper))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        log.logger.info("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip())
+    for line in errors.aligned(rows):
+        log.logger.info(line)
 
 
 def _convert(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
@@ -194,6 +193,7 @@ COMMANDS = {
         CHECK_DATA,
         PACK,
         REPORT,
+        COMPARE,
         LIST,
         DOCTOR,
         SELFTEST,

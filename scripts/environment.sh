@@ -3,6 +3,7 @@
 #
 #   ROOT                      the folder of the clone
 #   use_environment PARTS...  sets PYTHON to an interpreter that has these parts of scripts/requirements.py
+#   prepare_browser           installs Chromium where it is missing and can be installed
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -63,4 +64,17 @@ use_environment() {
     fi
     mapfile -t missing < <("$PYTHON" "$ROOT/scripts/requirements.py" --list "$@")
     install_into "$ROOT/.venv" "${missing[@]}"
+}
+
+# The tests of pages open them in Chromium. Without it they are left out, and this says so.
+prepare_browser() {
+    local name
+    for name in chromium chromium-browser google-chrome; do
+        command -v "$name" >/dev/null && return
+    done
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "installing chromium, in which pages are tested"
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium >/dev/null && return
+    fi
+    say "no Chromium, so pages are not tested in a browser; on Debian: apt-get install chromium"
 }

@@ -14,6 +14,8 @@ ANN = ["faiss-cpu>=1.8"]
 DEMO = ["scikit-learn>=1.3", "scikit-image>=0.22"]
 PLOTS = ["matplotlib>=3.8"]
 DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.7,<10"]
+# They open pages in the system's Chromium, which scripts/test.sh --full installs where it can.
+BROWSER = ["playwright>=1.45", "axe-playwright-python>=0.1.4"]
 # ModelArts' own module moxing comes with its images and is on no index: the moxing of PyPI is another project.
 OBS = ["esdk-obs-python>=3.24", "s3fs>=2024.2"]
 PARTS = {
@@ -35,6 +37,7 @@ PARTS = {
         *OBS,
         *PLOTS,
         *DOCS,
+        *BROWSER,
         "moto[server]>=5",
         "pytest>=8",
         "pytest-xdist>=3.6",

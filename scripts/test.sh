@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # bash scripts/test.sh [--full | --demos]: lint, format, types, tests. --full adds what is slow: one demo, the wheel, two
-# ranks, the commands of the documents, and tests on the lowest MindSpore of the supported range. --demos runs the demo of every network instead.
+# ranks, the commands of the documents, pages in a browser, and tests on the lowest MindSpore of the supported range.
+# --demos runs the demo of every network instead.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
@@ -29,6 +30,11 @@ prepare_lowest() {
     install_into "$lowest" "mindspore==2.8.0" "${wanted[@]}"
 }
 
+prepare() {
+    prepare_browser
+    prepare_lowest
+}
+
 made=$(mktemp -d) preparing=''
 clean_up() {
     [ -z "$preparing" ] || kill -- "-$preparing" 2>/dev/null || true
@@ -38,7 +44,7 @@ trap clean_up EXIT
 if [ -n "$full" ]; then
     # Mostly downloads, while one processor checks types. It gets a process group, so that it can be ended with what it started.
     set -m
-    prepare_lowest >"$made/lowest.log" 2>&1 &
+    prepare >"$made/prepared.log" 2>&1 &
     preparing=$!
     set +m
 fi
@@ -63,7 +69,7 @@ say "tests on the lowest supported MindSpore, and the lowest Python that is here
 status=0
 wait "$preparing" || status=$?
 preparing=''
-cat "$made/lowest.log"
+cat "$made/prepared.log"
 [ "$status" = 0 ] || exit "$status"
 # What differs between versions of MindSpore: graphs and kernels, files, the data pipeline, export, signals, and what Python
 # itself says.

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from mindzoo.utils.errors import LONGEST_LINE, UserError, counted, fitted, nearest, shorten
+from mindzoo.utils.errors import LONGEST_LINE, UserError, aligned, counted, fitted, nearest, shorten, without_middle
 from mindzoo.utils.exits import Interrupted
 
 
@@ -67,6 +67,15 @@ def test_a_line_of_a_million_long_words_is_cut_at_once() -> None:
     started = time.monotonic()
     assert len(fitted(("x" * 100 + " ") * 1_000_000)) <= LONGEST_LINE
     assert time.monotonic() - started < 2
+
+
+def test_without_middle_keeps_both_ends() -> None:
+    assert without_middle("abcdefghij", 10) == "abcdefghij"
+    assert without_middle("abcdefghijk", 9) == "abc...ijk"
+
+
+def test_columns_stand_under_each_other_where_characters_are_wide() -> None:
+    assert aligned([["name", "n"], ["猫", "1"], ["a", "10"]]) == ["name  n", "猫    1", "a     10"]
 
 
 def test_interrupted_knows_its_signal() -> None:

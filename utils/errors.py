@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Sequence
 
 # What moves the cursor, ends a line or turns the direction of a text, and the bytes of a name that is no UTF-8.
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -38,18 +39,31 @@ def _escape(found: re.Match[str]) -> str:
 def fitted(line: str) -> str:
     """The line in at most LONGEST_LINE characters: what is long in it, a value mostly, keeps its beginning and its end."""
     if len(line) > LONGEST_READ:
-        line = _without_middle(line, LONGEST_READ)
+        line = without_middle(line, LONGEST_READ)
     while (excess := len(line) - LONGEST_LINE) > 0:
         longest = max(line.split(), key=len, default="")
         if len(longest) <= SHORT_WORD:
-            return _without_middle(line, LONGEST_LINE)
-        line = line.replace(longest, _without_middle(longest, max(len(longest) - excess, SHORT_WORD)))
+            return without_middle(line, LONGEST_LINE)
+        line = line.replace(longest, without_middle(longest, max(len(longest) - excess, SHORT_WORD)))
     return line
 
 
-def _without_middle(text: str, length: int) -> str:
+def without_middle(text: str, length: int) -> str:
+    """The text in at most `length` characters: its beginning and its end."""
     half = (length - 3) // 2
-    return f"{text[:half]}...{text[-half:]}"
+    return text if len(text) <= length else f"{text[:half]}...{text[-half:]}"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows of a table as lines of a terminal, with each column under its head."""
+    widths = [max(map(_columns, column)) for column in zip(*rows, strict=True)]
+    padded = ((cell + " " * (width - _columns(cell)) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return ["  ".join(cells).rstrip() for cells in padded]
+
+
+def _columns(text: str) -> int:
+    """How wide a terminal shows it: a Chinese character takes two columns."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -16,14 +16,18 @@ HOSTILE = (
 
 
 def write_run(
-    folder: Path, *, classes: int = 7, images: int = 70, epochs: int = 3, root: Path | None = None
+    folder: Path, *, classes: int = 7, images: int = 70, epochs: int = 3, root: Path | None = None, wrong: int = 4
 ) -> Predictions:
-    """A training whose last evaluation has predictions, three of four right; the first classes have hostile names."""
+    """A training whose last evaluation has predictions; the first classes have hostile names.
+
+    Args:
+        wrong: each image whose number can be divided by it is taken for the next class.
+    """
     folder.mkdir(parents=True)
     chance = np.random.default_rng(1)
     names = (*HOSTILE, *(f"n{number:08d}" for number in range(len(HOSTILE), classes)))
     labels = np.sort(np.arange(images) % classes).astype(np.int32)
-    first = np.where(np.arange(images) % 4 == 0, (labels + 1) % classes, labels)
+    first = np.where(np.arange(images) % wrong == 0, (labels + 1) % classes, labels)
     best = (first[:, None] + np.arange(5)) % classes
     shares = np.sort(chance.dirichlet([4, 1, 0.5, 0.3, 0.2], images), 1)[:, ::-1]
     files = tuple(f"{names[label]}/{place:05d}.png".replace("</", "<") for place, label in enumerate(labels))
@@ -36,5 +40,7 @@ def write_run(
         rows.append({"kind": "evaluation", "epoch": epoch, **counts, "predictions": "predictions.jsonl"})
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "config.yaml").write_text("lr: 0.1\nimage_size: [32, 32]\nnote: '<i>'\n")
-    (folder / "environment.json").write_text(json.dumps({"python": "3.11", "command": ["mindzoo", "train", "a b"]}))
+    (folder / "environment.json").write_text(
+        json.dumps({"network": "tiny_net", "python": "3.11", "command": ["mindzoo", "train", "a b"]})
+    )
     return found

@@ -48,6 +48,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         (1, '["a", [0], [1, 2], [0.5, 0.5]]'),
         (1, '["a", "b", [1, 2], [0.5, 0.5]]'),
         (1, "[" * 100_000),
+        (1, '["a", 1, [1, 2], [1e300, 0.5]]'),
+        (1, '["a", 1, [1, 2], [0.5, -0.5]]'),
     ],
 )
 def test_what_is_no_such_file_is_refused(tmp_path: Path, line: int, text: str) -> None:

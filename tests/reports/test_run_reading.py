@@ -9,6 +9,7 @@ import pytest
 
 from mindzoo.tests.reports.runs import write_run
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.reports import page
 from mindzoo.utils.reports.reading import read_run
 
 
@@ -60,6 +61,28 @@ def test_damaged_files_become_notes(tmp_path: Path) -> None:
     run = read_run(folder)
     assert (run.settings, run.environment, run.predictions) == ({}, {}, None)
     assert len(run.notes) == 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"kind": "epoch", "epoch": 1, "seconds": 1e300, "lr": HUGE, "mean_loss": true}',
+        '{"kind": "epoch", "epoch": HUGE, "lr": 1}',
+        '{"kind": "epoch", "epoch": -5, "lr": 1}',
+        '{"kind": "evaluation", "top1": HUGE, "top5": 1, "total": 2}',
+        '{"kind": "evaluation", "epoch": null, "top1": 1, "top5": 1, "total": 2}',
+        '{"kind": "evaluation", "top1": 3, "top5": 1, "total": 2}',
+        '{"kind": "evaluation", "top1": 2, "top5": 2, "total": 2, "predictions": "a\\u0000b"}',
+        '{"kind": "evaluation", "top1": 2, "top5": 2, "total": 2, "predictions": "LONG"}',
+    ],
+)
+def test_a_line_that_nobody_measured_does_not_stop_a_report(tmp_path: Path, line: str) -> None:
+    write_run(tmp_path / "run")
+    with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
+        file.write(line.replace("HUGE", "9" * 400).replace("LONG", "x" * 5000))
+    run = read_run(tmp_path / "run")
+    assert "99999" not in page.text([run]) + page.text([run, run])
+    assert run.predictions is not None
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:

@@ -69,3 +69,18 @@ def test_test_script_refuses_an_unknown_argument() -> None:
     done = run("bash", ROOT / "scripts" / "test.sh", "--fast")
     assert done.returncode == 2
     assert "usage" in done.stderr
+
+
+def test_chromium_is_installed_where_it_is_missing_and_that_can_be_done(tmp_path: Path) -> None:
+    def said(**programs: str) -> str:
+        for name, does in programs.items():
+            (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+            (tmp_path / name).chmod(0o755)
+        return run("bash", "-c", f'source "{ROOT}/scripts/environment.sh"; PATH="{tmp_path}"; prepare_browser').stdout
+
+    missing = "no Chromium, so pages are not tested in a browser"
+    assert missing in said(id="echo 1000")
+    assert missing in said(id="echo 0", **{"apt-get": "exit 100"})
+    assert missing not in said(**{"apt-get": f'echo "$@" >> "{tmp_path}/log"'})
+    assert "install -qq --no-install-recommends chromium" in (tmp_path / "log").read_text()
+    assert said(chromium="") == ""

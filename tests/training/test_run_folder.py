@@ -50,10 +50,12 @@ def test_an_earlier_run_is_continued_in_its_own_folder(tmp_path: Path) -> None:
 
 def test_facts_of_an_earlier_run_are_kept(tmp_path: Path) -> None:
     first = create(tmp_path / "out", dated=False)
-    first.write_facts(DenseNetTrainConfig(lr=0.25), "CPU", ["a", "ü"])
+    first.write_facts("some_network", DenseNetTrainConfig(lr=0.25), "CPU", ["a", "ü"])
     before = {path.name: path.read_bytes() for path in first.path.iterdir() if path.suffix != ".log"}
     for _ in range(2):
-        create(tmp_path / "out", go_on_in=first.path).write_facts(DenseNetTrainConfig(lr=0.5), "CPU", ["b"])
+        create(tmp_path / "out", go_on_in=first.path).write_facts(
+            "some_network", DenseNetTrainConfig(lr=0.5), "CPU", ["b"]
+        )
     assert {name: (first.path / name).read_bytes() for name in before} == before
     for stem, suffix in (("config", ".yaml"), ("environment", ".json"), ("classes", ".json")):
         assert (first.path / f"{stem}_2{suffix}").is_file()
@@ -64,18 +66,19 @@ def test_facts_of_an_earlier_run_are_kept(tmp_path: Path) -> None:
 def test_facts_can_be_read_back(tmp_path: Path) -> None:
     folder = create(tmp_path / "out")
     settings = DenseNetTrainConfig(lr=0.25, mean=(0.1, 0.2, 0.3), color_jitter=())
-    folder.write_facts(settings, "CPU", ["a", "ü"])
+    folder.write_facts("some_network", settings, "CPU", ["a", "ü"])
     assert DenseNetTrainConfig(**read_yaml(DenseNetTrainConfig, folder.path / "config.yaml", {})) == settings
     assert json.loads((folder.path / "classes.json").read_text(encoding="utf-8")) == ["a", "ü"]
     facts = json.loads((folder.path / "environment.json").read_text())
     assert facts["mindzoo"] == __version__
     assert facts["device"] == "CPU"
+    assert facts["network"] == "some_network"
     assert facts.keys() >= {"mindspore", "numpy", "python", "platform", "commit", "command", "started"}
 
 
 def test_classes_are_left_out_where_there_are_none(tmp_path: Path) -> None:
     folder = create(tmp_path / "out")
-    folder.write_facts(DenseNetTrainConfig(), "CPU")
+    folder.write_facts("some_network", DenseNetTrainConfig(), "CPU")
     assert not (folder.path / "classes.json").exists()
 
 
@@ -105,7 +108,7 @@ def test_of_a_history_that_came_from_elsewhere_the_lines_of_ours_are_taken(tmp_p
 
 def test_other_ranks_write_their_log_only(tmp_path: Path) -> None:
     folder = create(tmp_path / "out", dated=False, rank=1)
-    folder.write_facts(DenseNetTrainConfig(), "CPU", ["a"])
+    folder.write_facts("some_network", DenseNetTrainConfig(), "CPU", ["a"])
     folder.add_metrics(kind="epoch")
     assert [path.name for path in folder.path.iterdir()] == ["out_rank_1.log"]
 
@@ -130,10 +133,10 @@ def test_a_file_in_the_way_is_said(tmp_path: Path, below: str) -> None:
 def test_a_second_run_into_one_folder_gets_its_own(tmp_path: Path) -> None:
     first = create(tmp_path / "out", dated=False)
     assert first.path == tmp_path / "out"
-    first.write_facts(DenseNetTrainConfig(), "CPU")
+    first.write_facts("some_network", DenseNetTrainConfig(), "CPU")
     for number in (2, 3):
         again = create(tmp_path / "out", dated=False)
-        again.write_facts(DenseNetTrainConfig(), "CPU")
+        again.write_facts("some_network", DenseNetTrainConfig(), "CPU")
         assert again.path == tmp_path / "out" / f"run_{number}"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from mindzoo.utils.commands.command import Command
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.log import ProgressDisplay
-from mindzoo.utils.reports.keys import ReportConfig
+from mindzoo.utils.reports.keys import CompareConfig, ReportConfig
 
 
 def _report(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
@@ -21,9 +21,28 @@ REPORT = Command(
     help="a page of what a training or an evaluation did: report RUN",
     config=lambda _: ReportConfig,
     run=_report,
-    verb="Write a page of what a training or an evaluation did, or several over each other",
-    examples=("RUN", "RUN1 RUN2 --output both.html"),
-    operands=" RUN ...",
+    verb="Write a page of what a training or an evaluation did",
+    examples=("RUN", "RUN --output page.html"),
+    operands=" RUN",
+    of_a_network=False,
+    needs_mindspore=False,
+)
+
+
+def _compare(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
+    from mindzoo.utils.reports import compare
+
+    compare.run(loaded.config)
+
+
+COMPARE = Command(
+    name="compare",
+    help="what differs between trainings or evaluations: compare RUN1 RUN2",
+    config=lambda _: CompareConfig,
+    run=_compare,
+    verb="Say what differs between trainings or evaluations: settings, results, images that only one gets right",
+    examples=("RUN1 RUN2", "RUN1 RUN2 RUN3 --output three.html"),
+    operands=" RUN1 RUN2 ...",
     of_a_network=False,
     needs_mindspore=False,
 )

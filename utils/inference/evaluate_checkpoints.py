@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -67,20 +68,24 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
     if not remaining:
         raise session.left_out[0]
     folder = run_folder.create(config.output_dir, dated=spec.dated_runs, world=world)
-    folder.write_facts(config, device)
+    folder.write_facts(spec.name, config, device)
 
     results: dict[str, EvalResult] = {}
     with storage.uploading(config, folder.path, [folder.log_name]):
         for path in filter(session.opens, remaining):
+            started = time.perf_counter()
             result = results[str(path)] = session.run()
+            seconds = time.perf_counter() - started
             bad_images.say_left_out(session.data.folders, "this evaluation")
             for line in spec.lines.evaluation(Evaluated(result, checkpoint=str(path))):
                 logger.info("%s", line)
             facts = {
                 **dataclasses.asdict(result),
                 "accuracy": result.accuracy,
+                "seconds": round(seconds, 3),
                 "left_out": len(session.data.folders.left_out),
                 "engine": engine.description,
+                "preprocessing": session.how.to_dict(),
                 **folder.add_predictions(session.predictions(), len(results)),
             }
             with said_of(folder.path / METRICS):

@@ -64,7 +64,7 @@ def charts(runs: Sequence[Run], names: Sequence[str]) -> list[Chart]:
 def _series(runs: Sequence[Run], names: Sequence[str], curves: dict[str, tuple[str, Value]]) -> Iterator[Series]:
     for number, (run, name) in enumerate(zip(runs, names, strict=True)):
         for curve, (rows, value) in curves.items():
-            found = {row["epoch"] + 1: value(row) for row in getattr(run, rows) if isinstance(row.get("epoch"), int)}
+            found = {row["epoch"] + 1: value(row) for row in getattr(run, rows) if "epoch" in row}
             values = {epoch: float(f"{number:.6g}") for epoch, number in found.items() if math.isfinite(number)}
             if values:
                 yield Series(number, f"{name} {curve}".strip(), values)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mindzoo.utils.errors import visible
+from mindzoo.utils.errors import visible, without_middle
 from mindzoo.utils.pages.frame import escaped
 
 LONGEST_NAME = 120  # characters that are shown
+LONGEST_TIME = 1e9  # seconds
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,7 @@ class Column:
 
 def word(text: object, longest: int = LONGEST_NAME) -> str:
     """A name of somebody else's: what it could do to the page or to the direction of other text is taken from it."""
-    shown = visible(text)
-    if len(shown) > longest:
-        half = (longest - 1) // 2
-        shown = f"{shown[:half]}…{shown[-half:]}"
-    return f"<bdi>{escaped(shown)}</bdi>"
+    return f"<bdi>{escaped(without_middle(visible(text), longest))}</bdi>"
 
 
 def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> str:
@@ -78,3 +76,34 @@ def number(value: float, digits: int = 4) -> str:
 def percent(value: float) -> str:
     """Of a share in 0..1."""
     return "-" if value != value else f"{100 * value:.2f}%"
+
+
+def duration(seconds: float) -> str:
+    """h:mm:ss; a dash where there is none, or one that nobody measured."""
+    return str(datetime.timedelta(seconds=round(seconds))) if 0 <= seconds < LONGEST_TIME else "-"
+
+
+def plain(value: object) -> str:
+    """A setting's value for people."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def gallery(tiles: Iterable[str]) -> str:
+    """Pictures side by side.
+
+    Args:
+        tiles: see `tile`.
+    """
+    return f'<ul class="gallery">{"".join(tiles)}</ul>\n'
+
+
+def tile(source: str, said: str, *more: str) -> str:
+    """A picture of a gallery, and lines below it.
+
+    Args:
+        source: a data URL; "" where the picture is not there.
+        said: HTML of what stands out; more: HTML of further lines, "" for none.
+    """
+    picture = f'<img src="{source}" alt="" width="96" height="96">' if source else "<span>picture not found</span>"
+    lines = "".join(f"<small>{line}</small>" for line in more if line)
+    return f"<li>{picture}<b>{said}</b>{lines}</li>"

@@ -3,53 +3,76 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mindzoo.utils.errors import counted, visible
+from mindzoo.utils.errors import counted, visible, without_middle
+from mindzoo.utils.files import write_text
+from mindzoo.utils.log import logger
 from mindzoo.utils.pages import frame
-from mindzoo.utils.reports import curves, sections
+from mindzoo.utils.reports import comparison, curves, sections
 from mindzoo.utils.reports.curves import Chart
-from mindzoo.utils.reports.markup import Column, folded, number, percent, section, table, word
-from mindzoo.utils.reports.reading import Run, finite
+from mindzoo.utils.reports.markup import Column, folded, section, table, word
+from mindzoo.utils.reports.reading import Run
 
 ASSETS = Path(__file__).with_name("assets")
 COLORS = 8  # that the style has
+LONGEST_NAME = 40  # of a run, where there are several
 
 
 def text(runs: Sequence[Run]) -> str:
     """The page."""
     names = names_of(runs)
     several = len(runs) > 1
-    charts = curves.charts(runs, [visible(name) for name in names] if several else [""])
-    main = (
-        (_table(runs, names) if several else sections.overview(runs[0])) + _curves(charts, names) + _runs(runs, names)
-    )
-    title = "Comparison of runs" if several else f"Run {visible(names[0])}"
-    about = counted(len(runs), "run") if several else visible(runs[0].environment.get("started", ""))
+    charts = curves.charts(runs, names if several else [""])
+    main = "".join(_of_several(runs, names, charts) if several else _of_one(runs[0], charts))
+    title = "Comparison of runs" if several else f"Run {visible(runs[0].name)}"
+    about = counted(len(runs), "run") if several else _origin_of(runs[0])
     style = _asset("uPlot.min.css") + _asset("report.css")
     return frame.document(title, about, main + _script(charts), style=style)
 
 
+def write(runs: Sequence[Run], target: Path) -> None:
+    """Write the page, and say so.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    started = time.perf_counter()
+    write_text(target, text(runs))
+    logger.info("wrote %s, %.1f MB, in %.1f s", target, target.stat().st_size / 1e6, time.perf_counter() - started)
+
+
+def _of_one(run: Run, charts: Sequence[Chart]) -> Iterator[str]:
+    yield sections.overview(run)
+    yield _curves(charts, [""])
+    yield sections.of_run(run)
+
+
+def _of_several(runs: Sequence[Run], names: Sequence[str], charts: Sequence[Chart]) -> Iterator[str]:
+    yield comparison.results(runs, names)
+    yield comparison.settings(runs, names)
+    yield _curves(charts, names)
+    yield comparison.pairs(runs, names)
+    yield comparison.environments(runs, names)
+    yield comparison.origins(runs, names)
+
+
+def _origin_of(run: Run) -> str:
+    """Network and time, as far as they are known."""
+    return visible(", ".join(filter(None, (run.network, str(run.environment.get("started", ""))))))
+
+
 def names_of(runs: Sequence[Run]) -> list[str]:
-    """Names that differ: those of the folders, with the one above where two have the same, or else a number."""
-    names = [run.name for run in runs]
-    if len({*names}) < len(names):
-        names = [f"{run.folder.absolute().parent.name}/{run.name}" for run in runs]
-    if len({*names}) < len(names):
-        names = [f"{place}: {run.name}" for place, run in enumerate(runs, 1)]
-    return names
-
-
-def _table(runs: Sequence[Run], names: Sequence[str]) -> str:
-    columns = [Column("Run"), *(Column(name, True) for name in ("Epochs", "Best top-1", "Last mean loss", "Images/s"))]
-    rows = []
-    for place, (run, name) in enumerate(zip(runs, names, strict=True)):
-        last = run.epochs[-1] if run.epochs else {}
-        best = percent(run.best["top1"] / run.best["total"]) if run.best else "-"
-        values = [number(finite(last, key)) for key in ("mean_loss", "images_per_second")]
-        rows.append([f'<a href="#run{place}">{word(name)}</a>', str(last.get("epoch", -1) + 1), best, *values])
-    return section("Runs", "", table("Runs", columns, rows))
+    """Short names that differ and can be shown: those of the folders, with the one above where two have the same, or else a number."""
+    own = [run.name for run in runs]
+    with_parent = [f"{run.folder.absolute().parent.name}/{run.name}" for run in runs]
+    for names in (own, with_parent):
+        short = [without_middle(visible(name), LONGEST_NAME) for name in names]
+        if len({*short}) == len(runs):
+            return short
+    return [without_middle(f"{place}: {visible(name)}", LONGEST_NAME) for place, name in enumerate(own, 1)]
 
 
 def _curves(charts: Sequence[Chart], names: Sequence[str]) -> str:
@@ -61,6 +84,7 @@ def _curves(charts: Sequence[Chart], names: Sequence[str]) -> str:
         boxes = [
             f'<label><input type="checkbox" checked data-run="{place}"><i class="color{place % COLORS}"></i>{word(name)}</label>'
             for place, name in enumerate(names)
+            if any(series.run == place for chart in charts for series in chart.series)
         ]
         choice = f"<fieldset><legend>Runs that are drawn</legend>{''.join(boxes)}</fieldset>"
     drawn = "".join(_curve(place, chart) for place, chart in enumerate(charts))
@@ -69,7 +93,7 @@ def _curves(charts: Sequence[Chart], names: Sequence[str]) -> str:
 
 
 def _curve(place: int, chart: Chart) -> str:
-    columns = [Column("Epoch", True), *(Column(visible(series.name), True) for series in chart.series)]
+    columns = [Column("Epoch", True), *(Column(series.name, True) for series in chart.series)]
     rows = [
         [str(epoch), *(_value(series.values.get(epoch), chart.unit) for series in chart.series)]
         for epoch in chart.epochs
@@ -84,16 +108,6 @@ def _curve(place: int, chart: Chart) -> str:
 
 def _value(value: float | None, unit: str) -> str:
     return "-" if value is None else f"{value:.5g}{unit}"
-
-
-def _runs(runs: Sequence[Run], names: Sequence[str]) -> str:
-    if len(runs) == 1:
-        return sections.of_run(runs[0])
-    return "".join(
-        f'<details class="run" id="run{place}"{" open" if place == 0 else ""}><summary><h2>{word(name)}</h2></summary>\n'
-        f"{sections.overview(run)}{sections.of_run(run)}</details>\n"
-        for place, (run, name) in enumerate(zip(runs, names, strict=True))
-    )
 
 
 def _script(charts: Sequence[Chart]) -> str:

@@ -25,7 +25,7 @@ class Album:
         try:
             self.top = resolved(root)
             self.pack = packed.open_pack(root, None, None) if listing.is_pack(root) else None
-        except (OSError, UserError):
+        except (OSError, UserError, ValueError):  # ValueError: of a name that holds a zero byte
             self.top = root
         self.places = {name: place for place, name in enumerate(self.pack.files)} if self.pack else {}
 

@@ -22,6 +22,7 @@ from mindzoo.utils.files import is_special, json_line, write_text
 DIGITS = 6  # of a probability, behind the point
 MOST_BYTES = 1 << 30  # of a file; ImageNet's 50,000 images take about 5 MB
 LARGEST_CLASS = 1 << 20
+MOST_SHARE = 1 + 1e-5  # a sum of float32 may be a little more than 1
 
 
 @dataclass(frozen=True)
@@ -98,13 +99,25 @@ def _checked(root: object, classes: Sequence[object], rows: Sequence[Any], about
         tuple(map(str, files)),
         _numbers(labels).astype(np.int32),
         _numbers(best).astype(np.int32),
-        np.array(shares, np.float32),
+        _shares(shares),
         about,
     )
     k = found.best.shape[1]
     if found.labels.ndim != 1 or found.best.shape != found.shares.shape or k < 1:
         raise ValueError("shapes differ")
     return found
+
+
+def _shares(values: Sequence[Any]) -> np.ndarray:
+    """Probabilities, some of them perhaps unknown.
+
+    Raises:
+        ValueError, TypeError: they are none.
+    """
+    shares = np.array(values, np.float64)
+    if ((shares < 0) | (shares > MOST_SHARE)).any():
+        raise ValueError("no probability")
+    return shares.astype(np.float32)
 
 
 def _numbers(values: Sequence[Any]) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from mindzoo.utils.reports import predictions
 from mindzoo.utils.reports.predictions import Predictions
 
 Row = Mapping[str, Any]
+LARGEST = 1e30  # what a line may say as a number
+MOST = 1 << 40  # images, or epochs
+OWN_PREDICTIONS = re.compile(r"predictions(_[0-9]{1,9})?\.jsonl")  # in the folder itself; see `records.numbered`
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,22 @@ class Run:
         return self.folder.absolute().name
 
     @property
+    def network(self) -> str:
+        """What was trained or evaluated; "" where an older version did not write it."""
+        return str(self.environment.get("network", ""))
+
+    @property
+    def seconds(self) -> float:
+        """What the steps of a training took, or the best evaluation of an evaluation; NaN where it is not known."""
+        if not self.epochs:
+            return finite(self.best or {}, "seconds")
+        known = [seconds for row in self.epochs if math.isfinite(seconds := finite(row, "seconds"))]
+        return sum(known) if known else math.nan
+
+    @property
     def best(self) -> Row | None:
         """The evaluation with the highest top-1."""
-        return max(self.evaluations, key=lambda row: row["top1"] / row["total"], default=None)
+        return _best(self.evaluations)
 
 
 def read_run(folder: Path) -> Run:
@@ -67,15 +84,21 @@ def read_run(folder: Path) -> Run:
                 f"{predicted['predictions']} is of another evaluation than the best one in {METRICS}: left out"
             )
             found = None
-    epochs = [row for row in rows if row.get("kind") == "epoch" and isinstance(row.get("epoch"), int)]
+    epochs = [row for row in rows if row.get("kind") == "epoch" and _is_count(row.get("epoch"))]
     environment = environment if isinstance(environment, dict) else {}
-    return Run(folder, settings or {}, environment, epochs, evaluations, found, predicted, notes)
+    settings = {**(settings or {}), **_taken_from_checkpoint(evaluations)}
+    return Run(folder, settings, environment, epochs, evaluations, found, predicted, notes)
 
 
 def finite(row: Row, key: str) -> float:
     """The number that a line has; NaN where it has none, which JSON cannot say."""
     value = row.get(key)
-    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else math.nan
+    return float(value) if isinstance(value, (int, float)) and abs(value) <= LARGEST else math.nan
+
+
+def of_what(row: Row) -> str:
+    """What was evaluated: an epoch, or a checkpoint by its name."""
+    return f"epoch {row['epoch'] + 1}" if "epoch" in row else Path(str(row.get("checkpoint", "-"))).name
 
 
 def _check(folder: Path) -> None:
@@ -121,11 +144,28 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _is_counted(row: Row) -> bool:
-    return all(isinstance(row.get(key), int) for key in ("top1", "top5", "total")) and row["total"] > 0
+    """Whether a line has the counts of an evaluation, and an epoch where it says one."""
+    if not all(_is_count(row.get(key, 0 if key == "epoch" else None)) for key in ("top1", "top5", "total", "epoch")):
+        return False
+    return row["total"] > 0 and max(row["top1"], row["top5"]) <= row["total"]
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value <= MOST
 
 
 def _last_with_predictions(evaluations: Sequence[Row]) -> Row | None:
     """The best of those whose predictions are there: a training writes each file over that of an earlier evaluation."""
     last = {row["predictions"]: row for row in evaluations if isinstance(row.get("predictions"), str)}
-    own = [row for name, row in last.items() if Path(name).name == name]
-    return max(own, key=lambda row: row["top1"] / row["total"], default=None)
+    own = [row for name, row in last.items() if OWN_PREDICTIONS.fullmatch(name)]
+    return _best(own)
+
+
+def _best(evaluations: Sequence[Row]) -> Row | None:
+    return max(evaluations, key=lambda row: row["top1"] / row["total"], default=None)
+
+
+def _taken_from_checkpoint(evaluations: Sequence[Row]) -> Row:
+    """How images were prepared: a checkpoint brings that with it, and an evaluation's settings know nothing of it."""
+    how = (_best(evaluations) or {}).get("preprocessing")
+    return how if isinstance(how, dict) else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,10 +11,23 @@ import numpy as np
 from mindzoo.utils.pages.frame import escaped
 from mindzoo.utils.reports import drawings, figures
 from mindzoo.utils.reports.figures import ClassFigures, Pair
-from mindzoo.utils.reports.markup import Column, facts, folded, number, percent, section, table, word
+from mindzoo.utils.reports.markup import (
+    Column,
+    duration,
+    facts,
+    folded,
+    gallery,
+    number,
+    percent,
+    plain,
+    section,
+    table,
+    tile,
+    word,
+)
 from mindzoo.utils.reports.pictures import Album
 from mindzoo.utils.reports.predictions import Predictions
-from mindzoo.utils.reports.reading import Row, Run, finite
+from mindzoo.utils.reports.reading import Row, Run, finite, of_what
 
 MOST_DRAWN = 50  # classes in the matrix
 MOST_PAIRS = 50
@@ -37,35 +49,33 @@ def _sections(run: Run) -> Iterator[str]:
         yield _calibration(found)
     if run.evaluations:
         yield _evaluations(run.evaluations)
-    yield _origin(run)
+    yield origin(run)
 
 
 def overview(run: Run) -> str:
     """The numbers that people look for first."""
     cards = []
     if best := run.best:
-        where = (
-            f"epoch {best['epoch'] + 1}"
-            if isinstance(best.get("epoch"), int)
-            else Path(str(best.get("checkpoint"))).name
-        )
-        cards.append(("best top-1", percent(best["top1"] / best["total"]), where))
+        cards.append(("best top-1", percent(best["top1"] / best["total"]), of_what(best)))
         cards.append(("evaluated on", f"{best['total']:,}", "images"))
     if run.epochs:
         last = run.epochs[-1]
-        seconds = float(np.nansum([finite(row, "seconds") for row in run.epochs]))
         cards.append(("epochs", f"{last['epoch'] + 1}", f"of {last.get('epochs', '-')}"))
         cards.append(("mean loss", number(finite(last, "mean_loss")), "of the last epoch"))
         cards.append(("images/s", number(finite(last, "images_per_second")), "in the last epoch"))
-        cards.append(("trained for", str(datetime.timedelta(seconds=round(seconds))), "h:mm:ss, in steps"))
+        cards.append(("trained for", duration(run.seconds), "h:mm:ss, in steps"))
     shown = "".join(
         f"<li><span>{escaped(name)}</span><b>{escaped(value)}</b><small>{word(more, 60)}</small></li>"
         for name, value, more in cards
     )
-    notes = "".join(f'<p class="note">{word(note, 400)}</p>' for note in run.notes)
+    return f'<ul class="cards">{shown}</ul>\n{notes(run)}\n'
+
+
+def notes(run: Run) -> str:
+    """What could not be read of a run."""
     if run.predictions is None and not run.notes:
-        notes = '<p class="note">There are no predictions: nothing was evaluated, or by an older version.</p>'
-    return f'<ul class="cards">{shown}</ul>\n{notes}\n'
+        return '<p class="note">There are no predictions: nothing was evaluated, or by an older version.</p>'
+    return "".join(f'<p class="note">{word(note, 400)}</p>' for note in run.notes)
 
 
 def _classes(found: Predictions, rows: Sequence[ClassFigures]) -> str:
@@ -124,12 +134,10 @@ def _gallery(found: Predictions, places: Sequence[int], album: Album) -> str:
             found.name(int(found.labels[place])),
             found.name(int(found.best[place, 0])),
         )
-        source = album.picture(file)
-        inside = f'<img src="{source}" alt="" width="96" height="96">' if source else "<span>picture not found</span>"
         verdict = f"{word(said, 40)} {percent(float(found.shares[place, 0]))}"
-        wrong = "" if said == label else f"<small>is {word(label, 40)}</small>"
-        items.append(f"<li>{inside}<b>{verdict}</b>{wrong}<small>{word(file, LONGEST_IN_PAIR)}</small></li>")
-    return f'<ul class="gallery">{"".join(items)}</ul>\n' if items else ""
+        wrong = "" if said == label else f"is {word(label, 40)}"
+        items.append(tile(album.picture(file), verdict, wrong, word(file, LONGEST_IN_PAIR)))
+    return gallery(items) if items else ""
 
 
 def _calibration(found: Predictions) -> str:
@@ -153,7 +161,7 @@ def _evaluations(rows: Sequence[Row]) -> str:
     columns = [Column("Of"), *(Column(name, True) for name in ("Top-1", "Hits", "Images", "Loss"))]
     cells = [
         [
-            f"epoch {row['epoch'] + 1}" if isinstance(row.get("epoch"), int) else word(row.get("checkpoint", "-")),
+            of_what(row) if "epoch" in row else word(row.get("checkpoint", "-")),
             percent(row["top1"] / row["total"]),
             f"{row['top1']:,}",
             f"{row['total']:,}",
@@ -164,7 +172,7 @@ def _evaluations(rows: Sequence[Row]) -> str:
     return section("Evaluations", "", table("Evaluations", columns, cells))
 
 
-def _origin(run: Run) -> str:
+def origin(run: Run) -> str:
     """Settings, environment, and the command."""
     about = dict(run.environment)
     command = about.pop("command", None)
@@ -173,9 +181,5 @@ def _origin(run: Run) -> str:
         shown = f'<p>The command was:</p><pre tabindex="0">{word(shlex.join(map(str, command)), 4000)}</pre>'
     rows = [(name, value) for name, value in (("folder", run.folder.absolute()), *about.items())]
     environment = folded("Environment", facts(rows))
-    settings = folded("Settings", facts((str(name), _plain(value)) for name, value in run.settings.items()))
+    settings = folded("Settings", facts((str(name), plain(value)) for name, value in run.settings.items()))
     return section("Where it comes from", "", shown + environment + settings)
-
-
-def _plain(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -21,10 +21,10 @@ from mindzoo.utils.retrieval.rows import leads_out
 SIDE = 240  # of the square that a picture is made to fit into, in pixels
 
 STYLE = """
-nav { margin: 0; color: var(--dim); }
+nav { margin: 0; color: var(--dim); overflow-wrap: anywhere; }
 nav ul { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 12px 0 0; padding: 0; list-style: none; }
 a:focus-visible, li:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-section { display: grid; grid-template-columns: 240px 1fr; gap: 24px; margin: 24px 0; padding: 20px;
+section { display: grid; grid-template-columns: 240px minmax(0, 1fr); gap: 24px; margin: 24px 0; padding: 20px;
   background: var(--card); border: 1px solid var(--line); border-radius: 12px; }
 .query h2 { margin: 0 0 12px; font-size: 17px; overflow-wrap: anywhere; }
 .frame { display: flex; align-items: center; justify-content: center; aspect-ratio: 1; overflow: hidden;
@@ -38,7 +38,7 @@ li[tabindex] { border-radius: 8px; min-width: 0; }
 .name { display: block; color: var(--dim); font-size: 13px; line-height: 1.35; overflow-wrap: anywhere; }
 .bar { height: 4px; margin: 4px 0; background: var(--empty); border-radius: 2px; overflow: hidden; }
 .bar i { display: block; height: 100%; background: var(--accent); }
-@media (max-width: 720px) { section { grid-template-columns: 1fr; } .query .frame { max-width: 240px; } }
+@media (max-width: 720px) { section { grid-template-columns: minmax(0, 1fr); } .query .frame { max-width: 240px; } }
 @media print { section { break-inside: avoid; } nav { display: none; } }
 """
 

@@ -40,10 +40,10 @@ class RunFolder:
         self.log_name = f"{path.resolve().name}_rank_{rank}.log"
         log.open_file(path / self.log_name)
 
-    def write_facts(self, settings: Any, device: str, classes: Sequence[str] = ()) -> None:
+    def write_facts(self, network: str, settings: Any, device: str, classes: Sequence[str] = ()) -> None:
         """config.yaml, environment.json and, where there are class names, classes.json."""
         self._write(FACTS, reading.to_yaml(settings))
-        self._write(ENVIRONMENT, json_text(environment(device)))
+        self._write(ENVIRONMENT, json_text(environment(network, device)))
         if classes:
             self._write(CLASSES, json_text(list(classes)))
 
@@ -141,9 +141,10 @@ def _choose(output_dir: str, dated: bool, world: World) -> Path:
     return _numbered_inside(path) if world.rank == 0 and (path / FACTS).exists() else path
 
 
-def environment(device: str) -> dict[str, Any]:
-    """What a run needs to be understood later: versions, device, commit, command, time."""
+def environment(network: str, device: str) -> dict[str, Any]:
+    """What a run needs to be understood later: network, versions, device, commit, command, time."""
     return {
+        "network": network,
         "mindzoo": __version__,
         "mindspore": ms.__version__,
         "numpy": np.__version__,

@@ -82,7 +82,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     # 3. The run's folder, the first thing that is written.
     go_on_in = continuity.folder_to_go_on_in(start.resumed, config, data.train)
     with run_folder.entered(config.output_dir, dated=spec.dated_runs, world=world, go_on_in=go_on_in) as folder:
-        folder.write_facts(config, device, data.classes)
+        folder.write_facts(spec.name, config, device, data.classes)
         if world.rank == 0:
             bad_images.write_list(folder.path, data.folders)
         show(config)
