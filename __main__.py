@@ -17,7 +17,8 @@ if __name__ == "__main__":
 
         if missing := find_problem("Python", "PyYAML"):  # what doctor itself is made of
             raise SystemExit(f"problem: {missing}")
-        from mindzoo.utils.commands import DOCTOR, run_command
+        from mindzoo.utils.commands.command import run_command
+        from mindzoo.utils.commands.of_machines import DOCTOR
 
         raise SystemExit(run_command(DOCTOR, None, sys.argv[2:], "mindzoo doctor"))
     register(ROOT)

@@ -25,6 +25,8 @@ from mindzoo.tests.support import arguments
 from mindzoo.utils import commands
 from mindzoo.utils.cluster import hccl_tools
 from mindzoo.utils.commands import EVAL, TRAIN, Command
+from mindzoo.utils.commands.of_networks import PREDICT
+from mindzoo.utils.commands.of_retrieval import EMBED
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.launch import launcher
 
@@ -107,9 +109,7 @@ def of_network(command: Command) -> st.SearchStrategy[list[str]]:
         drawn = arguments.flags(command.config(spec), command.aliases(spec))
         if not command.hands_on:
             return drawn.map(lambda flags: [name, *flags])
-        launched = {
-            one: arguments.flags(one.config(spec), one.aliases(spec)) for one in (TRAIN, EVAL, cli.PREDICT, cli.EMBED)
-        }
+        launched = {one: arguments.flags(one.config(spec), one.aliases(spec)) for one in (TRAIN, EVAL, PREDICT, EMBED)}
         behind = st.one_of(*(st.tuples(st.just(one.name), flags) for one, flags in launched.items()))
         return st.tuples(drawn, behind).map(lambda both: [name, both[1][0], *both[0], "--", *both[1][1]])
 

@@ -26,9 +26,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 runpy.run_path(str(ROOT / "utils" / "importable.py"), run_name="importable")
 
-from mindzoo.cli import PREDICT  # noqa: E402
 from mindzoo.models import SPECS  # noqa: E402
-from mindzoo.utils.commands import EVAL, EXPORT, TRAIN  # noqa: E402
+from mindzoo.utils.commands.of_networks import EVAL, EXPORT, PREDICT, TRAIN  # noqa: E402
 from mindzoo.utils.config import reading  # noqa: E402
 from mindzoo.utils.config.keys import (  # noqa: E402
     CHECKPOINT_ALIASES,

@@ -11,12 +11,13 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from mindzoo import cli
 from mindzoo.models import SPECS, create_model
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.trainings import Trained, write_images
 from mindzoo.utils import commands
 from mindzoo.utils.checkpoints import checkpoint_file
+from mindzoo.utils.commands.of_networks import PREDICT
+from mindzoo.utils.commands.of_retrieval import EMBED, INDEX, QUERY
 from mindzoo.utils.data.listing import images_below
 from mindzoo.utils.engine import choice, network_graph
 from mindzoo.utils.engine.difference import relative_difference
@@ -99,7 +100,7 @@ def test_a_folder_whose_networks_have_no_graph_is_evaluated_by_mindspore(
 
 def predicted(source: Path, tmp_path: Path, *words: str, network: str = "densenet121") -> list[dict[str, Any]]:
     target = tmp_path / "rows.json"
-    assert run(cli.PREDICT, "--checkpoint", source, *words, "--output", target, network=network) == 0
+    assert run(PREDICT, "--checkpoint", source, *words, "--output", target, network=network) == 0
     rows: list[dict[str, Any]] = json.loads(target.read_text(encoding="utf-8"))
     return rows
 
@@ -128,13 +129,12 @@ def test_embeddings_and_answers_are_the_same(trained: Trained, tmp_path: Path) -
     for engine in ("onnxruntime", "mindspore"):
         target = tmp_path / f"{engine}.npy"
         words = ["--checkpoint", trained.checkpoint, "--images", trained.data, "--output", target, "--batch_size", "7"]
-        assert run(cli.EMBED, *words, "--engine", engine) == 0
+        assert run(EMBED, *words, "--engine", engine) == 0
         found.append(open_vectors(target))
         assert found[-1].facts["engine"].startswith(engine)
     assert relative_difference(found[0].array, found[1].array) < 1e-5
     assert (
-        commands.run_command(cli.INDEX, None, [str(tmp_path / "mindspore.npy"), "--output", str(tmp_path / "index")])
-        == 0
+        commands.run_command(INDEX, None, [str(tmp_path / "mindspore.npy"), "--output", str(tmp_path / "index")]) == 0
     )
     answers = []
     for engine in ("onnxruntime", "mindspore"):
@@ -146,7 +146,7 @@ def test_embeddings_and_answers_are_the_same(trained: Trained, tmp_path: Path) -
             "--output",
             tmp_path / "answers.json",
         ]
-        assert run(cli.QUERY, *words, trained.data / "val" / "red", "--engine", engine, "--verify", "1") == 0
+        assert run(QUERY, *words, trained.data / "val" / "red", "--engine", engine, "--verify", "1") == 0
         rows = json.loads((tmp_path / "answers.json").read_text())
         answers.append([[result["path"] for result in row["results"]] for row in rows])
     assert answers[0] == answers[1]
@@ -157,14 +157,14 @@ def test_a_run_of_the_other_engine_is_not_continued(
 ) -> None:
     words = ["--checkpoint", trained.checkpoint, "--images", trained.data, "--output", tmp_path / "v.npy"]
     words += ["--batch_size", "7"]
-    assert run(cli.EMBED, *words, *BY_ONNX) == 0
+    assert run(EMBED, *words, *BY_ONNX) == 0
     facts = open_vectors(tmp_path / "v.npy").facts
     facts = {name: value for name, value in facts.items() if name not in ("count", "dimension", "unreadable")}
     begun = VectorWriter(tmp_path / "w.npy", facts, images_below(trained.data), overwrite=False)
     begun.save()
     begun.close()
     words[5] = tmp_path / "w.npy"
-    assert run(cli.EMBED, *words) == 2
+    assert run(EMBED, *words) == 2
     assert "engine onnxruntime 1." in capsys.readouterr().err
 
 
@@ -178,7 +178,7 @@ def test_an_exponent_that_is_given_wins(tmp_path: Path) -> None:
         target = tmp_path / f"{engine}{exponent}.npy"
         words = ["--checkpoint", tmp_path / "plain.ckpt", "--images", tmp_path / "images", "--output", target]
         words += ["--image_size", "64", "--gem_p", exponent, "--engine", engine]
-        assert run(cli.EMBED, *words, network="multigrain") == 0
+        assert run(EMBED, *words, network="multigrain") == 0
         found[engine, exponent] = open_vectors(target)
         assert found[engine, exponent].facts["options"]["gem_p"] == exponent
     wanted = found["mindspore", 6.5].array
@@ -207,7 +207,7 @@ def test_a_difference_is_found_by_verify(
 
     monkeypatch.setattr(network_graph, "graph_of", shifted)
     image = next((trained.data / "val" / "red").iterdir())
-    assert run(cli.PREDICT, "--checkpoint", trained.checkpoint, image, *BY_ONNX, "--verify", "1") == 1
+    assert run(PREDICT, "--checkpoint", trained.checkpoint, image, *BY_ONNX, "--verify", "1") == 1
     assert "largest difference between ONNX Runtime and MindSpore" in capsys.readouterr().out
 
 
@@ -222,7 +222,7 @@ def test_weights_that_do_not_fit_are_refused_as_ever(
     said = []
     for engine in ("onnxruntime", "mindspore"):
         words = ["--checkpoint", tmp_path / "lacks.ckpt", image, "--image_size", "32", "--engine", engine]
-        assert run(cli.PREDICT, *words) == 2
+        assert run(PREDICT, *words) == 2
         said.append(capsys.readouterr().err)
     assert said[0] == said[1]
     assert f"1 missing ({dropped})" in said[0]
@@ -235,11 +235,11 @@ def test_mindspore_computes_where_there_is_no_graph(
     monkeypatch.setattr(network_graph, "MAKER", "raise SystemExit('no exporter here')")
     monkeypatch.delenv(choice.VARIABLE)
     image = next((trained.data / "val" / "red").iterdir())
-    assert run(cli.PREDICT, "--checkpoint", trained.checkpoint, image) == 0
+    assert run(PREDICT, "--checkpoint", trained.checkpoint, image) == 0
     printed = capsys.readouterr().out
     assert "MindSpore computes, since there is no graph of densenet121 for ONNX Runtime: no exporter here" in printed
     assert f"{image}: " in printed
-    assert run(cli.PREDICT, "--checkpoint", trained.checkpoint, image, *BY_ONNX) == 2
+    assert run(PREDICT, "--checkpoint", trained.checkpoint, image, *BY_ONNX) == 2
     assert "there is no graph of densenet121 for it: no exporter here" in capsys.readouterr().err
 
 
@@ -261,7 +261,7 @@ def test_an_exported_file_is_a_checkpoint(trained: Trained, tmp_path: Path) -> N
     same_rows(predicted(target, tmp_path, folder), wanted)
     same_rows(predicted(target, tmp_path, folder, *BY_ONNX), wanted)
     words = ["--checkpoint", target, "--images", folder, "--output", tmp_path / "v.npy", *BY_ONNX]
-    assert run(cli.EMBED, *words) == 0
+    assert run(EMBED, *words) == 0
     network = create_model("densenet121", checkpoint=target)
     assert {one.name: one.asnumpy().sum() for one in network.get_parameters()} == {
         one.name: one.asnumpy().sum()
@@ -275,5 +275,5 @@ def test_a_variable_that_means_nothing_is_refused(
 ) -> None:
     monkeypatch.setenv(choice.VARIABLE, value)
     image = next((trained.data / "val" / "red").iterdir())
-    assert run(cli.PREDICT, "--checkpoint", trained.checkpoint, image) == 2
+    assert run(PREDICT, "--checkpoint", trained.checkpoint, image) == 2
     assert f"the variable MINDZOO_ENGINE is {value}; wanted auto, mindspore or onnxruntime" in capsys.readouterr().err

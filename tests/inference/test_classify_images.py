@@ -13,20 +13,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mindzoo import cli
 from mindzoo.models import create_model
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.trainings import COLORS, Trained
 from mindzoo.utils import commands
 from mindzoo.utils.answers import tables
 from mindzoo.utils.checkpoints import checkpoint_file
+from mindzoo.utils.commands.of_networks import PREDICT
 from mindzoo.utils.data.transforms import Preprocessing, load_image
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.inference import classify_images, inputs
 
 
 def predict(source: Path, *words: str) -> int:
-    return commands.run_command(cli.PREDICT, SPEC, ["--checkpoint", str(source), "--device_target", "CPU", *words])
+    return commands.run_command(PREDICT, SPEC, ["--checkpoint", str(source), "--device_target", "CPU", *words])
 
 
 def plain(path: Path, color: str) -> Path:
@@ -188,7 +188,7 @@ def test_wrong_inputs_are_said(
 
 
 def test_no_checkpoint_is_said(capsys: pytest.CaptureFixture[str], trained: Trained) -> None:
-    assert commands.run_command(cli.PREDICT, SPEC, [str(next(trained.data.glob("val/red/*.png")))]) == 2
+    assert commands.run_command(PREDICT, SPEC, [str(next(trained.data.glob("val/red/*.png")))]) == 2
     assert "checkpoint is not given" in capsys.readouterr().err
 
 

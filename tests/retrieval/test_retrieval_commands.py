@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, nn, ops
 
-from mindzoo import cli
 from mindzoo.models import SPECS, create_model, densenet121
 from mindzoo.tests.support.retrieval_files import HOW, run
 from mindzoo.tests.support.trainings import tiny
 from mindzoo.utils import commands
 from mindzoo.utils.checkpoints import checkpoint_file
+from mindzoo.utils.commands.of_retrieval import EMBED, QUERY
 from mindzoo.utils.config import reading
 from mindzoo.utils.config.keys import EvalConfig
 from mindzoo.utils.config.reading import key
@@ -147,7 +147,7 @@ def test_the_exponent_of_the_pooling_goes_with_the_size(
 
     def embed(name: str, *words: object) -> np.ndarray:
         flags = [*common, *images, "--output", tmp_path / name, *words]
-        assert commands.run_command(cli.EMBED, POOLED, [str(flag) for flag in flags]) == 0
+        assert commands.run_command(EMBED, POOLED, [str(flag) for flag in flags]) == 0
         return open_vectors(tmp_path / name).array
 
     learnt, same, other = embed("a.npy"), embed("b.npy", "--gem_p", 2), embed("c.npy", "--gem_p", 5)
@@ -158,10 +158,8 @@ def test_the_exponent_of_the_pooling_goes_with_the_size(
     assert run("index", tmp_path / "c.npy", "--output", tmp_path / "i") == 0
     words = [*common, "--index", tmp_path / "i", "--top_k", 1, str(next(colors.glob("val/red/*.png")))]
     capsys.readouterr()
-    assert commands.run_command(cli.QUERY, POOLED, [str(word) for word in words]) == 0
+    assert commands.run_command(QUERY, POOLED, [str(word) for word in words]) == 0
     assert "    1   1.0000  red/" in capsys.readouterr().out
-    assert (
-        commands.run_command(cli.QUERY, POOLED, [str(word) for word in [*words, "--gem_p", 5, "--image_size", 32]]) == 0
-    )
-    assert commands.run_command(cli.QUERY, POOLED, [str(word) for word in [*words, "--gem_p", 4]]) == 2
+    assert commands.run_command(QUERY, POOLED, [str(word) for word in [*words, "--gem_p", 5, "--image_size", 32]]) == 0
+    assert commands.run_command(QUERY, POOLED, [str(word) for word in [*words, "--gem_p", 4]]) == 2
     assert f"gem_p is 4, and the vectors of {tmp_path / 'i'} are of 5; leave it out" in capsys.readouterr().err
