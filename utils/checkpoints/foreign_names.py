@@ -19,8 +19,6 @@ ZOO, TORCH, OTHER_ZOO = "zoo", "torch", "mindcv"
 # Any word that all names begin with is taken off, so they need no list; these are the second of two networks.
 AVERAGED = ("teacher", "ema", "ema_model", "model_ema", "averaged", "momentum_encoder")
 MOST_WRAPPERS = 5
-# Whose way of evaluating there is, for weights that do not say how images were preprocessed for them.
-EVALUATIONS = ("zoo", "timm", "torchvision")
 
 Arrays = Mapping[str, np.ndarray]
 

@@ -6,11 +6,12 @@ import dataclasses
 
 from mindzoo.utils.checkpoints import foreign_names
 from mindzoo.utils.checkpoints.checkpoint_file import OURS, Checkpoint
+from mindzoo.utils.config import image_keys
 from mindzoo.utils.config.image_keys import IMAGENET_MEAN, IMAGENET_STD, PreprocessingKeys
 from mindzoo.utils.data.transforms import Preprocessing
 from mindzoo.utils.log import logger
 
-ZOO, TIMM, TORCHVISION = foreign_names.EVALUATIONS
+ZOO, TIMM, TORCHVISION = image_keys.EVALUATIONS
 AUTO = "auto"
 IMPLIED = {foreign_names.ZOO: ZOO, foreign_names.TORCH: TORCHVISION, foreign_names.OTHER_ZOO: TORCHVISION, OURS: ZOO}
 CROP = 0.875  # 224 of 256
@@ -27,7 +28,7 @@ def settled(checkpoint: Checkpoint, own: PreprocessingKeys, wanted: str = AUTO, 
 
     Args:
         own: the network's own keys of evaluation, with the size of its images.
-        wanted: AUTO, or one of `foreign_names.EVALUATIONS`.
+        wanted: AUTO, or one of `image_keys.EVALUATIONS`.
         say: log what was chosen where the file does not say it.
     """
     how = Preprocessing.from_config(own)

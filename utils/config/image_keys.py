@@ -11,6 +11,8 @@ MOST_PIXELS = 4096  # per side
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 DECODER_CHOICES = ("auto", "mindspore", "native")
+# Whose way of evaluating there is, for weights that do not say how images were preprocessed for them.
+EVALUATIONS = ("zoo", "timm", "torchvision")
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mindzoo.utils.checkpoints.foreign_names import EVALUATIONS
-from mindzoo.utils.config.image_keys import PreprocessingKeys
+from mindzoo.utils.config.image_keys import EVALUATIONS, PreprocessingKeys
 from mindzoo.utils.config.keys import CheckpointKeys, ClassNameKeys, EngineKeys, RanksKeys, RecipeKeys
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.explaining.methods import METHODS
