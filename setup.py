@@ -32,7 +32,7 @@ class BuildPy(build_py):
 
     def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
         found = super().find_package_modules(package, package_dir)
-        return [m for m in found if package != "mindzoo" or m[1] in ("__init__", "__main__", "cli")]
+        return [m for m in found if package != "mindzoo" or m[1] in ("__init__", "__main__", "api", "cli")]
 
 
 setup(

@@ -21,6 +21,7 @@ USER_PAGES = (
             "DATA",
             "KEYS",
             "EVALUATION",
+            "PYTHON",
             "EXPORT",
             "REPORTS",
             "RETRIEVAL",

@@ -40,7 +40,7 @@ def table(page: Path) -> tuple[dict[str, int], set[str]]:
 
 def files(root: Path) -> Iterator[Path]:
     """The package's own files."""
-    yield from (root / name for name in ("__init__.py", "__main__.py", "cli.py") if (root / name).exists())
+    yield from (root / name for name in ("__init__.py", "__main__.py", "cli.py", "api.py") if (root / name).exists())
     for room in ("utils", "models"):
         yield from sorted((root / room).rglob("*.py"))
 

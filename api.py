@@ -1,0 +1,207 @@
+"""What `import mindzoo` offers to programs: a classifier that is a file, as `mindzoo predict` and `mindzoo embed` use it."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from mindzoo.models import SPECS, list_models
+from mindzoo.utils import runtime
+from mindzoo.utils.checkpoints import checkpoint_file, network_source
+from mindzoo.utils.checkpoints.network_source import Source
+from mindzoo.utils.commands.of_networks import PREDICT
+from mindzoo.utils.compiling import graphs
+from mindzoo.utils.config.reading import Loaded
+from mindzoo.utils.config.values import checked_values
+from mindzoo.utils.data.image_file import read_file
+from mindzoo.utils.data.transforms import preprocessed
+from mindzoo.utils.engine.engine import Engine
+from mindzoo.utils.engine.network_graph import EMBEDDING, LOGITS
+from mindzoo.utils.engine.runners import Runner
+from mindzoo.utils.errors import UserError, nearest
+from mindzoo.utils.images.fault import Fault
+from mindzoo.utils.inference import class_names
+from mindzoo.utils.inference.classify_images import softmax
+from mindzoo.utils.retrieval import encoder
+from mindzoo.utils.spec import ModelSpec
+
+# A file, a picture of Pillow's, or pixels (H, W, 3) uint8 RGB.
+ImageLike = str | os.PathLike[str] | Image.Image | np.ndarray
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A class that an image may be of."""
+
+    label: str
+    probability: float  # 0..1
+    index: int  # of the network's output, from 0
+
+
+class Classifier:
+    """A network with the weights, the classes and the preprocessing of a checkpoint. Made by `load`.
+
+    Threads may share one; they compute one after another.
+    """
+
+    def __init__(self, spec: ModelSpec, made_from: Source, engine: Engine, weights: str) -> None:
+        self._spec, self._made_from, self._engine, self._weights = spec, made_from, engine, weights
+        self._runners: dict[str, Runner] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(
+        cls,
+        file: str | os.PathLike[str],
+        *,
+        network: str = "",
+        engine: str = "auto",
+        device: str = "auto",
+        weights: str = "averaged",
+        classes: str | os.PathLike[str] = "",
+        image_size: tuple[int, int] | None = None,
+    ) -> Classifier:
+        """Read a checkpoint of any kind that `mindzoo predict` reads, or the folder of a run.
+
+        Args:
+            network: its name, where the file does not show it.
+            engine: "auto", "mindspore" or "onnxruntime".
+            device: "auto", "CPU", "Ascend" or "GPU".
+            weights: "averaged" or "raw", of a file that holds both.
+            classes: a file with the names of the classes, for a checkpoint without any.
+            image_size: height and width; by default what the checkpoint was evaluated with.
+
+        Raises:
+            UserError: the file cannot be read, is of no network of the zoo, or a value means nothing.
+        """
+        words: dict[str, Any] = {"checkpoint": str(file), "engine": engine, "device_target": device, "weights": weights}
+        if image_size is not None:
+            words["image_size"] = list(image_size)
+        path = network_source.single_file(_Checkpoint(str(file)))
+        spec = _spec_of(path, network)
+        config = PREDICT.config(spec)(**checked_values("the call", words, PREDICT.config(spec)))
+        used = runtime.start(config.device_target)
+        graphs.start(config, runtime.World())
+        read = network_source.read_source(spec, path, Loaded(config, frozenset(words)))
+        return cls(spec, class_names.named(read, str(classes)), Engine(spec, config, used), weights)
+
+    @property
+    def network(self) -> str:
+        """The name of the network."""
+        return self._spec.name
+
+    @property
+    def classes(self) -> list[str]:
+        """A name for each output; its number where the checkpoint has no names."""
+        return self._made_from.class_names()
+
+    @property
+    def image_size(self) -> tuple[int, ...]:
+        """Height and width of what the network sees, in pixels."""
+        return self._made_from.preprocessing.image_size
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What decides over the vectors: network, options, checkpoint, preprocessing."""
+        return encoder.source_facts(self._spec, self._made_from, self._weights)
+
+    def preprocess(self, images: ImageLike | Iterable[ImageLike]) -> np.ndarray:
+        """What the network is given: (N, 3, H, W) float32, normalised.
+
+        Raises:
+            UserError: an image cannot be read; names it.
+        """
+        found = [self._prepared(image) for image in listed(images)]
+        return np.stack(found) if found else np.zeros((0, 3, *self.image_size), np.float32)
+
+    def predict(self, images: ImageLike | Iterable[ImageLike], top_k: int = 5) -> list[list[Prediction]]:
+        """The most probable classes of each image, best first; the numbers of `mindzoo predict`.
+
+        Raises:
+            UserError: an image cannot be read, or top_k is less than 1.
+        """
+        if top_k < 1:
+            raise UserError(f"top_k is {top_k}; wanted 1 or more")
+        return [self._ranked(softmax(self._outputs(image, LOGITS)), top_k) for image in listed(images)]
+
+    def embed(self, images: ImageLike | Iterable[ImageLike]) -> np.ndarray:
+        """The vectors that the classifier of the network sees: (N, D) float32, not normalised.
+
+        Raises:
+            UserError: an image cannot be read.
+        """
+        vectors = [self._outputs(image, EMBEDDING) for image in listed(images)]
+        return np.stack(vectors) if vectors else np.zeros((0, 0), np.float32)
+
+    def _ranked(self, probabilities: np.ndarray, top_k: int) -> list[Prediction]:
+        names = self.classes
+        best = np.argsort(-probabilities, kind="stable")[:top_k]
+        return [Prediction(names[place], float(probabilities[place]), int(place)) for place in best]
+
+    def _outputs(self, image: ImageLike, head: str) -> np.ndarray:
+        """(D,) of one image: one at a time, as the command does it, so that the numbers are the same."""
+        batch = self._prepared(image)[None]
+        with self._lock:
+            if head not in self._runners:
+                self._runners[head] = self._engine.open(self._made_from, self._weights, head, say=False)
+                self._runners[head].prepare(batch.shape)
+            return np.asarray(self._runners[head](batch)[0])
+
+    def _prepared(self, image: ImageLike) -> np.ndarray:
+        name, content = _content(image)
+        try:
+            return preprocessed(content if content is not None else read_file(name), self._made_from.preprocessing)
+        except Fault as fault:
+            raise UserError(f"{name} {fault}") from None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Checkpoint:
+    """What `network_source.single_file` asks a configuration for."""
+
+    checkpoint: str
+
+
+def listed(images: ImageLike | Iterable[ImageLike]) -> list[ImageLike]:
+    """One image, or several, as a list. Pixels (N, H, W, 3) are several."""
+    if isinstance(images, str | os.PathLike | Image.Image):
+        return [images]
+    if isinstance(images, np.ndarray) and images.ndim == 3:
+        return [images]
+    return list(images)
+
+
+def _content(image: ImageLike) -> tuple[str, bytes | None]:
+    """What to call an image, and the content of a file that has its pixels; None where it is a file itself.
+
+    Pictures in memory go the way of files, as PNG without loss, so that nothing can differ.
+    """
+    if isinstance(image, str | os.PathLike):
+        return os.fspath(image), None
+    if isinstance(image, np.ndarray):
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise UserError(f"pixels are {image.dtype} of the shape {image.shape}; wanted uint8 of (height, width, 3)")
+        image = Image.fromarray(np.ascontiguousarray(image))
+    if not isinstance(image, Image.Image):
+        raise UserError(f"an image is a {type(image).__name__}; wanted a file, a picture of Pillow's, or an array")
+    picture = image if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else image.convert("RGB")
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=1, icc_profile=None)
+    return "the picture", buffer.getvalue()
+
+
+def _spec_of(path: Path, network: str) -> ModelSpec:
+    if not network:
+        return checkpoint_file.recognise(path, SPECS.values())[0]
+    if network not in SPECS:
+        raise UserError(f"network is {network}{nearest(network, SPECS)}; there are {', '.join(list_models())}")
+    return SPECS[network]
