@@ -27,7 +27,7 @@ def test_the_map_peaks_where_the_answer_depends_on_the_image() -> None:
     runner = OneCorner()
     heat = Occlusion(runner)(np.full((3, 36, 48), 3.0, np.float32), 1)
     assert heat.shape == (CELLS, CELLS)
-    assert np.unravel_index(heat.argmax(), heat.shape) == (CELLS - 1, 0)
+    assert heat.argmax() == (CELLS - 1) * CELLS
     # Only one window hides the corner, and the cell in the corner is hidden by no other.
     assert heat[-1, 0] == np.float32(1 / (1 + np.exp(-3.0)) - 0.5)
     assert np.all(heat[:-2] == 0)
@@ -52,4 +52,4 @@ def test_a_cell_has_the_mean_of_the_windows_that_hide_it() -> None:
     windows = np.zeros((WINDOWS, WINDOWS))
     windows[0, 0] = 1.0
     cells = occlusion.spread(windows)
-    np.testing.assert_array_equal(cells[:3, :3], [[1, 0.5, 0], [0.5, 0.25, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(cells[:3, :3], np.array([[1, 0.5, 0], [0.5, 0.25, 0], [0, 0, 0]]))

@@ -94,7 +94,7 @@ def _controls(shown: Sequence[Answer], numbers: dict[str, int], about: About) ->
         legend = (
             f'<figure class="legend"><div class="ramp" aria-hidden="true"></div><div class="ends"><span>{low}</span>'
             f"<span>{high}</span></div><figcaption>Heat maps: {escaped(about.reading)}. "
-            f"The pictures are what the network saw: the part in the middle, at its size.</figcaption></figure>"
+            f"The pictures are what the network saw, resized and cropped.</figcaption></figure>"
         )
     return f"""<form class="controls" id="controls" hidden>
 <label>Class <select id="class">{options}</select></label>

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageOps
@@ -41,7 +42,7 @@ def write(path: Path, answers: Sequence[Answer], picture: Picture) -> None:
     sheet = Image.new("RGB", (columns * width + MARGIN, rows * height + MARGIN), GROUND)
     for place, answer in enumerate(shown):
         corner = (MARGIN + place % columns * width, MARGIN + place // columns * height)
-        _draw(sheet, corner, answer, captions[place], lettering, lambda place=place: picture(place))
+        _draw(sheet, corner, answer, captions[place], lettering, partial(picture, place))
     with said_of(path), whole_file(path) as unfinished:
         sheet.save(unfinished, "PNG")
 

@@ -112,6 +112,10 @@ PREDICT = Command(
     run=_predict,
     verb="Classify images with",
     aliases=aliases_of_evaluation,
-    examples=("--checkpoint best.ckpt photo.jpg", "--checkpoint best.ckpt FOLDER --top_k 1 --output classes.csv"),
+    examples=(
+        "--checkpoint best.ckpt photo.jpg",
+        "--checkpoint best.ckpt FOLDER --top_k 1 --output classes.csv",
+        "--checkpoint best.ckpt 'photos/*.jpg' --html classes.html --explain gradcam",
+    ),
     operands=" [IMAGE ...]",
 )

@@ -20,7 +20,7 @@ def files(texts: Iterable[str]) -> tuple[dict[str, str], set[str]]:
     from matplotlib import font_manager
 
     manager = font_manager.fontManager
-    found = {OWN: font_manager.findfont(OWN)}
+    found: dict[str, str] = {OWN: str(font_manager.findfont(OWN))}
     missing = set("".join(texts)) - characters(found[OWN])
     if not missing:
         return found, missing

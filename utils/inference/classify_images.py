@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 from mindzoo.utils import ranks, runtime
 from mindzoo.utils.answers.answer import Answer, is_unsure
 from mindzoo.utils.checkpoints import network_source
+from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.compiling import graphs
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.look import Marks
@@ -53,9 +56,8 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
     class_names.say_numbers(made_from)
     runner, marks = engine.open(made_from, config.weights), Marks()
     maps = heat_maps.open_heat_maps(config, engine, runner, made_from, len(images))
-    own = range(world.rank, len(images), world.size)
-    found = dict(_answers(images, own, runner, made_from, config, maps, marks))
-    answers = _of_all_ranks(world, found)
+    work = _Work(images, runner, made_from, config, maps, marks)
+    answers = _of_all_ranks(world, dict(work.answers(range(world.rank, len(images), world.size))))
     read = [answer for answer in answers if not answer.fault]
     if not read:
         raise UserError(f"{answers[0].image} {answers[0].fault}")
@@ -72,44 +74,54 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
     return [answer.row() for answer in read]
 
 
-def _answers(
-    images: Sequence[Given],
-    own: range,
-    runner: Runner,
-    made_from: network_source.Source,
-    config: PredictConfig,
-    maps: HeatMaps | None,
-    marks: Marks,
-) -> Iterator[tuple[int, Answer]]:
-    """The images of this rank by their places among all of them, each with what is said of it."""
-    names, prepared, threads = made_from.class_names(), False, worker_count(0)
+@dataclass(frozen=True)
+class _Work:
+    """What is done with each image."""
 
-    def load(place: int) -> np.ndarray:
-        return preprocessed(images[place].read(), made_from.preprocessing, marks)
+    images: Sequence[Given]
+    runner: Runner
+    made_from: Source
+    config: PredictConfig
+    maps: HeatMaps | None
+    marks: Marks
 
-    for place, reading in read_ahead(own, load, threads=threads, ahead=2 * threads):
-        name = images[place].name
-        try:
-            image = reading.result()
-        except Fault as fault:
-            yield place, Answer(name, fault=str(fault))
-            continue
-        if not prepared:
-            runner.prepare((1, *image.shape))
-            prepared = True
-        probabilities = softmax(runner(image[None])[0])
-        best = np.argsort(-probabilities, kind="stable")[: config.top_k]
+    def answers(self, own: range) -> Iterator[tuple[int, Answer]]:
+        """Some of the images by their places among all of them, each with what is said of it."""
+        prepared, threads = False, worker_count(0)
+        for place, reading in read_ahead(own, self._read, threads=threads, ahead=2 * threads):
+            try:
+                image = reading.result()
+            except Fault as fault:
+                yield place, Answer(self.images[place].name, fault=str(fault))
+                continue
+            if not prepared:
+                self.runner.prepare((1, *image.shape))
+                prepared = True
+            answer = self._answer(place, image)
+            logger.info("%s: %s", answer.image, answer.line)
+            yield place, answer
+
+    def _read(self, place: int) -> np.ndarray:
+        return preprocessed(self.images[place].read(), self.made_from.preprocessing, self.marks)
+
+    def _answer(self, place: int, image: np.ndarray) -> Answer:
+        name, names = self.images[place].name, self.names
+        probabilities = softmax(self.runner(image[None])[0])
+        best = np.argsort(-probabilities, kind="stable")[: self.config.top_k]
         classes = tuple((names[i], float(probabilities[i])) for i in best)
-        heat_map = maps.draw(place, name, image, int(best[0]), classes[0]) if maps else ""
-        answer = Answer(name, classes, is_unsure(classes[0][1], config.threshold), heat_map)
-        logger.info("%s: %s", name, answer.line)
-        yield place, answer
+        heat_map = self.maps.draw(place, name, image, int(best[0]), classes[0]) if self.maps else ""
+        return Answer(name, classes, is_unsure(classes[0][1], self.config.threshold), heat_map)
+
+    @functools.cached_property
+    def names(self) -> list[str]:
+        """One per class."""
+        return self.made_from.class_names()
 
 
 def _of_all_ranks(world: World, found: dict[int, Answer]) -> list[Answer]:
     """The answers of all ranks, in the order of the images."""
-    told = ranks.gathered(world, [[place, answer.to_json()] for place, answer in found.items()])
-    by_place: dict[int, Any] = dict(pair for part in told for pair in part)
+    told: list[list[Any]] = ranks.gathered(world, [[place, answer.to_json()] for place, answer in found.items()])
+    by_place = {int(place): values for part in told for place, values in part}
     return [Answer.from_json(by_place[place]) for place in sorted(by_place)]
 
 

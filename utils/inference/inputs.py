@@ -42,19 +42,15 @@ def given_images(given: Iterable[str]) -> list[Given]:
     Raises:
         UserError: see `image_files`; nothing comes on standard input.
     """
-    found: list[Given] = []
-    words = list(given)
+    words = _some(given)
     if words.count(STANDARD_INPUT) > 1:
         raise UserError("standard input (-) is given twice; wanted it once: it can be read once only")
-    for word in words or [""]:
-        if word != STANDARD_INPUT:
-            found += [Given(str(path)) for path in image_files([word] if words else [])]
-            continue
-        content = _standard_input()
-        if kinds.kind_of(content):
-            found.append(Given(STANDARD_INPUT, content))
+    found: list[Given] = []
+    for word in words:
+        if word == STANDARD_INPUT:
+            found += _on_standard_input()
         else:
-            found += [Given(str(path)) for name in _listed(content) for path in _plain(name)]
+            found += [Given(str(path)) for path in _files(word)]
     return found
 
 
@@ -66,14 +62,20 @@ def image_files(given: Iterable[str]) -> Iterator[Path]:
     Raises:
         UserError: nothing given, something missing, a folder without images, or a pattern that matches none.
     """
-    given = list(given)
-    if not given:
+    for name in _some(given):
+        yield from _files(name)
+
+
+def _some(given: Iterable[str]) -> list[str]:
+    words = list(given)
+    if not words:
         raise UserError("no image given; wanted image files, or folders of them, behind the network's name")
-    for name in given:
-        if glob.has_magic(name) and not os.path.lexists(name):
-            yield from _matched(name)
-        else:
-            yield from _plain(name)
+    return words
+
+
+def _files(name: str) -> Iterator[Path]:
+    is_pattern = glob.has_magic(name) and not os.path.lexists(name)
+    return _matched(name) if is_pattern else _plain(name)
 
 
 def _plain(name: str) -> Iterator[Path]:
@@ -109,12 +111,15 @@ def _matched(pattern: str) -> Iterator[Path]:
         raise UserError(f"the pattern {pattern} matches no image")
 
 
-def _standard_input() -> bytes:
+def _on_standard_input() -> list[Given]:
     if sys.stdin is None or sys.stdin.isatty():
         raise UserError(
             "- means standard input, and nothing is piped into it; wanted: find photos -name '*.jpg' | ... -"
         )
-    return sys.stdin.buffer.read()
+    content = sys.stdin.buffer.read()
+    if kinds.kind_of(content):
+        return [Given(STANDARD_INPUT, content)]
+    return [Given(str(path)) for name in _listed(content) for path in _plain(name)]
 
 
 def _listed(content: bytes) -> list[str]:

@@ -79,7 +79,9 @@ class IndexConfig(VectorsKeys):
 class QueryConfig(EngineKeys, PreprocessingKeys, CompileKeys, RecipeKeys):
     """Query; images are preprocessed as those of the index, and a value that is given must be the same"""
 
-    images: tuple[str, ...] = key((), "image files, or folders of them", positional=True)
+    images: tuple[str, ...] = key(
+        (), "image files, folders of them, or patterns such as 'photos/*.jpg'", positional=True
+    )
     index: str = key("", "folder that mindzoo index wrote")
     checkpoint: str = key("", "the checkpoint that the vectors in the index are of")
     whitening: str = key("", "the index applies its own; a file given here must be the same")
