@@ -114,9 +114,21 @@ def load_image(path: Path, how: Preprocessing, marks: Marks | None = None) -> np
         raise UserError(f"{path} {fault}") from None
     if marks:
         marks.count(found.orientation)
+    return from_pixels(image, how)
+
+
+def from_pixels(image: np.ndarray, how: Preprocessing) -> np.ndarray:
+    """What comes of pixels (H, W, 3) uint8 RGB, of a size that `how` can resize: (3, H, W) float32."""
     for operation in _after_decoding(how):
         image = operation(image)
     return np.ascontiguousarray(image, np.float32)
+
+
+def seen(image: np.ndarray, how: Preprocessing) -> np.ndarray:
+    """The pixels (H, W, 3) uint8 RGB of a preprocessed image (3, H, W): the part and the size that the network sees."""
+    shape = (3, 1, 1)
+    pixels = 255 * (image * np.reshape(how.std, shape) + np.reshape(how.mean, shape))
+    return pixels.round().clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
 
 
 def _after_decoding(how: Preprocessing) -> list[Any]:

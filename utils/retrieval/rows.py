@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from mindzoo.utils.config.json_file import parse_json
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.files import is_special
+from mindzoo.utils.files import is_special, json_line
 
 NAMES = ("path", "folder")
 LONGEST = 100_000  # characters of a line
@@ -34,6 +34,11 @@ def read_rows(
                     yield _row(path, number, line, names)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
+
+
+def line_of(content: Any) -> bytes:
+    """A JSON line; names that are no UTF-8 keep their bytes."""
+    return json_line(content).encode("utf-8", "surrogateescape")
 
 
 def check_count(path: Path, wanted: int) -> None:
