@@ -163,8 +163,8 @@ def _chosen(index: Index, names: Sequence[str], words: Sequence[str], listed: Co
         missing += [] if found else [word]
     if missing:
         raise UserError(
-            f"{index.folder} has no image that {shorten(missing)} is the name of; wanted paths as mindzoo query names them, "
-            "and nothing was removed"
+            f"{index.folder} has no image called {shorten(missing)}; wanted paths as mindzoo query names them, and nothing was "
+            "removed"
         )
     return gone
 

@@ -46,7 +46,8 @@ li[tabindex] { border-radius: 8px; min-width: 0; }
 .name { display: block; color: var(--dim); font-size: 13px; line-height: 1.35; overflow-wrap: anywhere; }
 .bar { height: 4px; margin: 4px 0; background: var(--empty); border-radius: 2px; overflow: hidden; }
 .bar i { display: block; height: 100%; background: var(--accent); }
-@media (max-width: 720px) { section { grid-template-columns: minmax(0, 1fr); } .query { max-width: 240px; } }
+@media (max-width: 720px) { section { grid-template-columns: minmax(0, 1fr); } .query { max-width: 240px; }
+  ol { grid-template-columns: repeat(auto-fill, minmax(120px, 1fr)); } }
 @media print { section { break-inside: avoid; } nav { display: none; } }
 """
 
