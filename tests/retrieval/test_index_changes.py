@@ -119,7 +119,12 @@ def test_images_of_a_folder_below_are_named_from_that_of_the_index(capsys: pytes
     aside = write_vectors(Path("n.npy"), VALUES[:2], ["x.png", "y.png"], images=str(root) + "2")
     assert run("index-add", aside, "--index", "i") == 2
     assert re.search("lie in .*images2, and those of the index below .*images; put them there", capsys.readouterr().err)
-    assert run("index-add", aside, "--index", "i", "--images_root", f"{root}2") == 0
+    assert run("index-add", aside, "--index", "i", "--images_root", f"{root}2") == 2
+    assert "images2, which is missing; wanted the folder of images\n" in capsys.readouterr().err
+    (root.parent / "images2").mkdir()
+    Path("below").mkdir()
+    Path("below/link").symlink_to(Path("i").absolute())
+    assert run("index-add", aside, "--index", "below/link", "--images_root", f"{root}2") == 0
     assert json.loads(Path("i/index.json").read_text())["vectors"]["images"] == "../images2"
 
 

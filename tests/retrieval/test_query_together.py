@@ -29,7 +29,7 @@ def test_the_answers_are_in_the_order_of_their_mean_cosine(whitened: bool) -> No
     path = write_vectors(Path("v.npy"), VALUES)
     whitening.fit(open_vectors(path)).save(Path("w.npz"))
     found = index.build(IndexConfig((str(path),), output="i", whitening="w.npz" if whitened else ""))
-    questions = VALUES[:3] * np.float32([[9], [1], [0.1]])  # how long a vector is does not weigh
+    questions = VALUES[:3] * np.array([[9], [1], [0.1]], np.float32)  # how long a vector is does not weigh
     scores, rows = found.search(questions, 50, together=True)
     alone, places = found.search(questions, 50)
     cosines = np.zeros((3, 50))
@@ -42,7 +42,7 @@ def test_the_answers_are_in_the_order_of_their_mean_cosine(whitened: bool) -> No
 def test_pictures_that_cancel_each_other_out_are_no_question() -> None:
     found = index.build(IndexConfig((str(write_vectors(Path("v.npy"), VALUES)),), output="i"))
     with pytest.raises(UserError, match="cancel each other out; ask without --together"):
-        found.search(np.float32([1, -1])[:, None] * VALUES[:1], 3, together=True)
+        found.search(np.array([[1], [-1]], np.float32) * VALUES[:1], 3, together=True)
 
 
 def pixels(text: str, label: str) -> np.ndarray:

@@ -35,7 +35,7 @@ from mindzoo.utils.retrieval.index import (
     write_array,
 )
 from mindzoo.utils.retrieval.keys import IndexAddConfig, IndexRemoveConfig
-from mindzoo.utils.retrieval.rows import line_of, read_rows
+from mindzoo.utils.retrieval.rows import check_root, line_of, read_rows
 from mindzoo.utils.retrieval.vectors import Vectors, check_same_source, open_vectors
 from mindzoo.utils.training import run_lock
 
@@ -53,10 +53,11 @@ def add(config: IndexAddConfig) -> Index:
     """
     source = Path(config.vectors[0])
     found = open_vectors(source)
+    check_root(config.images_root)
     with _held(config.index) as index:
         check_same_source(index.facts["vectors"], found.facts, str(source), f"the index {index.folder}")
         root = config.images_root or index.facts["vectors"]["images"]
-        rows = _seen_from(root, found, source)
+        rows = _named_below(root, found, source)
         new, old = {row["path"] for row in rows}, _names(index)
         keep = np.array([name not in new for name in old])
         twice = len(old) - int(keep.sum())
@@ -65,7 +66,7 @@ def add(config: IndexAddConfig) -> Index:
             raise UserError(
                 f"{index.folder} has {counted(twice, 'image')} already: {first}; --replace takes the new ones"
             )
-        changed = _changed(index, keep, rows, found, root)
+        changed = _changed(index, keep, rows, found, _seen_from_index(index, config.images_root))
         replaced = f" in place of {twice}" if twice else ""
         _say(changed, f"added {counted(len(rows), 'image')} to {index.folder}{replaced}")
         return changed
@@ -88,7 +89,7 @@ def remove(config: IndexRemoveConfig) -> Index:
             raise UserError(
                 f"{index.folder} would be empty; an index has at least one image: remove the folder instead"
             )
-        changed = _changed(index, keep, [], None, index.facts["vectors"]["images"])
+        changed = _changed(index, keep, [], None, _seen_from_index(index))
         _say(changed, f"removed {counted(len(old) - int(keep.sum()), 'image')} from {index.folder}")
         return changed
 
@@ -112,7 +113,14 @@ def _names(index: Index) -> list[str]:
     return [row["path"] for row in read_rows(index.path("images.jsonl"))]
 
 
-def _seen_from(root: str, found: Vectors, source: Path) -> list[dict[str, str]]:
+def _seen_from_index(index: Index, root: str = "") -> str:
+    """The folder of its images, or `root` where that is given, seen from the index: no path of this machine."""
+    if root:  # the index may be given by a link
+        return os.path.relpath(os.path.realpath(root), os.path.realpath(index.folder))
+    return os.path.relpath(index.facts["vectors"]["images"], index.folder)
+
+
+def _named_below(root: str, found: Vectors, source: Path) -> list[dict[str, str]]:
     """The images of the vectors as the index names them: below `root`.
 
     Raises:
@@ -177,17 +185,16 @@ def _is_meant(word: str, name: str) -> bool:
     )
 
 
-def _changed(index: Index, keep: np.ndarray, rows: list[dict[str, str]], found: Vectors | None, root: str) -> Index:
+def _changed(index: Index, keep: np.ndarray, rows: list[dict[str, str]], found: Vectors | None, images: str) -> Index:
     """Write the index with the rows that are kept and then those of `found`, and open it.
 
     Args:
         keep: (N,) bool, of the rows that the index has.
         rows: {"path", "folder"} of the vectors in `found`.
-        root: the folder that the images lie below.
+        images: the folder that they lie below, seen from the index.
     """
     folder, kind, count = index.folder, index.facts["kind"], int(keep.sum()) + len(rows)
-    # Seen from the index: no path of this machine.
-    about = {**index.facts["vectors"], "count": count, "images": os.path.relpath(root, folder)}
+    about = {**index.facts["vectors"], "count": count, "images": images}
     facts = {**index.facts, "edition": index.facts.get("edition", 0) + 1, "vectors": about}
     with said_of(folder), _tidied(folder, index.facts):
         blocks = itertools.chain(_kept(index, keep), prepared_blocks(found, index.whitening) if found else ())

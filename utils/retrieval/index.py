@@ -77,12 +77,15 @@ class Index:
         """{"path", "folder"} of these rows.
 
         Raises:
-            UserError: the file of names is damaged.
+            UserError: the file of names is damaged, or gone since the index was changed.
         """
         wanted, lines = sorted({int(row) for row in rows if row >= 0}), self.path("images.jsonl")
-        if not lines.exists():
-            raise UserError(f"{self.folder} was changed while it was searched; search again")
-        found = dict(zip(wanted, read_rows(lines, set(wanted)), strict=False))
+        try:
+            found = dict(zip(wanted, read_rows(lines, set(wanted)), strict=False))
+        except UserError:
+            if lines.exists():
+                raise
+            raise UserError(f"{self.folder} was changed while it was searched; search again") from None
         if len(found) < len(wanted):
             raise UserError(f"{lines} has fewer lines than there are vectors; {AGAIN}")
         return found
@@ -152,9 +155,9 @@ def open_index(folder: Path) -> Index:
         _check(path, facts)
         try:
             return _opened(folder, facts)
-        except UserError:
+        except (UserError, OSError):
             if read_facts(path).get("edition") == facts.get("edition"):
-                raise  # else it was changed meanwhile
+                raise  # else it was changed meanwhile, and other files hold it
 
 
 def facts_path(folder: Path) -> Path:

@@ -24,7 +24,7 @@ from mindzoo.utils.retrieval import ann, encoder, page, whitening
 from mindzoo.utils.retrieval.encoder import Encoded, Encoder
 from mindzoo.utils.retrieval.index import Index, open_index
 from mindzoo.utils.retrieval.keys import QueryConfig
-from mindzoo.utils.retrieval.rows import leads_out
+from mindzoo.utils.retrieval.rows import check_root, leads_out
 from mindzoo.utils.spec import ModelSpec
 
 
@@ -45,9 +45,7 @@ def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
     paths = list(image_files(config.images))
     if not config.index:
         raise UserError("index is not given; wanted a folder that mindzoo index wrote: --index FOLDER")
-    if config.images_root and not Path(config.images_root).is_dir():
-        found_there = "not a folder" if Path(config.images_root).exists() else "missing"
-        raise UserError(f"images_root is {config.images_root}, which is {found_there}; wanted the folder of images")
+    check_root(config.images_root)
     index = open_index(Path(config.index))
     _check_whitening(config, index)
     _check_given(spec, loaded, index)

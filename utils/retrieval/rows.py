@@ -67,6 +67,17 @@ def check_is_file(path: Path) -> None:
         raise UserError(f"{path} is no file, but a pipe or a device; embed the images again")
 
 
+def check_root(root: str) -> None:
+    """Refuse a folder of images that is none; one that is not given is not looked at.
+
+    Raises:
+        UserError: says whether it is missing.
+    """
+    if root and not Path(root).is_dir():
+        found_there = "not a folder" if Path(root).exists() else "missing"
+        raise UserError(f"images_root is {root}, which is {found_there}; wanted the folder of images")
+
+
 def leads_out(name: str) -> bool:
     """Whether a path is none that stays below the folder it is seen from; links are not looked at."""
     return not may_be_path(name) or name.startswith("/") or ".." in name.split("/")
