@@ -15,7 +15,16 @@ from mindzoo.utils.commands.command import Command, read_command, run_command
 from mindzoo.utils.commands.of_data import CHECK_DATA, PACK
 from mindzoo.utils.commands.of_machines import DOCTOR, RANK_TABLE
 from mindzoo.utils.commands.of_networks import EVAL, EXPORT, PREDICT, TRAIN
-from mindzoo.utils.commands.of_retrieval import EMBED, EVALUATE_RETRIEVAL, FIT_EXPONENT, INDEX, QUERY, WHITEN
+from mindzoo.utils.commands.of_retrieval import (
+    EMBED,
+    EVALUATE_RETRIEVAL,
+    FIT_EXPONENT,
+    INDEX,
+    INDEX_ADD,
+    INDEX_REMOVE,
+    QUERY,
+    WHITEN,
+)
 from mindzoo.utils.commands.of_runs import COMPARE, REPORT
 from mindzoo.utils.config.reading import Loaded, key
 from mindzoo.utils.errors import UserError, nearest
@@ -199,6 +208,8 @@ COMMANDS = {
         SELFTEST,
         WHITEN,
         INDEX,
+        INDEX_ADD,
+        INDEX_REMOVE,
         EVALUATE_RETRIEVAL,
     )
 }

@@ -18,7 +18,7 @@ from mindzoo.utils.storage import INPUTS
 
 NETWORK = "multigrain"  # the one that every command takes
 LISTED = sorted(cli.COMMANDS)
-NEEDED = {name: ["vectors.npy"] for name in ("whiten", "index", "evaluate-retrieval")} | {
+NEEDED = {name: ["vectors.npy"] for name in ("whiten", "index", "index-add", "evaluate-retrieval")} | {
     "check-data": ["photographs"],
     "pack": ["photographs", "packed"],
 }

@@ -25,7 +25,9 @@ from mindzoo.utils.retrieval.keys import EmbedConfig, with_options
 from mindzoo.utils.retrieval.vectors import open_vectors
 
 
-@pytest.mark.parametrize("command", ["embed", "query", "fit-exponent", "whiten", "index", "evaluate-retrieval"])
+@pytest.mark.parametrize(
+    "command", ["embed", "query", "fit-exponent", "whiten", "index", "index-add", "index-remove", "evaluate-retrieval"]
+)
 def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     assert f"\n  {command} " in capsys.readouterr().out
@@ -35,7 +37,7 @@ def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert ended.value.code == 0
     out = capsys.readouterr().out
     assert out.startswith(f"usage: mindzoo {command}")
-    assert "--output" in out
+    assert ("--index" if command.startswith("index-") else "--output") in out
 
 
 @pytest.mark.parametrize("network", sorted(SPECS))

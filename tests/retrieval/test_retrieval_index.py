@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mindzoo.tests.support.retrieval_files import FACTS, run, save_tiny_checkpoint, write_vectors
+from mindzoo.tests.support.retrieval_files import FACTS, HOW, run, save_tiny_checkpoint, write_vectors
+from mindzoo.utils.data.transforms import load_image
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.retrieval import ann, index, page, whitening
 from mindzoo.utils.retrieval.keys import IndexConfig
@@ -227,6 +228,34 @@ def test_the_page_holds_the_pictures_and_loads_nothing(collection: Collection, t
     assert "densenet121 at 32x32 pixels" in found.text
 
 
+def test_several_pictures_are_one_question(
+    collection: Collection, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["red/003.png", "red/001.png"]
+    images = [collection.images / name for name in names]
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    files = ["--output", tmp_path / "r.json", "--html", tmp_path / "p.html", "--top_k", 36]
+    assert query(collection, *images, tmp_path / "bad.png", "--together", *files) == 1
+    (row,) = json.loads((tmp_path / "r.json").read_text())
+    assert row["images"] == [str(image) for image in images]
+    paths = [line["path"] for line in open_vectors(collection.vectors).images()]
+    unit = normalised(open_vectors(collection.vectors).array)
+    mean = unit[[paths.index(name) for name in names]].mean(axis=0)
+    scores = {path: float(score) for path, score in zip(paths, unit @ mean / np.linalg.norm(mean), strict=True)}
+    assert {one["path"]: one["score"] for one in row["results"]} == pytest.approx(scores, abs=1e-4)
+    out = capsys.readouterr().out
+    assert f"{images[0]}\n{images[1]}\n    1 " in out
+    assert " for 2 images together in " in out
+    found = parsed(tmp_path / "p.html")
+    assert "2 pictures, one question" in found.text
+    crops = page.Crops(index.open_index(collection.plain).facts)
+    for name in names:
+        assert f"Query: {name}" in found.pictures
+        drawn = crops.drawn(load_image(collection.images / name, HOW))
+        assert found.pictures[f"Query: {name}, as the network saw it"] == drawn
+    assert len([label for label in found.pictures if label.endswith(", as the network saw it")]) == 2 + 36
+
+
 def test_an_index_holds_no_path_of_the_machine(collection: Collection) -> None:
     for path in collection.whitened.iterdir():
         assert str(collection.images.parent).encode() not in path.read_bytes(), path
@@ -260,7 +289,7 @@ def test_names_are_escaped_and_missing_pictures_are_said(tmp_path: Path) -> None
     assert shown in found.text
     assert "<script>" not in (tmp_path / "p.html").read_text(encoding="utf-8")
     assert found.text.count("picture cannot be read") == 2
-    assert list(found.pictures) == ["there.png"]
+    assert list(found.pictures) == ["there.png", "there.png, as the network saw it"]
     assert "-0.2500" in found.text
 
 

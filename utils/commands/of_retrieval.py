@@ -12,7 +12,9 @@ from mindzoo.utils.retrieval.keys import (
     EmbedConfig,
     EvaluateRetrievalConfig,
     FitExponentConfig,
+    IndexAddConfig,
     IndexConfig,
+    IndexRemoveConfig,
     QueryConfig,
     WhitenConfig,
     with_options,
@@ -52,6 +54,18 @@ def _index(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     index.build(loaded.config)
 
 
+def _index_add(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
+    from mindzoo.utils.retrieval import changes
+
+    changes.add(loaded.config)
+
+
+def _index_remove(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
+    from mindzoo.utils.retrieval import changes
+
+    changes.remove(loaded.config)
+
+
 def _evaluate_retrieval(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     from mindzoo.utils.retrieval import ranking
 
@@ -76,7 +90,10 @@ QUERY = Command(
     run=_query,
     verb="Search an index with",
     aliases=aliases_of_evaluation,
-    examples=("--index INDEX --checkpoint best.ckpt photo.jpg --html page.html",),
+    examples=(
+        "--index INDEX --checkpoint best.ckpt photo.jpg --html page.html",
+        "--index INDEX --checkpoint best.ckpt front.jpg side.jpg --together",
+    ),
     operands=" [IMAGE ...]",
 )
 
@@ -111,6 +128,31 @@ INDEX = Command(
     run=_index,
     verb="Make an index of a file of vectors",
     examples=("vectors.npy --output INDEX", "vectors.npy --output INDEX --kind hnsw --whitening whitening.npz"),
+    of_a_network=False,
+    needs_mindspore=False,
+)
+
+
+INDEX_ADD = Command(
+    name="index-add",
+    help="add images to an index: index-add VECTORS.npy --index FOLDER",
+    config=lambda _: IndexAddConfig,
+    run=_index_add,
+    verb="Add the images of a file of vectors to an index",
+    examples=("new.npy --index INDEX", "again.npy --index INDEX --replace"),
+    of_a_network=False,
+    needs_mindspore=False,
+)
+
+
+INDEX_REMOVE = Command(
+    name="index-remove",
+    help="remove images from an index: index-remove IMAGE ... --index FOLDER",
+    config=lambda _: IndexRemoveConfig,
+    run=_index_remove,
+    verb="Remove images from an index",
+    examples=("cats/003.jpg dogs --index INDEX", "'*/draft-*' --index INDEX", "--names gone.txt --index INDEX"),
+    operands=" [IMAGE ...]",
     of_a_network=False,
     needs_mindspore=False,
 )

@@ -125,6 +125,11 @@ def preprocessed(content: bytes, how: Preprocessing, marks: Marks | None = None)
     image = decode(found)
     if marks:
         marks.count(found.orientation)
+    return from_pixels(image, how)
+
+
+def from_pixels(image: np.ndarray, how: Preprocessing) -> np.ndarray:
+    """What comes of pixels (H, W, 3) uint8 RGB, of a size that `how` can resize: (3, H, W) float32."""
     for operation in _after_decoding(how):
         image = operation(image)
     return np.ascontiguousarray(image, np.float32)

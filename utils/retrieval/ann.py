@@ -54,7 +54,7 @@ def build(kind: str, vectors: np.ndarray, path: Path, *, lists: int = 0, links: 
     elif kind == "hnsw":
         index = faiss.IndexHNSWFlat(dimension, links, faiss.METRIC_INNER_PRODUCT)
     else:
-        lists = lists or min(max(int(4 * math.sqrt(count)), 1), count)
+        lists = lists or usual_lists(count)
         if lists > count:
             raise UserError(f"lists is {lists}, and there are {count} vectors; wanted at most that")
         index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dimension), dimension, lists, faiss.METRIC_INNER_PRODUCT)
@@ -66,6 +66,27 @@ def build(kind: str, vectors: np.ndarray, path: Path, *, lists: int = 0, links: 
     # By itself faiss takes no name that is not UTF-8.
     with open(path, "wb") as file:
         faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
+
+
+def usual_lists(count: int) -> int:
+    """How many cells the vectors are divided into where nothing is said."""
+    return min(max(int(4 * math.sqrt(count)), 1), count)
+
+
+def made_with(kind: str, index: Any, count: int) -> dict[str, int]:
+    """The `lists` or `links` that `build` takes to make such an index of `count` vectors."""
+    if kind == "hnsw":
+        return {"links": index.hnsw.nb_neighbors(0) // 2}  # the lowest layer has twice as many
+    if kind == "ivf":
+        return {"lists": 0 if index.nlist == usual_lists(index.ntotal) else min(index.nlist, count)}
+    return {}
+
+
+def vectors_of(kind: str, index: Any, rows: slice) -> np.ndarray:
+    """Some of the vectors that `build` was given, (N, D) float32."""
+    if kind == "ivf":
+        index.make_direct_map()  # from a row to its cell; nothing is done the second time
+    return np.asarray(index.reconstruct_n(rows.start, rows.stop - rows.start))
 
 
 def checksum(path: Path) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,10 +45,18 @@ class Encoder:
 
     Args:
         forward: images -> their embeddings.
+        witness: is shown each file that can be read with its place in the batch, (3, H, W) float32, as the network gets it.
     """
 
-    def __init__(self, forward: Runner, how: Preprocessing, batch_size: int, workers: int = 0) -> None:
-        self.forward, self.how = forward, how
+    def __init__(
+        self,
+        forward: Runner,
+        how: Preprocessing,
+        batch_size: int,
+        workers: int = 0,
+        witness: Callable[[Path, np.ndarray], object] | None = None,
+    ) -> None:
+        self.forward, self.how, self.witness = forward, how, witness
         self.batch_size, self.threads = batch_size, worker_count(workers)
         self.marks = Marks()
 
@@ -83,6 +91,8 @@ class Encoder:
                 unreadable.append((path, image))
                 continue
             batch[place] = image
+            if self.witness:
+                self.witness(path, batch[place])
             good.append(place)
             paths.append(path)
         vectors = self.forward(batch)[good]

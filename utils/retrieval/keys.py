@@ -76,6 +76,31 @@ class IndexConfig(VectorsKeys):
 
 
 @dataclass(frozen=True)
+class IndexAddConfig(VectorsKeys):
+    """Adding to an index"""
+
+    index: str = key("", "folder that mindzoo index wrote")
+    replace: bool = key(False, "images that the index has already get their new vectors; not given: they are refused")
+    images_root: str = key(
+        "", "folder that the images of the index lie below now, which it notes; not given: the one that it names"
+    )
+
+
+@dataclass(frozen=True)
+class IndexRemoveConfig:
+    """Removing from an index"""
+
+    images: tuple[str, ...] = key(
+        (),
+        "what to remove, as mindzoo query names it: an image, a folder with all below it, or a pattern for either, in which "
+        "* and ? stand for what is in one name",
+        positional=True,
+    )
+    index: str = key("", "folder that mindzoo index wrote")
+    names: str = key("", "file with images to remove, one a line")
+
+
+@dataclass(frozen=True)
 class QueryConfig(EngineKeys, PreprocessingKeys, CompileKeys, RecipeKeys):
     """Query; images are preprocessed as those of the index, and a value that is given must be the same"""
 
@@ -85,7 +110,8 @@ class QueryConfig(EngineKeys, PreprocessingKeys, CompileKeys, RecipeKeys):
     index: str = key("", "folder that mindzoo index wrote")
     checkpoint: str = key("", "the checkpoint that the vectors in the index are of")
     whitening: str = key("", "the index applies its own; a file given here must be the same")
-    top_k: int = key(10, "how many images to name for each", minimum=1)
+    together: bool = key(False, "the images are one question: the mean of their vectors, each of the same weight")
+    top_k: int = key(10, "how many images to name for each question", minimum=1)
     effort: int = key(
         0, "of an ivf index: cells to look into; of hnsw: candidates to keep; more finds more; 0: 16, or 64", minimum=0
     )

@@ -24,13 +24,13 @@ from mindzoo.utils.retrieval import ann, encoder, page, whitening
 from mindzoo.utils.retrieval.encoder import Encoded, Encoder
 from mindzoo.utils.retrieval.index import Index, open_index
 from mindzoo.utils.retrieval.keys import QueryConfig
-from mindzoo.utils.retrieval.rows import leads_out
+from mindzoo.utils.retrieval.rows import check_root, leads_out
 from mindzoo.utils.spec import ModelSpec
 
 
 def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
     """Log a table per image and return the rows:
-    {"image": …, "results": [{"rank", "score", "path", "folder"}, …]}.
+    {"image": …, "results": [{"rank", "score", "path", "folder"}, …]}; together one row, {"images": […], "results": …}.
 
     The images are preprocessed as those of the index were. Those that cannot be read are named at the end.
 
@@ -45,25 +45,25 @@ def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
     paths = list(image_files(config.images))
     if not config.index:
         raise UserError("index is not given; wanted a folder that mindzoo index wrote: --index FOLDER")
-    if config.images_root and not Path(config.images_root).is_dir():
-        found_there = "not a folder" if Path(config.images_root).exists() else "missing"
-        raise UserError(f"images_root is {config.images_root}, which is {found_there}; wanted the folder of images")
+    check_root(config.images_root)
     index = open_index(Path(config.index))
     _check_whitening(config, index)
     _check_given(spec, loaded, index)
     if config.effort and index.facts["kind"] not in ann.EFFORT:
         logger.info("effort has no effect: the index is of kind %s", index.facts["kind"])
     engine = Engine(spec, config, runtime.start(config.device_target))
-    embedded = _embedded(spec, config, engine, index, paths)
+    crops = page.Crops(index.facts)
+    embedded = _embedded(spec, config, engine, index, paths, crops)
     begin = time.perf_counter()
-    scores, rows = index.search(embedded.vectors, config.top_k, config.effort)
+    scores, rows = index.search(embedded.vectors, config.top_k, config.effort, together=config.together)
     seconds = time.perf_counter() - begin
-    found = _results(index, embedded.paths, scores, rows)
+    found = _results(index, _questions(config, embedded.paths), scores, rows)
     for row in found:
         _show(row)
     count = index.facts["vectors"]["count"]
-    logger.info("searched %s for %s in %.3f s", counted(count, "vector"), counted(len(found), "image"), seconds)
-    _write(config, index, found)
+    asked = counted(len(embedded.paths), "image") + (" together" if config.together else "")
+    logger.info("searched %s for %s in %.3f s", counted(count, "vector"), asked, seconds)
+    _write(config, index, found, crops)
     for path, reason in embedded.unreadable:
         logger.info("left out: cannot read %s: %s", path, reason)
     engine.finish()
@@ -72,13 +72,16 @@ def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
     return found
 
 
-def _embedded(spec: ModelSpec, config: QueryConfig, engine: Engine, index: Index, paths: Sequence[Path]) -> Encoded:
-    """The query images and their vectors, (Q, D) float32."""
+def _embedded(
+    spec: ModelSpec, config: QueryConfig, engine: Engine, index: Index, paths: Sequence[Path], crops: page.Crops
+) -> Encoded:
+    """The query images and their vectors, (Q, D) float32; what the network sees of them goes to `crops` for the page."""
     facts = index.facts["vectors"]
     made_from = encoder.source_of(spec, network_source.single_file(config), facts)
     graphs.start(config, runtime.World())
     runner = engine.open(made_from, facts["checkpoint"]["weights"], EMBEDDING)
-    batches = [*Encoder(runner, made_from.preprocessing, min(config.batch_size, len(paths))).encode(paths)]
+    size, witness = min(config.batch_size, len(paths)), crops.take if config.html else None
+    batches = [*Encoder(runner, made_from.preprocessing, size, witness=witness).encode(paths)]
     unreadable = [entry for batch in batches for entry in batch.unreadable]
     if len(unreadable) == len(paths):
         path, reason = unreadable[0]
@@ -87,33 +90,43 @@ def _embedded(spec: ModelSpec, config: QueryConfig, engine: Engine, index: Index
     return Encoded([path for batch in batches for path in batch.paths], vectors, unreadable)
 
 
-def _results(index: Index, paths: Sequence[Path], scores: np.ndarray, rows: np.ndarray) -> list[dict[str, Any]]:
+def _questions(config: QueryConfig, paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """What is asked, as the rows say it."""
+    if config.together:
+        return [{"images": [str(path) for path in paths]}]
+    return [{"image": str(path)} for path in paths]
+
+
+def _results(
+    index: Index, questions: Sequence[dict[str, Any]], scores: np.ndarray, rows: np.ndarray
+) -> list[dict[str, Any]]:
     images = index.images(rows.ravel())
     elsewhere = {row for row, image in images.items() if leads_out(image["path"])}
     if elsewhere:
         logger.warning("left out images whose paths lead out of the index's folder of images: %d", len(elsewhere))
     found = []
-    for path, its_scores, its_rows in zip(paths, scores, rows, strict=True):
+    for question, its_scores, its_rows in zip(questions, scores, rows, strict=True):
         pairs = [(float(score), int(row)) for score, row in zip(its_scores, its_rows, strict=True)]
         pairs = [(score, row) for score, row in pairs if row >= 0 and row not in elsewhere]
         results = [{"rank": rank, "score": score, **images[row]} for rank, (score, row) in enumerate(pairs, 1)]
-        found.append({"image": str(path), "results": results})
+        found.append({**question, "results": results})
     return found
 
 
 def _show(row: dict[str, Any]) -> None:
-    logger.info("%s", row["image"])
+    for image in page.images_of(row):
+        logger.info("%s", image)
     for result in row["results"]:
         logger.info("  %3d  %7.4f  %s", result["rank"], result["score"], result["path"])
 
 
-def _write(config: QueryConfig, index: Index, found: list[dict[str, Any]]) -> None:
+def _write(config: QueryConfig, index: Index, found: list[dict[str, Any]], crops: page.Crops) -> None:
     if config.output:
         write_json(Path(config.output), found)
         logger.info("wrote %s", config.output)
     if config.html:
         root = config.images_root or index.facts["vectors"]["images"]
-        elsewhere = page.write(Path(config.html), root, index.facts, found)
+        elsewhere = page.write(Path(config.html), root, index.facts, found, crops)
         logger.info("wrote %s, with pictures from %s", config.html, root)
         if elsewhere:
             logger.warning("pictures left out of it, since links lead out of that folder: %d", elsewhere)

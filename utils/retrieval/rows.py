@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from mindzoo.utils.config.json_file import parse_json
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.files import is_special
+from mindzoo.utils.files import is_special, json_line
 
 NAMES = ("path", "folder")
 LONGEST = 100_000  # characters of a line
@@ -36,6 +36,11 @@ def read_rows(
         raise UserError(f"cannot read {path}: {error.strerror}") from None
 
 
+def line_of(content: Any) -> bytes:
+    """A JSON line; names that are no UTF-8 keep their bytes."""
+    return json_line(content).encode("utf-8", "surrogateescape")
+
+
 def check_count(path: Path, wanted: int) -> None:
     """Refuse a file with another number of lines than there are rows: every name behind would be that of another row.
 
@@ -60,6 +65,17 @@ def check_is_file(path: Path) -> None:
     """
     if is_special(path):
         raise UserError(f"{path} is no file, but a pipe or a device; embed the images again")
+
+
+def check_root(root: str) -> None:
+    """Refuse a folder of images that is none; one that is not given is not looked at.
+
+    Raises:
+        UserError: says whether it is missing.
+    """
+    if root and not Path(root).is_dir():
+        found_there = "not a folder" if Path(root).exists() else "missing"
+        raise UserError(f"images_root is {root}, which is {found_there}; wanted the folder of images")
 
 
 def leads_out(name: str) -> bool:

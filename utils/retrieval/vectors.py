@@ -151,6 +151,7 @@ def _source(facts: Mapping[str, Any]) -> dict[str, Any]:
         "network": facts.get("network"),
         "dimension": facts.get("dimension"),
         **facts.get("options", {}),
+        "orientation": "stored",  # files of before have no word on it
         **facts.get("preprocessing", {}),
         "checkpoint": str(checkpoint.get("sha256"))[:12],
         "weights": checkpoint.get("weights"),

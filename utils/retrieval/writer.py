@@ -23,11 +23,11 @@ import numpy as np
 
 from mindzoo.utils.config.json_file import parse_json
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.files import json_line, write_json
+from mindzoo.utils.files import write_json
 from mindzoo.utils.retrieval import vectors
 from mindzoo.utils.retrieval.encoder import Encoded
 from mindzoo.utils.retrieval.facts import is_source, read_facts
-from mindzoo.utils.retrieval.rows import leads_out, read_rows
+from mindzoo.utils.retrieval.rows import leads_out, line_of, read_rows
 
 SECONDS_BETWEEN_SAVES = 1.0
 PART = ".part"
@@ -85,9 +85,9 @@ class VectorWriter:
             for path in batch.paths:
                 name = path.relative_to(self.root)
                 folder = "" if name.parent == Path() else name.parent.as_posix()
-                self.names.write(_line({"path": name.as_posix(), "folder": folder}))
+                self.names.write(line_of({"path": name.as_posix(), "folder": folder}))
             for path, reason in batch.unreadable:
-                self.unreadable.write(_line({"path": path.relative_to(self.root).as_posix(), "reason": reason}))
+                self.unreadable.write(line_of({"path": path.relative_to(self.root).as_posix(), "reason": reason}))
             self.progress.done += len(batch)
             self.progress.rows += len(batch.paths)
             if time.monotonic() - self.saved >= SECONDS_BETWEEN_SAVES:
@@ -178,7 +178,7 @@ class VectorWriter:
         try:
             with open(self.part / LIST, "wb") as file:
                 for count, name in enumerate(names, 1):  # noqa: B007 - the last number is the count
-                    file.write(_line(name))
+                    file.write(line_of(name))
         except OSError:
             shutil.rmtree(self.part)
             raise
@@ -247,8 +247,3 @@ def _cut(path: Path, length: int) -> BinaryIO:
     file.truncate(length)
     file.seek(length)
     return file
-
-
-def _line(content: Any) -> bytes:
-    """A JSON line; names that are no UTF-8 keep their bytes."""
-    return json_line(content).encode("utf-8", "surrogateescape")

@@ -45,7 +45,8 @@ def _locked(path: Path) -> int | None:
     """An open file that is locked and is the one at `path`; None where the file system has no locks."""
     while True:
         with said_of(path):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            # In a folder of somebody else the name may be a link to any file.
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
