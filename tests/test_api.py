@@ -140,4 +140,4 @@ def test_values_are_checked_as_keys_are(trained: Trained) -> None:
         ({"image_size": (0, 3)}, "image_size"),
     ):
         with pytest.raises(mindzoo.UserError, match=said):
-            mindzoo.Classifier.load(trained.checkpoint, **words)  # type: ignore[arg-type]
+            mindzoo.Classifier.load(trained.checkpoint, **words)

@@ -23,7 +23,7 @@ from mindzoo.utils.errors import UserError, counted, shorten
 from mindzoo.utils.files import said_of, write_json
 from mindzoo.utils.log import logger
 from mindzoo.utils.retrieval import ann, search
-from mindzoo.utils.retrieval import vectors as files
+from mindzoo.utils.retrieval.facts import read_facts
 from mindzoo.utils.retrieval.index import (
     AGAIN,
     ROWS,
@@ -219,7 +219,7 @@ def _tidied(folder: Path, facts: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        _tidy(folder, files.read_facts(folder / "index.json"))
+        _tidy(folder, read_facts(folder / "index.json"))
 
 
 def _tidy(folder: Path, facts: dict[str, Any]) -> None:
