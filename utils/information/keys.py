@@ -6,39 +6,50 @@ from dataclasses import dataclass
 from typing import Any
 
 from mindzoo.utils.config.reading import key
+from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.retrieval.keys import with_options
 from mindzoo.utils.spec import ModelSpec
 
 
 @dataclass(frozen=True)
-class NetworkInfoConfig:
-    """Information on a network"""
+class AnswerKeys:
+    """The answer"""
 
-    image_size: tuple[int, ...] = key(
-        (224, 224), "height,width of the images; one number means both", minimum=1, maximum=4096
-    )
-    num_classes: int = key(1000, "outputs of the classifier", minimum=1, maximum=1_000_000)
-    batch_size: int = key(1, "images per step, for the memory of a batch", minimum=1)
-    depth: int = key(2, "how deep the table goes; blocks below are folded into one line; 0: every layer", minimum=0)
-    json: bool = key(False, "write JSON")
-
-    def __post_init__(self) -> None:
-        if len(self.image_size) == 1:
-            object.__setattr__(self, "image_size", self.image_size * 2)
+    output: str = key("", "file to write all of it to as well, .json")
 
 
 @dataclass(frozen=True)
-class FileInfoConfig:
+class NetworkInfoConfig(AnswerKeys):
+    """What is said of the network"""
+
+    num_classes: int = key(1000, "outputs of the classifier", minimum=1, maximum=1_000_000)
+    batch_size: int = key(1, "images at a time, for the memory", minimum=1, maximum=1_000_000)
+    layers: bool = key(False, "also a table of the layers, in the order in which they run")
+    depth: int = key(
+        2,
+        "parts of a layer's name in the table; layers that begin alike are one line; 0: each layer is a line",
+        minimum=0,
+        only_with=("layers", (True,)),
+    )
+    parameters: bool = key(False, "also the names of the parameters, and patterns of them as --freeze takes them")
+
+    def __post_init__(self) -> None:
+        sides = getattr(self, "image_size", (224, 224))
+        if len(sides) == 1:
+            object.__setattr__(self, "image_size", sides * 2)
+        elif len(sides) != 2:
+            raise UserError(f"image_size has {counted(len(sides), 'number')}; wanted height,width")
+
+
+@dataclass(frozen=True)
+class FileInfoConfig(AnswerKeys):
     """Information on a file"""
 
     file: tuple[str, ...] = key(
-        (), "a checkpoint of any kind that is read, an exported .onnx, or the folder of a run", positional=True
+        (), "a checkpoint of any kind that is read, an exported file, or the folder of a run", positional=True
     )
-    json: bool = key(False, "write JSON")
 
 
 def network_info_config(spec: ModelSpec) -> type[Any]:
     """The keys, with the network's own options and the size of images that it is evaluated with."""
-    made = with_options(NetworkInfoConfig, spec, spec.options)
-    made.__doc__ = NetworkInfoConfig.__doc__
-    return made
+    return with_options(NetworkInfoConfig, spec, (*spec.options, "image_size"), title="The network")

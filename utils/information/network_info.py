@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,82 +13,141 @@ from mindspore import nn
 
 from mindzoo.utils import runtime
 from mindzoo.utils.config.reading import Loaded
-from mindzoo.utils.files import json_text
-from mindzoo.utils.information import table
-from mindzoo.utils.information.cost import Layer, layers_of
+from mindzoo.utils.files import check_output, write_json
+from mindzoo.utils.information import network_text, receptive_field
+from mindzoo.utils.information.cost import Layer, last_map, layers_of
+from mindzoo.utils.information.dry_run import undrawn
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
 
 BYTES = 4  # of a float32
 MEGABYTE = 1_000_000
+TRAINED = 3  # numbers that a training keeps for each parameter: its value, its gradient, one momentum
+PATTERN_PARTS = 2  # of a parameter's name, in a pattern
 
 
 def show(spec: ModelSpec, loaded: Loaded[Any]) -> None:
-    """Say what the network is, as text or JSON.
+    """Say what the network is, and write it as JSON where that is asked for.
+
+    Raises:
+        UserError: images or options that the network cannot take; output cannot be written.
+    """
+    config = loaded.config
+    check_output("output", config.output, (".json",))
+    options = {name: getattr(config, name) for name in spec.options if name in loaded.given}
+    facts = describe(spec, config.num_classes, config.image_size, options, config.batch_size)
+    for line in network_text.lines(facts, depth=config.depth if config.layers else None, names=config.parameters):
+        logger.info(line)
+    if config.output:
+        write_json(Path(config.output), facts)
+        logger.info("wrote %s", config.output)
+
+
+def describe(
+    spec: ModelSpec, num_classes: int, image_size: Sequence[int], options: Mapping[str, Any], batch_size: int = 1
+) -> dict[str, Any]:
+    """All of it, for JSON.
+
+    Args:
+        image_size: height and width.
+        options: arguments of the network; those that are left out have their defaults.
 
     Raises:
         UserError: images or options that the network cannot take.
     """
-    facts = describe(spec, loaded)
-    if loaded.config.json:
-        logger.info(json_text(facts).rstrip())
-        return
-    for line in _text(facts):
-        logger.info(line)
-
-
-def describe(spec: ModelSpec, loaded: Loaded[Any]) -> dict[str, Any]:
-    """The facts, as `--json` writes them."""
-    config = loaded.config
-    options = {name: getattr(config, name) for name in spec.options if name in loaded.given}
-    spec.check_image_size(config.image_size)
-    if "image_size" in spec.options:
-        options["image_size"] = config.image_size
+    spec.check_image_size(image_size)
     runtime.start("CPU")
-    network = spec.make(config.num_classes, options)
-    layers = layers_of(network, config.image_size)
+    network = _made(spec, num_classes, image_size, options)
+    parameters = [{"name": one.name, "shape": list(one.shape), "size": one.size} for one in network.trainable_params()]
+    trained = sum(one.size for one in network.trainable_params())
+    buffers = sum(one.size for one in network.get_parameters()) - trained
+    layers = layers_of(network, tuple(image_size))
     return {
         "network": spec.name,
         "title": spec.title,
         "paper": spec.paper,
-        "options": options,
-        "num_classes": config.num_classes,
-        "image_size": list(config.image_size),
-        "parameters": _parameters(network),
+        "options": dict(options),
+        "num_classes": num_classes,
+        "image_size": list(image_size),
+        "parameters": {"trainable": trained, "buffers": buffers},
         "multiply_adds": sum(layer.multiply_adds for layer in layers),
-        "activations": _activations(layers, config.batch_size),
-        "layers": [dataclasses.asdict(layer) for layer in table.folded(layers, config.depth)],
-        "freeze": freeze_patterns(network),
+        "activations": _activations(layers),
+        "memory": _memory(layers, trained, buffers, batch_size),
+        "receptive_field": _field(spec, network, layers, image_size, options),
+        "layers": [dataclasses.asdict(layer) for layer in layers],
+        "freeze": freeze_patterns(parameters),
+        "parameter_names": parameters,
         "recipes": recipes(spec.recipes),
         "published": dict(spec.published),
+        "published_step": _published_step(spec),
     }
 
 
-def _parameters(network: nn.Cell) -> dict[str, int]:
-    trainable = sum(one.size for one in network.trainable_params())
-    return {"trainable": trainable, "buffers": sum(one.size for one in network.get_parameters()) - trainable}
+def _made(spec: ModelSpec, num_classes: int, image_size: Sequence[int], options: Mapping[str, Any]) -> nn.Cell:
+    """The network, for images of that size where it is built for one."""
+    sized = {"image_size": tuple(image_size)} if "image_size" in spec.options else {}
+    with undrawn():
+        return spec.make(num_classes, {**options, **sized})
 
 
-def _activations(layers: list[Layer], batch_size: int) -> dict[str, Any]:
-    """Numbers in the outputs of all layers, and float32 megabytes of them."""
-    values = sum(layer.values for layer in layers)
-    per_image = values * BYTES / MEGABYTE
+def _activations(layers: Sequence[Layer]) -> dict[str, int]:
+    """Numbers in the outputs of all layers for one image, of those with weights of their own to multiply by, and of the largest."""
     return {
-        "values": values,
-        "all_mb_per_image": round(per_image, 2),
-        "batch_size": batch_size,
-        "all_mb_per_batch": round(per_image * batch_size, 2),
-        "largest_mb_per_batch": round(max(one.values for one in layers) * BYTES * batch_size / MEGABYTE, 2),
+        "all": sum(layer.values for layer in layers),
+        "of_convolutions_and_dense_layers": sum(one.values for one in layers if one.kind in ("Conv2d", "Dense")),
+        "largest": max(layer.values for layer in layers),
     }
 
 
-def freeze_patterns(network: nn.Cell) -> dict[str, int]:
+def _memory(layers: Sequence[Layer], trained: int, buffers: int, batch_size: int) -> dict[str, Any]:
+    """Estimates in MB of float32, for a batch.
+
+    Inference: all parameters, and of each pair of layers in a row, an input and an output, the largest. Training: values,
+    gradients and one momentum of the parameters, and the outputs of all layers, which the way back needs.
+    """
+    pairs = [one.values + next_one.values for one, next_one in itertools.pairwise(layers)]
+    weights = (trained + buffers) * BYTES
+    training = (TRAINED * trained + buffers) * BYTES
+    return {
+        "batch_size": batch_size,
+        "parameters_mb": round(weights / MEGABYTE, 1),
+        "inference_mb": round((weights + batch_size * max(pairs, default=0) * BYTES) / MEGABYTE, 1),
+        "training_mb": round((training + batch_size * sum(layer.values for layer in layers) * BYTES) / MEGABYTE, 1),
+    }
+
+
+def _field(
+    spec: ModelSpec, network: nn.Cell, layers: list[Layer], image_size: Sequence[int], options: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """The receptive field of the last map, and the layers in front of it that see a whole map."""
+    last = last_map(layers)
+    if last is None:
+        return None
+    whole = [layer.name for layer in layers[: layers.index(last)] if layer.sees_whole_map]
+    stride = max(round(image_size[0] / last.shape[1]), 1)
+    multiple = math.lcm(stride, spec.size_multiple)
+    height = math.ceil(spec.least_size / multiple) * multiple
+
+    def of_width(width: int) -> nn.Cell:
+        return _made(spec, 1, (height, width), options) if "image_size" in spec.options else network
+
+    found = receptive_field.receptive_field(of_width, last.name, stride, height, whole)
+    return {
+        "layer": last.name,
+        "map": list(last.shape),
+        "pixels": found.pixels if found else None,
+        "stride": found.stride if found else stride,
+        "whole_image_by": whole,
+    }
+
+
+def freeze_patterns(parameters: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """{pattern: trainable numbers} of each block, as `--freeze` takes the patterns; in the order of the network."""
     blocks: dict[str, int] = {}
-    for one in network.trainable_params():
-        parts = one.name.split(".")
-        pattern = ".".join(parts[: min(2, len(parts) - 1)]) + ".*" if len(parts) > 1 else one.name
-        blocks[pattern] = blocks.get(pattern, 0) + one.size
+    for one in parameters:
+        parts = one["name"].split(".")
+        pattern = ".".join(parts[: min(PATTERN_PARTS, len(parts) - 1)]) + ".*" if len(parts) > 1 else one["name"]
+        blocks[pattern] = blocks.get(pattern, 0) + one["size"]
     return blocks
 
 
@@ -104,23 +166,5 @@ def _purpose(path: Path) -> str:
     return " ".join(words).removeprefix("Reproduces:").strip()
 
 
-def _text(facts: dict[str, Any]) -> list[str]:
-    size, kept, numbers = facts["image_size"], facts["activations"], facts["parameters"]
-    published = ", ".join(f"{name} {value:.2f} %" for name, value in facts["published"].items()) or "none"
-    return [
-        f"{facts['title']} ({facts['paper']})",
-        f"input          {size[0]} x {size[1]} pixels, {facts['num_classes']} classes",
-        f"parameters     {numbers['trainable']:,} trainable, {numbers['buffers']:,} in buffers",
-        f"multiply-adds  {facts['multiply_adds'] / 1e9:.3f} G per image",
-        f"outputs        {kept['values']:,} numbers per image; of all layers {kept['all_mb_per_batch']} MB, of the "
-        f"largest {kept['largest_mb_per_batch']} MB, for a batch of {kept['batch_size']} in float32",
-        f"published      {published}, as the original README claims",
-        "",
-        *table.lines([Layer(**{**layer, "shape": tuple(layer["shape"])}) for layer in facts["layers"]]),
-        "",
-        "patterns for --freeze, with the numbers that they hold:",
-        *(f"  {pattern}  {count:,}" for pattern, count in facts["freeze"].items()),
-        "",
-        "recipes for --config_path:",
-        *(f"  {name}  {purpose}" for name, purpose in facts["recipes"].items()),
-    ]
+def _published_step(spec: ModelSpec) -> dict[str, Any] | None:
+    return dataclasses.asdict(spec.published_step) if spec.published_step else None

@@ -30,7 +30,7 @@ class ReceptiveField:
     stride: int  # pixels of the image between two of the map
 
 
-class _Reached(Exception):
+class _ReachedError(Exception):
     """The last map is there; nothing behind it is of interest."""
 
     def __init__(self, value: Tensor) -> None:
@@ -96,14 +96,14 @@ def _seen(network: nn.Cell, last: str, images: np.ndarray, whole: Collection[str
         cells[name].construct = _nothing
 
     def reached(_: nn.Cell, __: Any, value: Tensor) -> None:
-        raise _Reached(value)
+        raise _ReachedError(value)
 
     handle = cells[last].register_forward_hook(reached)
     network.set_train(False)
     try:
         with eagerly(), _windows_only():
             network(Tensor(images))
-    except _Reached as there:
+    except _ReachedError as there:
         seen: np.ndarray = there.value.asnumpy().max((1, 2)) > 0
         return seen
     finally:

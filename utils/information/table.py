@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mindzoo.utils.information.cost import Layer
 
@@ -22,20 +22,32 @@ def folded(layers: Sequence[Layer], depth: int) -> list[Layer]:
         block.parameters += layer.parameters
         block.multiply_adds += layer.multiply_adds
         block.values += layer.values
+        block.sees_whole_map |= layer.sees_whole_map
     return list(blocks.values())
 
 
-def lines(layers: Sequence[Layer]) -> list[str]:
-    """The table as text: names left, numbers right."""
-    rows = [("layer", "kind", "output", "parameters", "multiply-adds")]
+def layer_lines(layers: Iterable[Layer]) -> list[str]:
+    """The table of layers as text."""
+    rows = [("layer", "kind", "output", "values", "parameters", "multiply-adds")]
     rows += [
-        (one.name, one.kind, "x".join(map(str, one.shape)), f"{one.parameters:,}", f"{one.multiply_adds:,}")
+        (
+            one.name,
+            one.kind,
+            " x ".join(map(str, one.shape)),
+            *(f"{number:,}" for number in (one.values, one.parameters, one.multiply_adds)),
+        )
         for one in layers
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    return aligned(rows, numbers=3)
+
+
+def aligned(rows: Sequence[Sequence[str]], numbers: int = 0) -> list[str]:
+    """Rows as lines with their columns below each other; the last `numbers` columns stand to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    words = len(widths) - numbers
     return [
         "  ".join(
-            word.ljust(width) if column < 3 else word.rjust(width)
+            word.ljust(width) if column < words else word.rjust(width)
             for column, (word, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
