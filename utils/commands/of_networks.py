@@ -133,7 +133,7 @@ INFO = Command(
     examples=(
         "",
         "--image_size 320 --num_classes 10 --batch_size 8",
-        "--layers --depth 1",
+        "--layer_table --depth 1",
         "--parameters --output net.json",
     ),
 )

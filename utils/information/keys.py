@@ -24,12 +24,12 @@ class NetworkInfoConfig(AnswerKeys):
 
     num_classes: int = key(1000, "outputs of the classifier", minimum=1, maximum=1_000_000)
     batch_size: int = key(1, "images at a time, for the memory", minimum=1, maximum=1_000_000)
-    layers: bool = key(False, "also a table of the layers, in the order in which they run")
+    layer_table: bool = key(False, "also a table of the layers, in the order in which they run")
     depth: int = key(
         2,
         "parts of a layer's name in the table; layers that begin alike are one line; 0: each layer is a line",
         minimum=0,
-        only_with=("layers", (True,)),
+        only_with=("layer_table", (True,)),
     )
     parameters: bool = key(False, "also the names of the parameters, and patterns of them as --freeze takes them")
 

@@ -22,6 +22,7 @@ from mindzoo.utils.spec import ModelSpec
 
 BYTES = 4  # of a float32
 MEGABYTE = 1_000_000
+DECIMALS = 3  # of MB
 TRAINED = 3  # numbers that a training keeps for each parameter: its value, its gradient, one momentum
 PATTERN_PARTS = 2  # of a parameter's name, in a pattern
 
@@ -36,7 +37,7 @@ def show(spec: ModelSpec, loaded: Loaded[Any]) -> None:
     check_output("output", config.output, (".json",))
     options = {name: getattr(config, name) for name in spec.options if name in loaded.given}
     facts = describe(spec, config.num_classes, config.image_size, options, config.batch_size)
-    for line in network_text.lines(facts, depth=config.depth if config.layers else None, names=config.parameters):
+    for line in network_text.lines(facts, depth=config.depth if config.layer_table else None, names=config.parameters):
         logger.info(line)
     if config.output:
         write_json(Path(config.output), facts)
@@ -110,9 +111,11 @@ def _memory(layers: Sequence[Layer], trained: int, buffers: int, batch_size: int
     training = (TRAINED * trained + buffers) * BYTES
     return {
         "batch_size": batch_size,
-        "parameters_mb": round(weights / MEGABYTE, 1),
-        "inference_mb": round((weights + batch_size * max(pairs, default=0) * BYTES) / MEGABYTE, 1),
-        "training_mb": round((training + batch_size * sum(layer.values for layer in layers) * BYTES) / MEGABYTE, 1),
+        "parameters_mb": round(weights / MEGABYTE, DECIMALS),
+        "inference_mb": round((weights + batch_size * max(pairs, default=0) * BYTES) / MEGABYTE, DECIMALS),
+        "training_mb": round(
+            (training + batch_size * sum(layer.values for layer in layers) * BYTES) / MEGABYTE, DECIMALS
+        ),
     }
 
 
@@ -131,7 +134,7 @@ def _field(
     def of_width(width: int) -> nn.Cell:
         return _made(spec, 1, (height, width), options) if "image_size" in spec.options else network
 
-    found = receptive_field.receptive_field(of_width, last.name, stride, height, whole)
+    found = receptive_field.receptive_field(of_width, last.name, height, whole)
     return {
         "layer": last.name,
         "map": list(last.shape),

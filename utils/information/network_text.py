@@ -27,7 +27,7 @@ def lines(facts: Mapping[str, Any], *, depth: int | None, names: bool) -> list[s
         text += ["", *table.layer_lines(table.folded(layers, depth))]
     if names:
         text += _parameters(facts)
-    hidden = [flag for flag, shown in (("--layers", depth is not None), ("--parameters", names)) if not shown]
+    hidden = [flag for flag, shown in (("--layer_table", depth is not None), ("--parameters", names)) if not shown]
     if hidden:
         text += ["", f"more: {' '.join(hidden)}"]
     return text
@@ -50,7 +50,7 @@ def _said(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         ),
         (
             "memory",
-            f"about {memory['inference_mb']:,} MB in inference and {memory['training_mb']:,} MB in training, "
+            f"about {memory['inference_mb']:,.1f} MB in inference and {memory['training_mb']:,.1f} MB in training, "
             f"for a batch of {memory['batch_size']} in float32; an estimate",
         ),
         ("receptive field", _field(facts["receptive_field"])),

@@ -39,58 +39,58 @@ class _ReachedError(Exception):
 
 
 def receptive_field(
-    build: Callable[[int], nn.Cell], last: str, stride: int, height: int, whole: Collection[str] = ()
+    build: Callable[[int], nn.Cell], last: str, height: int, whole: Collection[str] = ()
 ) -> ReceptiveField | None:
     """The field of what the layer `last` puts out; None where it is wider than the widest images.
 
     Args:
         build: makes the network for images of a width; it cannot be used for anything else afterwards.
         last: the layer's name.
-        stride: pixels of the image between two pixels of that map, as near as is known.
         height: of the images; any that the network takes.
         whole: names of layers that see a whole map at once. What they put out is taken for 0, so that the field is that of
             the other paths.
     """
     for width in WIDTHS:
         network = build(width)
-        seen = _seen(network, last, _sides(stride, height, width), whole)
-        found = width // seen.shape[1]
-        if found != stride:
-            stride = found
-            seen = _seen(network, last, _sides(stride, height, width), whole)
-        ends = _ends(seen, width)
-        if ends is not None:
-            return ReceptiveField(ends[1] - ends[0] + 1, stride)
+
+        def look(edges: np.ndarray, network: nn.Cell = network, width: int = width) -> np.ndarray:
+            return _seen(network, last, _sides(edges, height, width), whole)
+
+        found = _field(look, width)
+        if found is not None:
+            return found
     return None
 
 
-def _sides(stride: int, height: int, width: int) -> np.ndarray:
-    """(2 * stride, 3, height, width) float32: 1 from column width / 2 + k on, then 1 up to it, for each k below `stride`."""
+def _sides(edges: np.ndarray, height: int, width: int) -> np.ndarray:
+    """(2 * len(edges), 3, height, width) float32: for each edge an image that is 1 from it on; then those that are 1 up to it."""
     columns = np.arange(width)
-    edges = width // 2 + np.arange(stride)[:, None]
-    rows = np.concatenate([columns >= edges, columns <= edges]).astype(np.float32)
-    return np.ascontiguousarray(np.broadcast_to(rows[:, None, None], (2 * stride, 3, height, width)))
+    rows = np.concatenate([columns >= edges[:, None], columns <= edges[:, None]]).astype(np.float32)
+    return np.ascontiguousarray(np.broadcast_to(rows[:, None, None], (len(rows), 3, height, width)))
 
 
-def _ends(seen: np.ndarray, width: int) -> tuple[int, int] | None:
-    """First and last column of the field of the map's column 0, as if the image went on; None where it does not fit.
+def _field(look: Callable[[np.ndarray], np.ndarray], width: int) -> ReceptiveField | None:
+    """The field, from what the columns of the map see of images of a width; None where it does not fit into half of them.
 
     Args:
-        seen: (2 * stride, columns of the map) bool, which columns see something in the images of `_sides`.
+        look: edges as in `_sides` -> (2 * len(edges), columns of the map) bool, which columns see something.
     """
-    stride = len(seen) // 2
-    right, left = seen[:stride], seen[stride:]
-    if right[:, 0].any() or left[:, -1].any():
+    middle = np.array([width // 2])
+    right, left = look(middle)
+    if right[0] or left[-1]:
         return None
-    edges = width // 2 + np.arange(stride)
+    stride = width // len(right)
+    edges = middle + np.arange(stride)
+    seen = look(edges)
     # The field of the first column that sees something ends at the edge or behind it; that of the column before does not.
-    ends = edges - stride * right.argmax(1)
-    starts = edges - stride * (seen.shape[1] - 1 - left[:, ::-1].argmax(1))
-    return int(starts.min()), int(ends.max())
+    # Both ends are those of the field of column 0, as if the image went on to the left.
+    ends = edges - stride * seen[:stride].argmax(1)
+    starts = edges - stride * (len(right) - 1 - seen[stride:, ::-1].argmax(1))
+    return ReceptiveField(int(ends.max() - starts.min()) + 1, stride)
 
 
 def _seen(network: nn.Cell, last: str, images: np.ndarray, whole: Collection[str]) -> np.ndarray:
-    """(B, columns) bool: where the map that the layer `last` puts out is positive."""
+    """(B, columns) bool: where the map that the layer `last` puts out is positive, in any row and channel."""
     cells = dict(network.cells_and_names())
     for name in whole:
         cells[name].construct = _nothing
