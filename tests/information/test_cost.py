@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from mindspore import Tensor, nn, ops
 
 from mindzoo.models import get_spec
+from mindzoo.scripts.dev.compare_networks import COSTS
 from mindzoo.utils.information.cost import Layer, last_map, layers_of
 from mindzoo.utils.information.dry_run import undrawn
 from mindzoo.utils.information.table import folded
@@ -41,6 +43,9 @@ def at_224(layers: list[Layer], what: str) -> int:
 def test_counts_are_those_that_timm_published(name: str) -> None:
     layers = layers_at_32(name, **OPTIONS.get(name, {}))
     gmacs, macts, parameters = PUBLISHED[name]
+    kept = json.loads(COSTS.read_text(encoding="utf-8"))[name]  # what the page of the networks shows
+    assert sum(layer.parameters for layer in layers) == kept["parameters"]
+    assert at_224(layers, "multiply_adds") == kept["multiply_adds"]
     assert round(sum(layer.parameters for layer in layers) / 1e6, 2) == parameters
     weighted = [layer for layer in layers if layer.kind in ("Conv2d", "Dense")]
     assert round(at_224(weighted, "values") / 1e6, 2) == macts
