@@ -21,7 +21,7 @@ PUBLISHED = {
     "hrnet_w48": (17.34, 28.56, 77.47),
     "multigrain": (4.11, 11.11, 25.56),  # as resnet50: pooling and normalisation of the embedding have no such numbers
 }
-OPTIONS = {"densenet121": {"flavour": "paper"}, "multigrain": {"flavour": "paper"}}
+OPTIONS: dict[str, dict[str, Any]] = {"densenet121": {"flavour": "paper"}, "multigrain": {"flavour": "paper"}}
 AREA = (
     224 // 32
 ) ** 2  # maps of 224 pixels have so many times the pixels of those of 32; all of their sides are whole there

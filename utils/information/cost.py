@@ -65,7 +65,7 @@ def last_map(layers: list[Layer]) -> Layer | None:
     """The layer whose map the pooling and the classifier are made of; None where there are no maps."""
     maps = [layer for layer in layers if len(layer.shape) == MAP]
     wide = [layer for layer in maps if math.prod(layer.shape[1:]) > 1]
-    return (wide or maps or [None])[-1]
+    return (wide or maps)[-1] if maps else None
 
 
 def _give_uncalled_numbers(network: nn.Cell, layers: list[Layer]) -> None:

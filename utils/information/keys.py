@@ -22,7 +22,7 @@ class AnswerKeys:
 class NetworkInfoConfig(AnswerKeys):
     """What is said of the network"""
 
-    num_classes: int = key(1000, "outputs of the classifier", minimum=1, maximum=1_000_000)
+    num_classes: int = key(1000, "outputs of the classifier", minimum=1, maximum=100_000)
     batch_size: int = key(1, "images at a time, for the memory", minimum=1, maximum=1_000_000)
     layer_table: bool = key(False, "also a table of the layers, in the order in which they run")
     depth: int = key(

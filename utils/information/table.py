@@ -28,7 +28,7 @@ def folded(layers: Sequence[Layer], depth: int) -> list[Layer]:
 
 def layer_lines(layers: Iterable[Layer]) -> list[str]:
     """The table of layers as text."""
-    rows = [("layer", "kind", "output", "values", "parameters", "multiply-adds")]
+    rows: list[tuple[str, ...]] = [("layer", "kind", "output", "values", "parameters", "multiply-adds")]
     rows += [
         (
             one.name,
