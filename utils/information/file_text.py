@@ -84,7 +84,7 @@ def _what_next(facts: Mapping[str, Any]) -> str:
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {show(_plain(value))}" for name, value in values.items())
+    return ", ".join(f"{name} {show(_plain(value))}" for name, value in values.items() if value is not None)
 
 
 def _plain(value: Any) -> Any:

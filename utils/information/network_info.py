@@ -12,7 +12,10 @@ from typing import Any
 from mindspore import nn
 
 from mindzoo.utils import runtime
+from mindzoo.utils.checkpoints.network_plan import MOST_PARAMETERS
 from mindzoo.utils.config.reading import Loaded
+from mindzoo.utils.config.reading import show as show_value
+from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import check_output, write_json
 from mindzoo.utils.information import network_text, receptive_field
 from mindzoo.utils.information.cost import Layer, last_map, layers_of
@@ -23,6 +26,7 @@ from mindzoo.utils.spec import ModelSpec
 BYTES = 4  # of a float32
 MEGABYTE = 1_000_000
 DECIMALS = 3  # of MB
+MOST_PIXELS, MOST_NUMBERS = 2048, 500_000_000  # of what is looked at: seconds, and 2 GB
 TRAINED = 3  # numbers that a training keeps for each parameter: its value, its gradient, one momentum
 PATTERN_PARTS = 2  # of a parameter's name, in a pattern
 
@@ -35,6 +39,7 @@ def show(spec: ModelSpec, loaded: Loaded[Any]) -> None:
     """
     config = loaded.config
     check_output("output", config.output, (".json",))
+    _refuse_huge(spec, config)
     options = {name: getattr(config, name) for name in spec.options if name in loaded.given}
     facts = describe(spec, config.num_classes, config.image_size, options, config.batch_size)
     for line in network_text.lines(facts, depth=config.depth if config.layer_table else None, names=config.parameters):
@@ -42,6 +47,27 @@ def show(spec: ModelSpec, loaded: Loaded[Any]) -> None:
     if config.output:
         write_json(Path(config.output), facts)
         logger.info("wrote %s", config.output)
+
+
+def _refuse_huge(spec: ModelSpec, config: Any) -> None:
+    """Refuse what would take all the memory of a machine, or many minutes, to look at.
+
+    Raises:
+        UserError: says what is too large.
+    """
+    if max(config.image_size) > MOST_PIXELS:
+        raise UserError(
+            f"image_size is {show_value(config.image_size)}; info counts up to {MOST_PIXELS} pixels per side"
+        )
+    try:
+        parameters, numbers = spec.at_least(spec.network_options(config), config.num_classes)
+    except ValueError:
+        return  # options that do not go together, which the network itself refuses in words
+    if parameters > MOST_PARAMETERS or numbers > MOST_NUMBERS:
+        raise UserError(
+            f"{spec.name} would have at least {numbers:,} numbers in {parameters:,} parameters with these options; "
+            f"info looks at up to {MOST_NUMBERS:,} in {MOST_PARAMETERS:,}"
+        )
 
 
 def describe(
