@@ -86,7 +86,7 @@ class Classifier:
         words: dict[str, Any] = {"checkpoint": str(file), "engine": engine, "device_target": device, "weights": weights}
         if image_size is not None:
             words["image_size"] = list(image_size)
-        path = network_source.single_file(_Checkpoint(str(file)))
+        path = checkpoint_file.single_file(_Checkpoint(str(file)))
         spec = _spec_of(path, network)
         config = PREDICT.config(spec)(**checked_values("the call", words, PREDICT.config(spec)))
         used = runtime.start(config.device_target)
@@ -166,7 +166,7 @@ class Classifier:
 
 @dataclasses.dataclass(frozen=True)
 class _Checkpoint:
-    """What `network_source.single_file` asks a configuration for."""
+    """What `checkpoint_file.single_file` asks a configuration for."""
 
     checkpoint: str
 

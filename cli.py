@@ -14,7 +14,7 @@ from mindzoo.utils import errors, log
 from mindzoo.utils.commands.command import Command, read_command, run_command
 from mindzoo.utils.commands.of_data import CHECK_DATA, PACK
 from mindzoo.utils.commands.of_machines import DOCTOR, RANK_TABLE
-from mindzoo.utils.commands.of_networks import EVAL, EXPORT, PREDICT, TRAIN
+from mindzoo.utils.commands.of_networks import EVAL, EXPORT, INFO, PREDICT, TRAIN
 from mindzoo.utils.commands.of_retrieval import (
     EMBED,
     EVALUATE_RETRIEVAL,
@@ -30,6 +30,7 @@ from mindzoo.utils.config.reading import Loaded, key
 from mindzoo.utils.errors import UserError, nearest
 from mindzoo.utils.exits import FoundProblems, exit_status
 from mindzoo.utils.inference.keys import ConvertConfig
+from mindzoo.utils.information.keys import FileInfoConfig
 from mindzoo.utils.launch.keys import LaunchConfig
 from mindzoo.utils.log import ProgressDisplay
 from mindzoo.utils.selftest.keys import StepConfig
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     status = exit_status(lambda: _refuse(name, rest))
     if status:
         return status
-    command = COMMANDS[name]
+    command = _meant(name, rest)
     if not command.of_a_network:
         return run_command(command, None, rest, f"mindzoo {name}")
     if rest[0] in ("-h", "--help"):
@@ -63,12 +64,39 @@ def _refuse(name: str, rest: Sequence[str]) -> None:
     """
     if name not in COMMANDS:
         raise UserError(f"unknown command {name}{nearest(name, COMMANDS)}; mindzoo --help lists them all")
-    if not COMMANDS[name].of_a_network or rest[:1] in (["-h"], ["--help"]):
+    if not _meant(name, rest).of_a_network or rest[:1] in (["-h"], ["--help"]):
         return
+    if name == INFO.name:
+        _refuse_to_say(rest)
     if not rest or rest[0].startswith("-"):
         raise UserError(f"which network? wanted mindzoo {name} NETWORK, with one of {', '.join(list_models())}")
     if rest[0] not in SPECS:
         raise UserError(f"unknown network {rest[0]}{nearest(rest[0], SPECS)}; there are {', '.join(list_models())}")
+
+
+def _refuse_to_say(rest: Sequence[str]) -> None:
+    """Refuse what is neither a network nor a file, and say what there is.
+
+    Raises:
+        UserError: names every network.
+    """
+    if rest[:1] and rest[0] in SPECS:
+        return
+    found = "nothing is named" if not rest or rest[0].startswith("-") else f"{rest[0]} is no network and no file"
+    guess = nearest(rest[0], SPECS) if rest else ""
+    networks = (f"{spec.name:14}{spec.title}" for spec in map(get_spec, list_models()))
+    raise UserError(f"{found}{guess}; wanted mindzoo info FILE, or mindzoo info NETWORK with one of", *networks)
+
+
+def _meant(name: str, rest: Sequence[str]) -> Command:
+    """The command of that name; there are two of INFO's."""
+    of_a_file = rest and rest[0] not in SPECS and (rest[0] in ("-h", "--help") or _is_path(rest[0]))
+    return INFO_OF_FILE if name == INFO.name and of_a_file else COMMANDS[name]
+
+
+def _is_path(word: str) -> bool:
+    """Whether a word is meant as a file, which need not be there: no network has a dot or a slash in its name."""
+    return not word.startswith("-") and ("." in word or "/" in word or Path(word).exists())
 
 
 def _usage() -> str:
@@ -114,6 +142,12 @@ def _convert(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     from mindzoo.utils.inference import convert_checkpoint
 
     convert_checkpoint.convert(list(SPECS.values()), loaded.config)
+
+
+def _info_of_file(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
+    from mindzoo.utils.information import file_info
+
+    file_info.show(list(SPECS.values()), loaded.config)
 
 
 def _launch(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
@@ -167,6 +201,19 @@ CONVERT = Command(
     examples=("hrnetv2_w48_imagenet_pretrained.pth hrnet_w48.ckpt",),
     of_a_network=False,
 )
+INFO_OF_FILE = Command(
+    name=INFO.name,
+    help=INFO.help,
+    config=lambda _: FileInfoConfig,
+    run=_info_of_file,
+    verb=(
+        "Say what a checkpoint, the folder of a run or an exported file holds. "
+        "Of a network, mindzoo info NETWORK says what it costs; mindzoo info NETWORK --help explains its keys"
+    ),
+    examples=("best.ckpt", "RUN", "network.onnx --output network.json", "densenet121"),
+    of_a_network=False,
+    needs_mindspore=False,
+)
 LIST = Command(
     name="list",
     help="list the networks",
@@ -204,6 +251,7 @@ COMMANDS = {
         REPORT,
         COMPARE,
         LIST,
+        INFO,
         DOCTOR,
         SELFTEST,
         WHITEN,

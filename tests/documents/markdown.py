@@ -30,6 +30,7 @@ USER_PAGES = (
             "RELIABILITY",
         ]
     ),
+    "models/README.md",
     *(f"models/{name}/README.md" for name in list_models()),
 )
 CONTRIBUTORS_PAGES = (

@@ -153,7 +153,8 @@ def _check_mindzoo(words: Sequence[str]) -> None:
     if not words or words[0].startswith("-"):
         return _refuse_unknown(words, {"--help", "--version"}, "mindzoo")
     command, rest, behind = words[0], list(words[1:]), []
-    networks = rest[:1] if takes_a_network(command) else []
+    # `info` takes a network or a file.
+    networks = rest[:1] if takes_a_network(command) or (rest[:1] and rest[0] in SPECS) else []
     about = [command, *networks]
     if command == "launch":
         own = rest[: rest.index("--")] if "--" in rest else rest

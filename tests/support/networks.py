@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TypeVar
 
-import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
-from mindspore.common import initializer
 
 from mindzoo.tests.support.reference import FILL, Vectors
+from mindzoo.utils.information.dry_run import eagerly, undrawn
+
+__all__ = [
+    "assert_parameters",
+    "eagerly",
+    "fill",
+    "noise_images",
+    "shapes_of",
+    "unbuildable",
+    "undrawn",
+    "weights_of",
+]
 
 Network = TypeVar("Network", bound=nn.Cell)
-
-
-@contextmanager
-def eagerly() -> Iterator[None]:
-    """Operators run one by one, as they are called: where values are compared, compiling costs more than all else."""
-    ms.set_context(mode=ms.PYNATIVE_MODE)
-    try:
-        yield
-    finally:
-        ms.set_context(mode=ms.GRAPH_MODE)
-
-
-@contextmanager
-def undrawn() -> Iterator[None]:
-    """Networks are made with zeros in place of random first weights, which a test replaces or does not look at."""
-    draw = initializer.Initializer.__call__
-
-    def zeros(self: initializer.Initializer, array: np.ndarray) -> None:
-        if isinstance(self, initializer.Constant):
-            draw(self, array)
-        else:
-            array[...] = 0
-
-    initializer.Initializer.__call__ = zeros
-    try:
-        yield
-    finally:
-        initializer.Initializer.__call__ = draw
 
 
 def fill(network: Network, *, without: str = "") -> Network:

@@ -72,6 +72,11 @@ class Checkpoint:
         """Class names by label; empty where the file has none."""
         return list(self.meta.get("classes", []))
 
+    @property
+    def is_of_a_training(self) -> bool:
+        """Whether a training can go on from it exactly; from others it can take the weights only."""
+        return self.origin == OURS and "epoch_step" in self.meta
+
     def values(self) -> Iterator[tuple[str, np.ndarray]]:
         """Every name with its value: weights, averaged ones, and the state of the training."""
         yield from self.weights.items()
@@ -103,6 +108,21 @@ def save_checkpoint(path: Path, parameters: Mapping[str, Parameter], meta: Mappi
             unfinished.chmod(0o644)  # MindSpore leaves it readable for its owner only
     except (OSError, RuntimeError) as error:
         raise UserError(f"cannot write the checkpoint {path}: {error}") from None
+
+
+def single_file(path: Path) -> Path:
+    """The file itself, or of the folder of a run its best.ckpt, or else last.ckpt.
+
+    Raises:
+        UserError: the folder holds neither.
+    """
+    if not path.is_dir():
+        return path
+    for name in (BEST, LAST):
+        if (path / name).is_file():
+            logger.info("the checkpoint of %s is %s", path, name)
+            return path / name
+    raise UserError(f"the checkpoint {path} is a folder, without {BEST} and {LAST}; name a file in it")
 
 
 def read_checkpoint(path: Path, spec: ModelSpec) -> Checkpoint:

@@ -10,7 +10,7 @@ from typing import Any
 from mindspore import nn
 
 from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan, origin_preprocessing, soundness
-from mindzoo.utils.checkpoints.checkpoint_file import BEST, LAST, Checkpoint
+from mindzoo.utils.checkpoints.checkpoint_file import Checkpoint
 from mindzoo.utils.checkpoints.network_plan import NetworkPlan
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.transforms import Preprocessing
@@ -91,16 +91,9 @@ def single_path(config: Any) -> Path:
 
 
 def single_file(config: Any) -> Path:
-    """The same, where it is one file that is wanted: of the folder of a run its best.ckpt, or else last.ckpt.
+    """The same, where it is one file that is wanted; see `checkpoint_file.single_file`.
 
     Raises:
-        UserError: none was asked for, or the folder holds neither.
+        UserError: none was asked for, or the folder of a run holds none.
     """
-    path = single_path(config)
-    if not path.is_dir():
-        return path
-    for name in (BEST, LAST):
-        if (path / name).is_file():
-            logger.info("the checkpoint of %s is %s", path, name)
-            return path / name
-    raise UserError(f"the checkpoint {path} is a folder, without {BEST} and {LAST}; name a file in it")
+    return checkpoint_file.single_file(single_path(config))

@@ -18,7 +18,7 @@ from mindzoo.utils.config.image_keys import PreprocessingKeys
 from mindzoo.utils.config.json_file import read_json
 from mindzoo.utils.errors import UserError, shorten
 
-HINT = "wanted the facts that mindzoo export writes beside NAME.onnx; export it again, or remove them"
+HINT = "wanted the facts that mindzoo export writes beside a file; export it again, or remove them"
 # What exporters call the values that are no weights: a path in the graph, or a number.
 OF_THE_GRAPH = ("/", "::")
 
@@ -43,7 +43,7 @@ def read_onnx(path: Path) -> OnnxFile:
         raise UserError(f"{path} is an ONNX file, and reading it needs onnx: pip install onnx (mindzoo's extra onnx)")
     content = path.read_bytes()
     beside = path.with_name(f"{path.name}.json")
-    facts = _as_checkpoint(path, read_json(beside, "file", HINT), content) if beside.is_file() else ""
+    facts = as_checkpoint(path, read_json(beside, "file", HINT), content) if beside.is_file() else ""
     return OnnxFile(_arrays(path, content), facts)
 
 
@@ -70,8 +70,11 @@ def _arrays(path: Path, content: bytes) -> dict[str, np.ndarray]:
         ) from None
 
 
-def _as_checkpoint(path: Path, facts: Any, content: bytes) -> str:
-    """The facts of an export, as a checkpoint of ours has them.
+def as_checkpoint(path: Path, facts: Any, content: bytes) -> str:
+    """The facts of an export, as a checkpoint of ours has them, in JSON.
+
+    Args:
+        path: the exported file, of any format, and `content`, its bytes.
 
     Raises:
         UserError: they are none, or of another file.

@@ -1,4 +1,4 @@
-"""What one does with a network: train, evaluate, classify, export. Entry points are sentences: `train(SPEC)`."""
+"""What one does with a network: train, evaluate, classify, export, look at. Entry points are sentences: `train(SPEC)`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from mindzoo.utils.commands.command import Command, run_command
 from mindzoo.utils.config.keys import CHECKPOINT_ALIASES, TRAIN_ALIASES
 from mindzoo.utils.config.reading import Aliases, Loaded
 from mindzoo.utils.inference.keys import PredictConfig
+from mindzoo.utils.information.keys import network_info_config
 from mindzoo.utils.log import ProgressDisplay
 
 if TYPE_CHECKING:
@@ -52,6 +53,12 @@ def _predict(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
     from mindzoo.utils.inference import classify_images
 
     classify_images.predict(spec, loaded)
+
+
+def _info(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
+    from mindzoo.utils.information import network_info
+
+    network_info.show(spec, loaded)
 
 
 def aliases_of_training(spec: ModelSpec) -> Aliases:
@@ -118,4 +125,19 @@ PREDICT = Command(
         "--checkpoint best.ckpt 'photos/*.jpg' --html classes.html --explain gradcam",
     ),
     operands=" [IMAGE ...]",
+)
+
+
+INFO = Command(
+    name="info",
+    help="what a network costs and how far it sees, or what a file holds: info NETWORK|FILE",
+    config=network_info_config,
+    run=_info,
+    verb="Say what there is to know of",
+    examples=(
+        "",
+        "--image_size 320 --num_classes 10 --batch_size 8",
+        "--layer_table --depth 1",
+        "--parameters --output net.json",
+    ),
 )

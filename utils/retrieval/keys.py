@@ -158,8 +158,13 @@ class FitExponentConfig(CheckpointKeys, ClassNameKeys, PreprocessingKeys, BadIma
     output: str = key("", "file to write as well, .json")
 
 
-def with_options(config_class: type[C], spec: ModelSpec, names: Collection[str]) -> type[C]:
-    """`config_class` with these options of the network as keys of their own, as evaluation has them."""
+def with_options(
+    config_class: type[C],
+    spec: ModelSpec,
+    names: Collection[str],
+    title: str = "Network; what the checkpoint records, unless a key is given",
+) -> type[C]:
+    """`config_class` with these options of the network as keys of their own below `title`, as evaluation has them."""
     types = typing.get_type_hints(spec.eval_config)
     plain: Any = config_class
     known = {field.name for field in dataclasses.fields(plain)}
@@ -168,7 +173,6 @@ def with_options(config_class: type[C], spec: ModelSpec, names: Collection[str])
         for field in dataclasses.fields(spec.eval_config)
         if field.name in names and field.name not in known
     ]
-    title = "Network; what the checkpoint records, unless a key is given"
     made: type[C] = dataclasses.make_dataclass(
         plain.__name__, options, bases=(plain,), namespace={"__doc__": title}, frozen=True
     )

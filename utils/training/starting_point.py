@@ -83,7 +83,7 @@ def choose_start(spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_c
     """
     config = loaded.config
     found = find(spec, config.resume, config.output_dir) if config.resume else None
-    if found and is_of_a_training(found):
+    if found and found.is_of_a_training:
         given = {name: value for name, value in spec.network_options(config).items() if name in loaded.given}
         check_options(found, given)
         continuity.check_classes(found, data)
@@ -141,7 +141,7 @@ def usable(spec: ModelSpec, path: Path) -> Checkpoint | None:
     except UserError as error:
         logger.info("resume auto: passed over a checkpoint: %s", error)
         return None
-    if not is_of_a_training(found):
+    if not found.is_of_a_training:
         logger.info("resume auto: passed over %s, which holds no state of a training", path)
         return None
     bad = soundness.first_not_finite(found.values())
@@ -223,11 +223,6 @@ def check_options(found: Checkpoint, given: Mapping[str, Any]) -> None:
             raise UserError(
                 f"{name} is {value}, and {found.path} is of a training with {before}; resume without {name}"
             )
-
-
-def is_of_a_training(found: Checkpoint) -> bool:
-    """Whether a training can go on from it exactly; from others it can take the weights only."""
-    return found.origin == "mindzoo" and "epoch_step" in found.meta
 
 
 def _first_epoch(spec: ModelSpec, loaded: Loaded[TrainConfig], found: Checkpoint, data: Data) -> int:
