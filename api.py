@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import os
 import threading
@@ -86,7 +85,7 @@ class Classifier:
         words: dict[str, Any] = {"checkpoint": str(file), "engine": engine, "device_target": device, "weights": weights}
         if image_size is not None:
             words["image_size"] = list(image_size)
-        path = checkpoint_file.single_file(_Checkpoint(str(file)))
+        path = checkpoint_file.single_file(Path(file))
         spec = _spec_of(path, network)
         config = PREDICT.config(spec)(**checked_values("the call", words, PREDICT.config(spec)))
         used = runtime.start(config.device_target)
@@ -162,13 +161,6 @@ class Classifier:
             return preprocessed(content if content is not None else read_file(name), self._made_from.preprocessing)
         except Fault as fault:
             raise UserError(f"{name} {fault}") from None
-
-
-@dataclasses.dataclass(frozen=True)
-class _Checkpoint:
-    """What `checkpoint_file.single_file` asks a configuration for."""
-
-    checkpoint: str
 
 
 def listed(images: ImageLike | Iterable[ImageLike]) -> list[ImageLike]:
