@@ -15,6 +15,7 @@ MUCH_LEFT = 20_000
 runpy.run_path(str(ROOT / "utils" / "importable.py"), run_name="importable")
 
 from mindzoo.tests.support.trainings import COLORS, KEPT, PLAIN_IMAGES, Trained, run_train, write_images  # noqa: E402
+from mindzoo.utils import log  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -54,6 +55,12 @@ def pytest_runtest_setup() -> None:
     if gc.get_count()[0] > MUCH_LEFT:
         gc.collect()
     gc.disable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """A command's log ends with its test: the streams that a test has for itself are closed behind it."""
+    log.stop()
 
 
 @pytest.fixture(autouse=True)
