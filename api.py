@@ -15,7 +15,8 @@ from PIL import Image
 
 from mindzoo.models import SPECS, list_models
 from mindzoo.utils import runtime
-from mindzoo.utils.checkpoints import checkpoint_file, network_source
+from mindzoo.utils.checkpoints import checkpoint_file, foreign_names, network_source
+from mindzoo.utils.checkpoints.checkpoint_file import Checkpoint
 from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.commands.of_networks import PREDICT
 from mindzoo.utils.compiling import graphs
@@ -33,6 +34,8 @@ from mindzoo.utils.inference.classify_images import softmax
 from mindzoo.utils.retrieval import encoder
 from mindzoo.utils.spec import ModelSpec
 
+# MindSpore compiles graphs for the whole process, and counts them: no two threads may do it at once.
+_computing = threading.RLock()
 # A file, a picture of Pillow's, or pixels (H, W, 3) uint8 RGB.
 ImageLike = str | os.PathLike[str] | Image.Image | np.ndarray
 
@@ -49,13 +52,26 @@ class Prediction:
 class Classifier:
     """A network with the weights, the classes and the preprocessing of a checkpoint. Made by `load`.
 
-    Threads may share one; they compute one after another.
+    Threads may share one; they compute one after another, over all classifiers of the process.
+
+    >>> classifier = mindzoo.Classifier.load("best.ckpt")
+    >>> classifier.network, classifier.image_size, classifier.classes
+    ('densenet121', (32, 32), ['blue', 'green', 'red'])
+    >>> [[best, second]] = classifier.predict("red.png", top_k=2)
+    >>> best.label, best.index, best.probability > second.probability
+    ('red', 2, True)
+    >>> classifier.embed(["red.png", "blue.png"]).shape
+    (2, 10)
+    >>> classifier.predict("absent.png")
+    Traceback (most recent call last):
+    mindzoo.utils.errors.UserError: absent.png cannot be opened: No such file or directory
     """
 
-    def __init__(self, spec: ModelSpec, made_from: Source, engine: Engine, weights: str) -> None:
-        self._spec, self._made_from, self._engine, self._weights = spec, made_from, engine, weights
+    def __init__(self, spec: ModelSpec, made_from: Source, config: Any, device: str) -> None:
+        self._spec, self._made_from, self._config = spec, made_from, config
+        self._engine = Engine(spec, config, device)
         self._runners: dict[str, Runner] = {}
-        self._lock = threading.Lock()
+        self._runner(LOGITS)  # weights that do not fit are refused now
 
     @classmethod
     def load(
@@ -85,13 +101,12 @@ class Classifier:
         words: dict[str, Any] = {"checkpoint": str(file), "engine": engine, "device_target": device, "weights": weights}
         if image_size is not None:
             words["image_size"] = list(image_size)
-        path = checkpoint_file.single_file(Path(file))
-        spec = _spec_of(path, network)
+        spec, content = _recognised(checkpoint_file.single_file(Path(file)), network)
         config = PREDICT.config(spec)(**checked_values("the call", words, PREDICT.config(spec)))
-        used = runtime.start(config.device_target)
-        graphs.start(config, runtime.World())
-        read = network_source.read_source(spec, path, Loaded(config, frozenset(words)))
-        return cls(spec, class_names.named(read, str(classes)), Engine(spec, config, used), weights)
+        with _computing:
+            used = runtime.take_device(config.device_target)
+        read = network_source.settled_source(spec, content, Loaded(config, frozenset(words)))
+        return cls(spec, class_names.named(read, str(classes)), config, used)
 
     @property
     def network(self) -> str:
@@ -111,7 +126,7 @@ class Classifier:
     @property
     def facts(self) -> dict[str, Any]:
         """What decides over the vectors: network, options, checkpoint, preprocessing."""
-        return encoder.source_facts(self._spec, self._made_from, self._weights)
+        return encoder.source_facts(self._spec, self._made_from, self._config.weights)
 
     def preprocess(self, images: ImageLike | Iterable[ImageLike]) -> np.ndarray:
         """What the network is given: (N, 3, H, W) float32, normalised.
@@ -136,10 +151,14 @@ class Classifier:
         """The vectors that the classifier of the network sees: (N, D) float32, not normalised.
 
         Raises:
-            UserError: an image cannot be read.
+            UserError: there is no image, one cannot be read, or its vector is not finite.
         """
         vectors = [self._outputs(image, EMBEDDING) for image in listed(images)]
-        return np.stack(vectors) if vectors else np.zeros((0, 0), np.float32)
+        if not vectors:
+            raise UserError("no image is given; wanted one or more")
+        if not np.isfinite(vectors).all():
+            raise UserError("the network's vector of an image is not finite; use another checkpoint")
+        return np.stack(vectors)
 
     def _ranked(self, probabilities: np.ndarray, top_k: int) -> list[Prediction]:
         names = self.classes
@@ -149,11 +168,18 @@ class Classifier:
     def _outputs(self, image: ImageLike, head: str) -> np.ndarray:
         """(D,) of one image: one at a time, as the command does it, so that the numbers are the same."""
         batch = self._prepared(image)[None]
-        with self._lock:
+        with _computing:
+            return np.asarray(self._runner(head)(batch)[0])
+
+    def _runner(self, head: str) -> Runner:
+        """What computes this output, made when it is wanted first."""
+        with _computing:
             if head not in self._runners:
-                self._runners[head] = self._engine.open(self._made_from, self._weights, head, say=False)
-                self._runners[head].prepare(batch.shape)
-            return np.asarray(self._runners[head](batch)[0])
+                graphs.start(self._config, runtime.World())
+                runner = self._engine.open(self._made_from, self._config.weights, head)
+                runner.prepare((1, 3, *self.image_size))
+                self._runners[head] = runner
+            return self._runners[head]
 
     def _prepared(self, image: ImageLike) -> np.ndarray:
         name, content = _content(image)
@@ -191,9 +217,17 @@ def _content(image: ImageLike) -> tuple[str, bytes | None]:
     return "the picture", buffer.getvalue()
 
 
-def _spec_of(path: Path, network: str) -> ModelSpec:
-    if not network:
-        return checkpoint_file.recognise(path, SPECS.values())[0]
-    if network not in SPECS:
+def _recognised(path: Path, network: str) -> tuple[ModelSpec, Checkpoint]:
+    """The network of a file, and what is in it.
+
+    Raises:
+        UserError: there is no such network, or weights from elsewhere may be those of several.
+    """
+    if network and network not in SPECS:
         raise UserError(f"network is {network}{nearest(network, SPECS)}; there are {', '.join(list_models())}")
-    return SPECS[network]
+    spec, content = checkpoint_file.recognise(path, [SPECS[network]] if network else SPECS.values())
+    if not network and content.origin != checkpoint_file.OURS:
+        also = [one.name for one in SPECS.values() if foreign_names.recognised(content.weights, [one])]
+        if len(also) > 1:
+            raise UserError(f'{path} may be of {" or ".join(also)}; say which: network="{spec.name}"')
+    return spec, content

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import json
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import mindzoo
 from mindzoo.cli import main
 from mindzoo.tests.documents.markdown import Page
 from mindzoo.tests.support.paths import ROOT
@@ -54,6 +56,13 @@ def test_the_page(left: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert names["vectors"].shape[0] == 2
     assert [matches[0].path for matches in names["found"]] == ["red/000.png", "blue/000.png"]
     assert "densenet121" in capsys.readouterr().out
+
+
+def test_the_examples_of_the_docstring(left: Path) -> None:
+    for color in ("red", "blue"):
+        shutil.copy(left / "photos" / f"{'one' if color == 'red' else 'two'}.png", left / f"{color}.png")
+    (example,) = doctest.DocTestFinder(recurse=False).find(mindzoo.Classifier, globs={"mindzoo": mindzoo})
+    assert doctest.DocTestRunner(optionflags=doctest.IGNORE_EXCEPTION_DETAIL).run(example).failed == 0
 
 
 def test_the_notebook(left: Path) -> None:

@@ -48,15 +48,25 @@ def start(device_target: str, *, seed: int = 1, deterministic: bool = False) -> 
     Raises:
         UserError: `device_target` names a device that this machine does not have.
     """
+    device = take_device(device_target)
+    ms.set_seed(seed)
+    if deterministic:
+        ask_for_same_bits(device)
+    return device
+
+
+def take_device(device_target: str) -> str:
+    """Choose the device and set graph mode; return the device's name. The seeds of a program stay, NumPy's too.
+
+    Raises:
+        UserError: `device_target` names a device that this machine does not have.
+    """
     device = resolve_device(device_target)
     if device == "CPU":
         environment.limit_onednn()
     ms.set_context(mode=ms.GRAPH_MODE)
     number = device_number(device)
     ms.set_device(device) if number is None else ms.set_device(device, number)
-    ms.set_seed(seed)
-    if deterministic:
-        ask_for_same_bits(device)
     end_quietly()
     return device
 

@@ -39,7 +39,16 @@ def read_source(spec: ModelSpec, path: Path, loaded: Loaded[Any]) -> Source:
     Raises:
         UserError: see `mindzoo.utils.checkpoints.checkpoint_file`; the weights are not finite.
     """
-    content = checkpoint_file.read_checkpoint(path, spec)
+    return settled_source(spec, checkpoint_file.read_checkpoint(path, spec), loaded)
+
+
+def settled_source(spec: ModelSpec, content: Checkpoint, loaded: Loaded[Any]) -> Source:
+    """The same of the content of a file.
+
+    Raises:
+        UserError: the weights are not finite, or keys that were given do not fit them.
+    """
+    path = content.path
     hint = ", or give --allow_nonfinite to see what comes out"
     weights, allowed = content.chosen(loaded.config.weights), loaded.config.allow_nonfinite
     soundness.check(path, weights, hint=hint, allowed=allowed)
