@@ -16,7 +16,7 @@ from mindzoo.utils.commands.of_data import CHECK_DATA, PACK
 from mindzoo.utils.commands.of_machines import DOCTOR, RANK_TABLE
 from mindzoo.utils.commands.of_networks import EVAL, EXPORT, PREDICT, TRAIN
 from mindzoo.utils.commands.of_retrieval import EMBED, EVALUATE_RETRIEVAL, FIT_EXPONENT, INDEX, QUERY, WHITEN
-from mindzoo.utils.commands.of_runs import COMPARE, REPORT
+from mindzoo.utils.commands.of_runs import COMPARE, REPORT, WATCH
 from mindzoo.utils.config.reading import Loaded, key
 from mindzoo.utils.errors import UserError, nearest
 from mindzoo.utils.exits import FoundProblems, exit_status
@@ -194,6 +194,7 @@ COMMANDS = {
         PACK,
         REPORT,
         COMPARE,
+        WATCH,
         LIST,
         DOCTOR,
         SELFTEST,

@@ -47,7 +47,7 @@ setup(
     package_data={
         "mindzoo": ["scripts/launchers.sh"],
         "mindzoo.models": ["*/config/*.yaml", "*/scripts/*.sh", "*/README*.md", "*/first_losses.json"],
-        "mindzoo.utils": ["data/*.png", "native/source/*", "native/jpeg/*", "reports/assets/*"],
+        "mindzoo.utils": ["data/*.png", "native/source/*", "native/jpeg/*", "reports/assets/*", "watching/assets/*"],
     },
     include_package_data=False,
     cmdclass={"build_py": BuildPy},
