@@ -11,7 +11,9 @@ from mindzoo.utils.records import FACTS, METRICS
 
 DEEPEST = 5  # levels below the folder that is watched
 MOST_FOLDERS = 20_000  # that are looked into
-SETTLED = 2_000_000_000  # ns: what changed later than this before it was read may have changed again within the same tick
+SETTLED = (
+    2_000_000_000  # ns: what changed later than this before it was read may have changed again within the same tick
+)
 
 
 class Finder:
@@ -19,7 +21,9 @@ class Finder:
 
     def __init__(self, tops: list[Path]) -> None:
         self.tops = tops
-        self._known: dict[str, tuple[int, list[str], bool]] = {}  # by folder: its time, folders in it, whether it is a run
+        self._known: dict[
+            str, tuple[int, list[str], bool]
+        ] = {}  # by folder: its time, folders in it, whether it is a run
 
     def runs(self) -> list[Path]:
         """Every run that is there now, in the order of its path."""
@@ -30,7 +34,7 @@ class Finder:
         if len(self._known) >= MOST_FOLDERS or folder in self._known:
             return
         try:
-            changed = os.stat(folder).st_mtime_ns
+            changed = Path(folder).stat().st_mtime_ns
             found = known.get(folder)
             if found is None or found[0] != changed:
                 found = _look_into(folder, changed)

@@ -58,7 +58,7 @@ def news_of_run(runs: WatchedRuns, identity: str) -> dict[str, Any]:
     Raises:
         KeyError: there is none of this identity.
     """
-    found, state = runs.state(identity)
+    _, state = runs.state(identity)
     told: dict[str, Any] = {"state": f"This run: {state}.", "kind": state.kind}
     try:
         run = runs.run(identity)
@@ -168,4 +168,3 @@ def _shape_of(charts: Sequence[Chart], more: Sequence[str]) -> str:
     parts = [*more, *(f"{chart.title}/{series.name}/{series.run}" for chart in charts for series in chart.series)]
     text = "\0".join(parts).encode("utf-8", "surrogateescape")
     return hashlib.blake2s(text, digest_size=8).hexdigest()
-

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import resolved
 from mindzoo.utils.reports.reading import Run, read_run
 from mindzoo.utils.watching import summary
 from mindzoo.utils.watching.finding import Finder
@@ -47,7 +48,7 @@ class WatchedRuns:
     """All runs in and below some folders. Several threads may ask: one at a time is answered."""
 
     def __init__(self, tops: Sequence[Path]) -> None:
-        self.tops = [Path(os.path.abspath(top)) for top in tops]
+        self.tops = [resolved(top) for top in tops]
         self.lock = threading.RLock()
         self._finder = Finder(self.tops)
         self._folders: dict[str, Path] = {}  # all that were there once, by identity
@@ -99,9 +100,7 @@ class WatchedRuns:
         """What `make` makes of all that the run's folder has; see `run`."""
         with self.lock:
             folder = self._folders[identity]
-            return self._pages.get(
-                identity, _stamp(folder), lambda: make(_read(folder, with_predictions=True))
-            )
+            return self._pages.get(identity, _stamp(folder), lambda: make(_read(folder, with_predictions=True)))
 
     def _summary(self, identity: str, now: float) -> tuple[Summary, State]:
         folder = self._folders[identity]

@@ -25,6 +25,7 @@ from mindzoo.utils.watching import pages
 from mindzoo.utils.watching.runs import WatchedRuns
 
 ONE_RUN = re.compile(r"run/([0-9a-f]{16})(\.json)?")
+EVERY_ADDRESS = ("0.0.0.0", "::")
 SECONDS = 30  # that a client may take to ask
 HTML, JSON = "text/html; charset=utf-8", "application/json"
 
@@ -51,8 +52,9 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """With the token, at the end of which stands what is asked for."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        """Of the list, with the token."""
+        host = socket.gethostname() if self.host in EVERY_ADDRESS else self.host
+        host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.server_address[1]}/{self.token}/"
 
     def server_bind(self) -> None:
@@ -85,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
     timeout = SECONDS
     server_version, sys_version = "mindzoo", ""
 
-    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+    def do_GET(self) -> None:
         """Answer, or say in a sentence why not."""
         status, kind, text = self._checked()
         content = text.encode("utf-8", "replace")
@@ -99,7 +101,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
 
-    do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_GET  # noqa: N815 - refused in `_checked`
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: the terminal is for the person, and a path holds the token."""

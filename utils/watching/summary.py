@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,13 +55,13 @@ def stamp_of(folder: Path) -> Stamp:
     Raises:
         OSError: the folder vanished.
     """
-    about = os.stat(folder)
+    about = folder.stat()
     return ((0, about.st_mtime_ns), *(_stamp(folder / name) for name in (METRICS, FACTS, ENVIRONMENT)))
 
 
 def _stamp(path: Path) -> tuple[int, int]:
     try:
-        about = os.stat(path)
+        about = path.stat()
     except OSError:
         return -1, 0
     return about.st_size, about.st_mtime_ns

@@ -53,8 +53,8 @@
   function keyOf(one) {
     if (!one || one === document.body) return "";
     const part = one.closest("figure, section, details.run")?.querySelector("figcaption, h2")?.textContent ?? "";
-    const label = one.getAttribute("aria-label") ?? one.querySelector(":scope > summary")?.textContent ?? one.textContent;
-    return [one.tagName, one.dataset.run ?? one.dataset.choose ?? one.getAttribute("href") ?? "", part, label.slice(0, 200)].join("\n");
+    const label = one.getAttribute("aria-label") ?? (one.closest("label") ?? one.querySelector(":scope > summary") ?? one).textContent;
+    return [one.tagName, one.dataset.choose ?? one.getAttribute("href") ?? "", part, label.slice(0, 200)].join("\n");
   }
 
   const find = (key) => key && [...document.querySelectorAll("a, button, input, summary, [tabindex]")].find((one) => keyOf(one) === key);
@@ -62,41 +62,42 @@
   function fillTables(charts) {
     for (const place of document.querySelectorAll("[data-chart]")) {
       const { columns, unit } = charts[place.dataset.chart];
-      const rows = columns[0].map((epoch, i) => columns.slice(1).map((values) => shown(values[i], unit)).reduce(addCell, addCell(newRow(), epoch)));
-      place.closest("figure").querySelector("tbody").replaceChildren(...rows);
+      const [epochs, ...series] = columns;
+      const body = place.closest("figure").querySelector("tbody");
+      body.replaceChildren();
+      epochs.forEach((epoch, i) => {
+        const row = body.insertRow();
+        for (const text of [epoch, ...series.map((values) => shown(values[i], unit))]) addCell(row, text);
+      });
     }
   }
 
-  const newRow = () => document.createElement("tr");
   const shown = (value, unit) => (value === null ? "-" : `${+value.toPrecision(5)}${unit}`);
 
   function addCell(row, text) {
-    const cell = document.createElement("td");
+    const cell = row.insertCell();
     cell.className = "n";
     cell.textContent = text;
-    row.append(cell);
-    return row;
   }
 
   // A row keeps its first cell, in which the box and the link are.
   function fillList(rows) {
-    const body = document.querySelector("table.sortable").tBodies[0];
+    const list = document.querySelector("table.sortable"), body = list.tBodies[0];
     for (const { run, cells } of rows) {
-      let row = body.querySelector(`[data-choose="${run}"]`)?.closest("tr");
-      if (!row) {
-        row = document.querySelector("table.sortable").tBodies[0].insertRow();
-        for (const head of document.querySelectorAll("table.sortable th")) {
-          if (row.parentNode === body && head.closest("table").tBodies[0] === body) row.insertCell().className = head.className;
-        }
-        row.cells[0].innerHTML = cells[0];
-      }
+      const row = body.querySelector(`[data-choose="${run}"]`)?.closest("tr") ?? addRow(list, cells[0]);
       cells.forEach((cell, i) => {
-        if (i && row.cells[i].dataset.was !== cell) {
-          row.cells[i].innerHTML = cell;
-          row.cells[i].dataset.was = cell;
-        }
+        if (i === 0 || row.cells[i].dataset.was === cell) return;
+        row.cells[i].innerHTML = cell;
+        row.cells[i].dataset.was = cell;
       });
     }
+  }
+
+  function addRow(list, first) {
+    const row = list.tBodies[0].insertRow();
+    for (const head of list.tHead.rows[0].cells) row.insertCell().className = head.className;
+    row.cells[0].innerHTML = first;
+    return row;
   }
 
   async function wholePage() {
