@@ -16,7 +16,7 @@ from mindzoo.utils.files import resolved
 from mindzoo.utils.reports.reading import Run, read_run
 from mindzoo.utils.watching import summary
 from mindzoo.utils.watching.finding import Finder
-from mindzoo.utils.watching.summary import VANISHED, Stamp, State, Summary
+from mindzoo.utils.watching.summary import Stamp, State, Summary
 
 Found = TypeVar("Found")
 MOST_KEPT = 24  # runs whose lines are kept; of all others the summary alone
@@ -40,9 +40,6 @@ class Kept(Generic[Found]):
             self._kept.popitem(last=False)
         return kept[1]
 
-    def forget(self, identity: str) -> None:
-        self._kept.pop(identity, None)
-
 
 class WatchedRuns:
     """All runs in and below some folders. Several threads may ask: one at a time is answered."""
@@ -60,8 +57,7 @@ class WatchedRuns:
     def look(self) -> dict[str, tuple[Summary, State]]:
         """Every run, by identity, also those that vanished meanwhile."""
         with self.lock:
-            for folder in self._finder.runs():
-                self._folders.setdefault(identity_of(folder), folder)
+            self._find()
             now = time.time()
             return {identity: self._summary(identity, now) for identity in self._folders}
 
@@ -93,26 +89,32 @@ class WatchedRuns:
             UserError: it vanished, or cannot be read.
         """
         with self.lock:
-            folder = self._folders[identity]
+            folder = self._folder(identity)
             return self._runs.get(identity, _stamp(folder), lambda: _read(folder, with_predictions=False))
 
     def page(self, identity: str, make: Callable[[Run], str]) -> str:
         """What `make` makes of all that the run's folder has; see `run`."""
         with self.lock:
-            folder = self._folders[identity]
+            folder = self._folder(identity)
             return self._pages.get(identity, _stamp(folder), lambda: make(_read(folder, with_predictions=True)))
 
+    def _find(self) -> None:
+        for folder in self._finder.runs():
+            self._folders.setdefault(identity_of(folder), folder)
+
+    def _folder(self, identity: str) -> Path:
+        if identity not in self._folders:  # it may be new
+            self._find()
+        return self._folders[identity]
+
     def _summary(self, identity: str, now: float) -> tuple[Summary, State]:
-        folder = self._folders[identity]
+        folder = self._folder(identity)
         try:
             found = self._summaries.get(identity, _stamp(folder), lambda: _summed_up(folder))
         except UserError as error:
             found = self._last.get(identity) or summary.unread(folder, str(error))
         self._last[identity] = found
-        state = summary.state_of(found, now)
-        if state.kind == VANISHED:
-            self._summaries.forget(identity)
-        return found, state
+        return found, summary.state_of(found, now)
 
 
 def identity_of(folder: Path) -> str:

@@ -63,7 +63,7 @@
     for (const place of document.querySelectorAll("[data-chart]")) {
       const { columns, unit } = charts[place.dataset.chart];
       const [epochs, ...series] = columns;
-      const body = place.closest("figure").querySelector("tbody");
+      const body = place.closest("figure").querySelector(".sortable tbody");
       body.replaceChildren();
       epochs.forEach((epoch, i) => {
         const row = body.insertRow();
