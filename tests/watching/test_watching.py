@@ -96,7 +96,7 @@ def test_a_run_that_grows(server: Server, folder: Path) -> None:
     ended = news_of(server, f"{address}.json")
     assert ended["shape"] != before["shape"]
     assert ended["shape"] in text_of(server, address)
-    assert rows_of(server)[identity_of(run)][3:] == ["4 of 9", "100.00%", "0.5"]
+    assert rows_of(server)[identity_of(run)][2:5] == ["4 of 9", "100.00%", "0.5"]
 
 
 def test_runs_that_come_and_go(server: Server, folder: Path) -> None:
@@ -107,7 +107,7 @@ def test_runs_that_come_and_go(server: Server, folder: Path) -> None:
     third = identity_of(folder / "deep" / "third")
     assert third in rows_of(server)
     shutil.rmtree(folder / "deep" / "third")
-    assert "vanished" in rows_of(server)[third][2]
+    assert "vanished" in rows_of(server)[third][1]
     told = news_of(server, f"run/{third}.json")
     assert "not there any more" in told["state"]
     assert "charts" not in told
@@ -133,7 +133,8 @@ def test_damaged_files_are_a_sentence(server: Server, folder: Path) -> None:
     shown = text_of(server, f"run/{identity_of(folder / 'first')}")
     assert "6 lines of metrics.jsonl cannot be read: left out" in shown
     assert "Traceback" not in shown
-    assert [cells[3] for cells in rows_of(server).values()] == ["-", "-"]
+    assert "metrics.jsonl is no file" in text_of(server, f"run/{identity_of(folder / 'deep' / 'second')}")
+    assert [cells[2] for cells in rows_of(server).values()] == ["-", "-"]
 
 
 def test_without_the_token_nothing_is_said(server: Server, folder: Path) -> None:

@@ -136,6 +136,8 @@ def _kept(read: Any, path: Path, notes: list[str]) -> Any:
 def _rows(path: Path, notes: list[str]) -> Iterator[dict[str, Any]]:
     """The lines of metrics.jsonl, without those that are no JSON; the last one may be half written."""
     if not path.is_file() or is_special(path):
+        if path.exists():
+            notes.append(f"{path.name} is no file: left out")
         return
     lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
     damaged = 0

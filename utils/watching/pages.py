@@ -19,8 +19,9 @@ from mindzoo.utils.watching.summary import SILENT, VANISHED, State, Summary
 ASSETS = Path(__file__).with_name("assets")
 MOST_CURVES = 8  # runs over each other, as many as there are colours
 COLUMNS = (
-    Column("Run"), Column("Network"), Column("State"), Column("Epoch", True), Column("Best top-1", True),
+    Column("Run"), Column("State"), Column("Epoch", True), Column("Best top-1", True),
     Column("Last loss", True),
+    Column("Network"),
 )  # fmt: skip
 
 
@@ -141,11 +142,11 @@ def _cells(runs: WatchedRuns, identity: str, found: Summary, state: State) -> li
     mark = f'<span class="state {"silent" if state.kind == SILENT else state.kind.replace(" ", "-")}">{state}</span>'
     return [
         f'<span class="choice">{box}{link}</span>{fault}',
-        word(found.network or "-"),
         mark,
         f"{epoch}{of_epochs}",
         percent(found.best),
         number(found.loss),
+        word(found.network or "-"),
     ]
 
 
