@@ -25,7 +25,7 @@ from mindzoo.utils.commands.of_retrieval import (
     QUERY,
     WHITEN,
 )
-from mindzoo.utils.commands.of_runs import COMPARE, REPORT
+from mindzoo.utils.commands.of_runs import COMPARE, REPORT, WATCH
 from mindzoo.utils.config.reading import Loaded, key
 from mindzoo.utils.errors import UserError, nearest
 from mindzoo.utils.exits import FoundProblems, exit_status
@@ -250,6 +250,7 @@ COMMANDS = {
         PACK,
         REPORT,
         COMPARE,
+        WATCH,
         LIST,
         INFO,
         DOCTOR,

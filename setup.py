@@ -47,7 +47,12 @@ setup(
     package_data={
         "mindzoo": ["scripts/launchers.sh"],
         "mindzoo.models": ["*/config/*.yaml", "*/scripts/*.sh", "*/README*.md", "*/first_losses.json"],
-        "mindzoo.utils": ["data/*.png", "native/source/*", "native/jpeg/*", "reports/assets/*", "answers/assets/*"],
+        "mindzoo.utils": [
+            "data/*.png",
+            "native/source/*",
+            "native/jpeg/*",
+            *(f"{room}/assets/*" for room in ("answers", "reports", "watching")),
+        ],
     },
     include_package_data=False,
     cmdclass={"build_py": BuildPy},

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from mindzoo.utils.errors import counted, visible, without_middle
 from mindzoo.utils.files import write_text
@@ -21,16 +22,21 @@ COLORS = 8  # that the style has
 LONGEST_NAME = 40  # of a run, where there are several
 
 
-def text(runs: Sequence[Run]) -> str:
-    """The page."""
+def text(runs: Sequence[Run], *, menu: str = "", more_style: str = "", more_script: str = "") -> str:
+    """The page.
+
+    Args:
+        menu: HTML below the title.
+        more_style, more_script: beside those that all reports have.
+    """
     names = names_of(runs)
     several = len(runs) > 1
     charts = curves.charts(runs, names if several else [""])
     main = "".join(_of_several(runs, names, charts) if several else _of_one(runs[0], charts))
+    shown = main + scripted(data_of(charts), more_script)
     title = "Comparison of runs" if several else f"Run {visible(runs[0].name)}"
     about = counted(len(runs), "run") if several else _origin_of(runs[0])
-    style = _asset("uPlot.min.css") + _asset("report.css")
-    return frame.document(title, about, main + _script(charts), style=style)
+    return frame.document(title, about, shown, style=style() + more_style, menu=menu)
 
 
 def write(runs: Sequence[Run], target: Path) -> None:
@@ -46,14 +52,14 @@ def write(runs: Sequence[Run], target: Path) -> None:
 
 def _of_one(run: Run, charts: Sequence[Chart]) -> Iterator[str]:
     yield sections.overview(run)
-    yield _curves(charts, [""])
+    yield curves_of(charts, [""])
     yield sections.of_run(run)
 
 
 def _of_several(runs: Sequence[Run], names: Sequence[str], charts: Sequence[Chart]) -> Iterator[str]:
     yield comparison.results(runs, names)
     yield comparison.settings(runs, names)
-    yield _curves(charts, names)
+    yield curves_of(charts, names)
     yield comparison.pairs(runs, names)
     yield comparison.environments(runs, names)
     yield comparison.origins(runs, names)
@@ -75,7 +81,7 @@ def names_of(runs: Sequence[Run]) -> list[str]:
     return [without_middle(f"{place}: {visible(name)}", LONGEST_NAME) for place, name in enumerate(own, 1)]
 
 
-def _curves(charts: Sequence[Chart], names: Sequence[str]) -> str:
+def curves_of(charts: Sequence[Chart], names: Sequence[str]) -> str:
     """Places that the script draws into, each with a table of its values."""
     if not charts:
         return ""
@@ -110,16 +116,27 @@ def _value(value: float | None, unit: str) -> str:
     return "-" if value is None else f"{value:.5g}{unit}"
 
 
-def _script(charts: Sequence[Chart]) -> str:
-    data = json.dumps([chart.data() for chart in charts], ensure_ascii=False).replace("<", "\\u003c")
+def data_of(charts: Sequence[Chart]) -> list[dict[str, Any]]:
+    """The curves for the script."""
+    return [chart.data() for chart in charts]
+
+
+def scripted(data: Sequence[dict[str, Any]], more: str = "") -> str:
+    """The end of a page: its curves as data, and what it runs."""
+    told = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+    run = "".join(f"<script>{script}</script>\n" for script in (*scripts(), more) if script)
+    return f'<script type="application/json" id="curves">{told}</script>\n{run}'
+
+
+def scripts() -> tuple[str, ...]:
+    """What every report runs."""
     licence = _asset("uPlot.LICENSE").replace("*/", "")
-    return f"""<script type="application/json" id="curves">{data}</script>
-<script>/*!
-{licence}
-*/
-{_asset("uPlot.iife.min.js")}</script>
-<script>{_asset("report.js")}</script>
-"""
+    return f"/*!\n{licence}\n*/\n{_asset('uPlot.iife.min.js')}", _asset("report.js")
+
+
+def style() -> str:
+    """The rules of every report."""
+    return _asset("uPlot.min.css") + _asset("report.css")
 
 
 def _asset(name: str) -> str:

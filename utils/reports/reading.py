@@ -12,7 +12,7 @@ from typing import Any
 
 from mindzoo.utils.config.json_file import parse_json, read_json
 from mindzoo.utils.config.recipe import read_mapping
-from mindzoo.utils.errors import UserError, shorten
+from mindzoo.utils.errors import UserError, counted, shorten
 from mindzoo.utils.files import is_special
 from mindzoo.utils.records import ENVIRONMENT, FACTS, METRICS, numbered
 from mindzoo.utils.reports import predictions
@@ -61,8 +61,11 @@ class Run:
         return _best(self.evaluations)
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path, *, with_predictions: bool = True) -> Run:
     """Read a folder. What is damaged in it is left out, with a note.
+
+    Args:
+        with_predictions: without, only small files are read.
 
     Raises:
         UserError: it is no folder of a run.
@@ -73,11 +76,11 @@ def read_run(folder: Path) -> Run:
     environment = _kept(
         lambda path: read_json(path, "environment", "it is left out"), _newest(folder, ENVIRONMENT), notes
     )
-    rows = list(_rows(folder / METRICS))
+    rows = list(_rows(folder / METRICS, notes))
     evaluations = [row for row in rows if row.get("kind") == "evaluation" and _is_counted(row)]
     predicted = _last_with_predictions(evaluations)
     found = None
-    if predicted:
+    if predicted and with_predictions:
         found = _kept(predictions.read, folder / predicted["predictions"], notes)
         if found and (len(found), int(found.hits.sum())) != (predicted["total"], predicted["top1"]):
             notes.append(
@@ -130,17 +133,24 @@ def _kept(read: Any, path: Path, notes: list[str]) -> Any:
         return None
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of metrics.jsonl, without those that were cut off."""
+def _rows(path: Path, notes: list[str]) -> Iterator[dict[str, Any]]:
+    """The lines of metrics.jsonl, without those that are no JSON; the last one may be half written."""
     if not path.is_file() or is_special(path):
+        if path.exists():
+            notes.append(f"{path.name} is no file: left out")
         return
-    for line in path.read_text(encoding="utf-8", errors="surrogateescape").split("\n"):
+    lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+    damaged = 0
+    for number, line in enumerate(lines, 1):
         try:
             row = parse_json(line, finite=False)
         except ValueError:
+            damaged += bool(line.strip()) and number < len(lines)
             continue
         if isinstance(row, dict):
             yield row
+    if damaged:
+        notes.append(f"{counted(damaged, 'line')} of {path.name} cannot be read: left out")
 
 
 def _is_counted(row: Row) -> bool:

@@ -53,22 +53,27 @@ def _sections(run: Run) -> Iterator[str]:
 
 
 def overview(run: Run) -> str:
+    """The numbers that people look for first, and what could not be read."""
+    return f"{cards(run)}{notes(run)}\n"
+
+
+def cards(run: Run) -> str:
     """The numbers that people look for first."""
-    cards = []
+    told = []
     if best := run.best:
-        cards.append(("best top-1", percent(best["top1"] / best["total"]), of_what(best)))
-        cards.append(("evaluated on", f"{best['total']:,}", "images"))
+        told.append(("best top-1", percent(best["top1"] / best["total"]), of_what(best)))
+        told.append(("evaluated on", f"{best['total']:,}", "images"))
     if run.epochs:
         last = run.epochs[-1]
-        cards.append(("epochs", f"{last['epoch'] + 1}", f"of {last.get('epochs', '-')}"))
-        cards.append(("mean loss", number(finite(last, "mean_loss")), "of the last epoch"))
-        cards.append(("images/s", number(finite(last, "images_per_second")), "in the last epoch"))
-        cards.append(("trained for", duration(run.seconds), "h:mm:ss, in steps"))
+        told.append(("epochs", f"{last['epoch'] + 1}", f"of {last.get('epochs', '-')}"))
+        told.append(("mean loss", number(finite(last, "mean_loss")), "of the last epoch"))
+        told.append(("images/s", number(finite(last, "images_per_second")), "in the last epoch"))
+        told.append(("trained for", duration(run.seconds), "h:mm:ss, in steps"))
     shown = "".join(
         f"<li><span>{escaped(name)}</span><b>{escaped(value)}</b><small>{word(more, 60)}</small></li>"
-        for name, value, more in cards
+        for name, value, more in told
     )
-    return f'<ul class="cards">{shown}</ul>\n{notes(run)}\n'
+    return f'<ul class="cards">{shown}</ul>\n'
 
 
 def notes(run: Run) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.files import json_line, said_of
+from mindzoo.utils.files import is_special, json_line, said_of
 
 try:
     import fcntl
@@ -62,6 +62,28 @@ def _locked(path: Path) -> int | None:
             os.write(descriptor, json_line(_ourselves()).encode())
             return descriptor
         os.close(descriptor)
+
+
+def holder_lives(folder: Path) -> bool | None:
+    """Whether the training that holds a folder is alive, without touching its lock.
+
+    None: nobody holds it, or a process of another machine does.
+    """
+    path = folder / NAME
+    if fcntl is None or is_special(path):
+        return None
+    try:
+        facts = json.loads(path.read_bytes()[:1000])
+        if facts["host"] != platform.node() or type(facts["pid"]) is not int or facts["pid"] <= 0:
+            return None
+        os.kill(facts["pid"], 0)  # sends nothing
+    except PermissionError:
+        return path.exists()  # a process of somebody else's
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
+        return None
+    return True
 
 
 def _ourselves() -> dict[str, object]:

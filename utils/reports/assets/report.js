@@ -1,7 +1,8 @@
 "use strict";
 // Draws the curves, sorts the tables, and tells the cells of the confusion matrix.
+// Whoever changes the page while it is shown, as `mindzoo watch` does, says so by an event "curves" with those of now.
 (() => {
-  const charts = JSON.parse(document.getElementById("curves").textContent);
+  let charts = JSON.parse(document.getElementById("curves").textContent);
   const hidden = new Set();
   let drawn = [];
 
@@ -63,7 +64,11 @@
     const last = chart.data[0].length - 1;
     const at = chart.cursor.idx ?? (steps > 0 ? -1 : last + 1);
     const next = Math.min(Math.max(at + steps, 0), last);
-    chart.setCursor({ left: chart.valToPos(chart.data[0][next], "x"), top: 0 });
+    pointAt(chart, next);
+  }
+
+  function pointAt(chart, place) {
+    chart.setCursor({ left: chart.valToPos(chart.data[0][place], "x"), top: 0 });
   }
 
   function valueOf(row, column, isNumber) {
@@ -73,11 +78,15 @@
     return Number.isNaN(value) ? -Infinity : value;
   }
 
-  function sort(head) {
-    const row = head.parentNode, column = head.cellIndex, isNumber = head.classList.contains("n");
+  // Numbers begin with the largest, names with the first.
+  function turned(head) {
     const before = head.getAttribute("aria-sort");
-    // Numbers begin with the largest, names with the first.
-    const order = before === "none" ? (isNumber ? "descending" : "ascending") : before === "ascending" ? "descending" : "ascending";
+    if (before === "none") return head.classList.contains("n") ? "descending" : "ascending";
+    return before === "ascending" ? "descending" : "ascending";
+  }
+
+  function sort(head, order) {
+    const row = head.parentNode, column = head.cellIndex, isNumber = head.classList.contains("n");
     for (const other of row.cells) other.setAttribute("aria-sort", other === head ? order : "none");
     const body = head.closest("table").tBodies[0], sign = order === "ascending" ? 1 : -1;
     const compare = isNumber ? (a, b) => (a < b ? -1 : a > b ? 1 : 0) : new Intl.Collator(undefined, { numeric: true }).compare;
@@ -96,22 +105,42 @@
     matrix.closest("section").querySelector(".told").textContent = told;
   }
 
-  for (const place of document.querySelectorAll("[data-chart]")) place.addEventListener("keydown", moveCursor);
-  for (const button of document.querySelectorAll(".sortable th button")) {
-    button.addEventListener("click", () => sort(button.parentNode));
+  // A sign that the handlers are there: what was in the page before has them already.
+  const news = (selector) => [...document.querySelectorAll(selector)].filter((one) => !one.dataset.alive && (one.dataset.alive = "yes"));
+
+  function enliven() {
+    for (const place of news("[data-chart]")) place.addEventListener("keydown", moveCursor);
+    for (const button of news(".sortable th button")) {
+      button.addEventListener("click", () => sort(button.parentNode, turned(button.parentNode)));
+    }
+    for (const matrix of news(".matrix")) matrix.addEventListener("pointerover", tell);
+    for (const box of news("[data-run]")) {
+      box.addEventListener("change", () => {
+        box.checked ? hidden.delete(+box.dataset.run) : hidden.add(+box.dataset.run);
+        drawAll();
+      });
+    }
+    for (const link of news('a[href^="#run"]')) {
+      link.addEventListener("click", () => { document.querySelector(link.hash).open = true; });
+    }
   }
-  for (const matrix of document.querySelectorAll(".matrix")) matrix.addEventListener("pointerover", tell);
-  for (const box of document.querySelectorAll("[data-run]")) {
-    box.addEventListener("change", () => {
-      box.checked ? hidden.delete(+box.dataset.run) : hidden.add(+box.dataset.run);
-      drawAll();
-    });
+
+  // What was sorted before stays sorted, and a cursor on a curve where it is.
+  function takeNews(event) {
+    const cursors = drawn.map((one) => one.cursor.idx);
+    charts = event.detail;
+    hidden.clear();
+    for (const box of document.querySelectorAll("[data-run]:not(:checked)")) hidden.add(+box.dataset.run);
+    enliven();
+    for (const head of document.querySelectorAll('.sortable th[aria-sort$="ending"]')) sort(head, head.getAttribute("aria-sort"));
+    drawAll();
+    drawn.forEach((one, i) => { if (cursors[i] != null) pointAt(one, cursors[i]); });
   }
-  for (const link of document.querySelectorAll('a[href^="#run"]')) {
-    link.addEventListener("click", () => { document.querySelector(link.hash).open = true; });
-  }
+
   let width = innerWidth;
   addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; drawAll(); } });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  document.addEventListener("curves", takeNews);
+  enliven();
   drawAll();
 })();
