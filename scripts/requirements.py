@@ -13,6 +13,7 @@ ONNX = ["onnx>=1.17", "onnxruntime>=1.18"]
 ANN = ["faiss-cpu>=1.8"]
 DEMO = ["scikit-learn>=1.3", "scikit-image>=0.22"]
 PLOTS = ["matplotlib>=3.8"]
+TB = ["tensorboard>=2.20"]
 # ModelArts' own module moxing comes with its images and is on no index: the moxing of PyPI is another project.
 OBS = ["esdk-obs-python>=3.24", "s3fs>=2024.2"]
 PARTS = {
@@ -23,15 +24,14 @@ PARTS = {
     "ann": ANN,  # utils/retrieval/ann.py makes and reads faiss' indexes with it
     "obs": OBS,  # utils/storage/backends.py copies from and to obs:// and s3:// with it
     "plots": PLOTS,  # utils/inspection/plot.py draws with it
-    # Reserved names for parts that are announced; nothing imports these yet.
-    "tb": ["tensorboardX>=2.6"],
-    "wandb": ["wandb>=0.17"],
+    "tb": TB,  # utils/trackers/event_files.py writes with it
     "dev": [
         *ONNX,
         *DEMO,
         *ANN,
         *OBS,
         *PLOTS,
+        *TB,
         "moto[server]>=5",
         "pytest>=8",
         "pytest-xdist>=3.6",

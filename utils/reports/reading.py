@@ -56,7 +56,7 @@ def read_run(folder: Path) -> Run:
     environment = _kept(
         lambda path: read_json(path, "environment", "it is left out"), _newest(folder, ENVIRONMENT), notes
     )
-    rows = list(_rows(folder / METRICS))
+    rows = list(metric_rows(folder / METRICS))
     evaluations = [row for row in rows if row.get("kind") == "evaluation" and _is_counted(row)]
     predicted = _last_with_predictions(evaluations)
     found = None
@@ -107,7 +107,7 @@ def _kept(read: Any, path: Path, notes: list[str]) -> Any:
         return None
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def metric_rows(path: Path) -> Iterator[dict[str, Any]]:
     """The lines of metrics.jsonl, without those that were cut off."""
     if not path.is_file() or is_special(path):
         return
