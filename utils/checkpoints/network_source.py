@@ -15,7 +15,7 @@ from mindzoo.utils.checkpoints.network_plan import NetworkPlan
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data.transforms import Preprocessing
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside, logger
 from mindzoo.utils.spec import ModelSpec
 
 
@@ -101,6 +101,6 @@ def single_file(config: Any) -> Path:
         return path
     for name in (BEST, LAST):
         if (path / name).is_file():
-            logger.info("the checkpoint of %s is %s", path, name)
+            aside("the checkpoint of %s is %s", path, name)
             return path / name
     raise UserError(f"the checkpoint {path} is a folder, without {BEST} and {LAST}; name a file in it")

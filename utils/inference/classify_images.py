@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mindzoo.utils import ranks, runtime
+from mindzoo.utils import progress, ranks, runtime
 from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.compiling import graphs
 from mindzoo.utils.config.reading import Loaded
@@ -59,7 +59,10 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
     def load(place: int) -> np.ndarray:
         return load_image(paths[place], made_from.preprocessing, marks)
 
+    # Where no line moves, the lines of the images say how far it is.
+    work = progress.Work("predict", len(own), "images", lines=False)
     for place, reading in read_ahead(own, load, threads=threads, ahead=2 * threads):
+        work.advance()
         try:
             image = reading.result()
         except UserError as error:
@@ -72,6 +75,7 @@ def predict(spec: ModelSpec, loaded: Loaded[PredictConfig]) -> list[dict[str, An
         classes = [{"name": names[i], "probability": float(probabilities[i])} for i in best]
         found.rows[place] = {"image": str(path), "classes": classes}
         logger.info("%s: %s", path, ", ".join(f"{row['name']} {_share(row['probability'])}" for row in classes))
+    work.end()
     rows, unread = found.of_all_ranks(world)
     if not rows:
         raise UserError(unread[0])

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from mindzoo.utils import progress
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import check_folder_of, new_folder, said_of, write_json
 from mindzoo.utils.log import logger
@@ -149,12 +150,13 @@ def prepare(vectors: files.Vectors, applied: VectorWhitening | None, path: Path)
     """
     count, length = vectors.array.shape
     # A disk that is full while a mapped file is written would end the process without a word.
-    with open(path, "wb") as file:
+    with open(path, "wb") as file, progress.of("prepare vectors", count, "vectors") as work:
         file.write(files.header(count, applied.dimension if applied else length))
         for some in search.blocks(count, ROWS):
             found = vectors.rows(some)
             prepared = applied.apply(found) if applied else search.normalised(found)
             file.write(np.ascontiguousarray(prepared, "<f4").tobytes())
+            work.advance(len(prepared))
     return files.load_array(path)
 
 

@@ -23,7 +23,7 @@ from mindzoo.utils.data import bad_images, transforms
 from mindzoo.utils.data.loader import Data, TrainData
 from mindzoo.utils.learning import optimizers
 from mindzoo.utils.learning.train_step import TrainStep
-from mindzoo.utils.log import ProgressDisplay, logger
+from mindzoo.utils.log import ProgressDisplay, aside, logger
 from mindzoo.utils.native.update import fuse
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
@@ -125,10 +125,10 @@ def say(notes: Iterable[str]) -> None:
 
 def show(config: TrainConfig, folder: Path) -> None:
     """The resolved configuration, as the original zoo logs it, and where the run writes."""
-    logger.info("Args:")
+    aside("Args:")
     for name, value in dataclasses.asdict(config).items():
-        logger.info("--> %s: %s", name, value)
-    logger.info("*" * 60)
+        aside("--> %s: %s", name, value)
+    aside("*" * 60)
     logger.info("this run writes to %s", folder)
 
 
