@@ -16,6 +16,7 @@ PLOTS = ["matplotlib>=3.8"]
 DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.7,<10"]
 # They open pages in the system's Chromium, which scripts/test.sh --full installs where it can.
 BROWSER = ["playwright>=1.45", "axe-playwright-python>=0.1.4"]
+TB = ["tensorboard>=2.20"]
 # ModelArts' own module moxing comes with its images and is on no index: the moxing of PyPI is another project.
 OBS = ["esdk-obs-python>=3.24", "s3fs>=2024.2"]
 PARTS = {
@@ -27,9 +28,7 @@ PARTS = {
     "obs": OBS,  # utils/storage/backends.py copies from and to obs:// and s3:// with it
     "plots": PLOTS,  # utils/inspection/plot.py draws with it
     "docs": DOCS,  # `mkdocs build` makes the site of the documents with it
-    # Reserved names for parts that are announced; nothing imports these yet.
-    "tb": ["tensorboardX>=2.6"],
-    "wandb": ["wandb>=0.17"],
+    "tb": TB,  # utils/trackers/event_files.py writes with it
     "dev": [
         *ONNX,
         *DEMO,
@@ -38,6 +37,7 @@ PARTS = {
         *PLOTS,
         *DOCS,
         *BROWSER,
+        *TB,
         "moto[server]>=5",
         "pytest>=8",
         "pytest-xdist>=3.6",

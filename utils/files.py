@@ -136,6 +136,16 @@ def _in_json(content: Any) -> Any:
     return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
+def size_text(count: int) -> str:
+    """1234567 bytes as 1.2 MB."""
+    amount, unit = float(count), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 1000:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{count} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
+
+
 def resolved(path: Path) -> Path:
     """`Path.resolve`.
 

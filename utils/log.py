@@ -13,6 +13,7 @@ import logging.handlers
 import os
 import shutil
 import sys
+import threading
 from pathlib import Path
 from typing import TextIO
 
@@ -30,51 +31,73 @@ def _harmless(record: logging.LogRecord) -> bool:
 
 logger = logging.getLogger("mindzoo")
 logger.addFilter(_harmless)
+ASIDE = "aside"  # what a record has that `--quiet` leaves out
+
+
+def aside(text: str, *arguments: object) -> None:
+    """Log how the work goes, which is none of its results: `--quiet` leaves it out on the console."""
+    logger.info(text, *arguments, extra={ASIDE: True})
 
 
 class ProgressDisplay:
-    """A line that is rewritten in place on a terminal; elsewhere each text becomes a log line."""
+    """How far the work is: a line that is rewritten in place, or lines of the log, or JSON, or nothing.
 
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
+    Args:
+        how: "bar", "lines", "json" or "off"; "auto" is a bar on a terminal and in a notebook, else lines.
+    """
+
+    def __init__(self, stream: TextIO, how: str = "auto") -> None:
+        self.stream, self.how = stream, how
+        self.of_first = True  # see `leave_progress_to_the_first`
+        self.lock = threading.RLock()  # a line of the log and one that moves may come from two threads
         self._shown = 0
 
     @property
     def in_place(self) -> bool:
-        """Whether the stream is a terminal."""
-        return self.stream.isatty()
+        """Whether there is one line that is rewritten."""
+        return self.how == "bar" or (self.how == "auto" and (self.stream.isatty() or _is_notebook(self.stream)))
 
     def show(self, text: str) -> None:
-        """Replace the line by `text`, cut to the terminal's width, or log it where the stream is no terminal."""
+        """Replace the line by `text`, cut to the terminal's width, or log it where no line is rewritten."""
+        if self.how in ("json", "off"):
+            return
         if not self.in_place:
             logger.info(text)
             return
         text = visible(text)[: shutil.get_terminal_size().columns - 1]
-        self.stream.write("\r" + text.ljust(self._shown))
-        self.stream.flush()
-        self._shown = len(text)
+        with self.lock:
+            self.stream.write("\r" + text.ljust(self._shown))
+            self.stream.flush()
+            self._shown = len(text)
 
     def clear(self) -> None:
         """Take the line away, so that something else can be written in its place."""
-        if self._shown:
-            self.stream.write("\r" + " " * self._shown + "\r")
-            self.stream.flush()
-            self._shown = 0
+        with self.lock:
+            if self._shown:
+                self.stream.write("\r" + " " * self._shown + "\r")
+                self.stream.flush()
+                self._shown = 0
+
+
+def _is_notebook(stream: TextIO) -> bool:
+    """Whether Jupyter's kernel shows what is written: it says that it is no terminal, and obeys carriage returns."""
+    return type(stream).__module__.partition(".")[0] == "ipykernel"
 
 
 class _ConsoleHandler(logging.StreamHandler):
     """Writes to standard output, and takes the progress line away first."""
 
-    def __init__(self) -> None:
+    def __init__(self, how: str) -> None:
         if isinstance(sys.stdout, io.TextIOWrapper):
             # A console of any encoding gets every line: what it cannot show as an escape.
             sys.stdout.reconfigure(errors="backslashreplace")
         super().__init__(sys.stdout)
-        self.progress = ProgressDisplay(sys.stdout)
+        self.progress = ProgressDisplay(sys.stdout, how)
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.progress.clear()
-        super().emit(record)
+        with self.progress.lock:
+            self.progress.clear()
+            super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Let a reader that is gone, as that of `| head`, end the command; see `exit_status`."""
@@ -99,13 +122,27 @@ class _FileHandler(logging.FileHandler):
             super().close()
 
 
-def start(line_format: str = "%(message)s", *, console: bool = True) -> ProgressDisplay:
-    """Set up the logger afresh: `line_format` is logging's; without `console` only the file gets the lines."""
+def start(
+    line_format: str = "%(message)s", *, console: bool = True, quiet: bool = False, progress: str = "auto"
+) -> ProgressDisplay:
+    """Set up the logger afresh.
+
+    Args:
+        line_format: logging's.
+        console: False: only the file gets the lines.
+        quiet: leave out on the console what is no result, and, unless `progress` is given, how far the work is.
+        progress: see `ProgressDisplay`.
+    """
     stop()
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    handler = _ConsoleHandler()
-    progress = handler.progress if console else ProgressDisplay(io.StringIO())
+    how = "off" if quiet and progress == "auto" else progress
+    handler = _ConsoleHandler(how)
+    if quiet:
+        handler.addFilter(lambda record: not hasattr(record, ASIDE))
+    shown = (
+        handler.progress if console else ProgressDisplay(io.StringIO(), "off" if how in ("json", "off") else "lines")
+    )
     formatter = logging.Formatter(line_format)
     handler.setFormatter(formatter)
     if console:
@@ -113,12 +150,19 @@ def start(line_format: str = "%(message)s", *, console: bool = True) -> Progress
     waiting = logging.handlers.MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1, flushOnClose=False)
     waiting.setFormatter(formatter)
     logger.addHandler(waiting)
-    return progress
+    return shown
 
 
 def display() -> ProgressDisplay | None:
     """The progress line of the console; None where this process says nothing there."""
     return next((handler.progress for handler in logger.handlers if isinstance(handler, _ConsoleHandler)), None)
+
+
+def leave_progress_to_the_first(rank: int) -> None:
+    """Of several ranks one says how far the work is; a training's own lines are those of each rank all the same."""
+    shown = display()
+    if shown:
+        shown.of_first = rank == 0
 
 
 def open_file(path: Path) -> None:

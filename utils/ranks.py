@@ -16,7 +16,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-from mindzoo.utils import runtime
+from mindzoo.utils import log, runtime
 from mindzoo.utils.config.keys import RanksKeys
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
@@ -54,6 +54,7 @@ def meet(config: RanksKeys, device: str) -> World:
         UserError: see `runtime.join` and `check_hosts`.
     """
     world = runtime.join(config.is_distributed, config.rank, config.group_size)
+    log.leave_progress_to_the_first(world.rank)
     if device == "Ascend":
         named = os.environ.get("SERVER_ID", "")
         check_hosts(world, socket.gethostname(), int(named) if named.isdecimal() else 0)

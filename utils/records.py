@@ -9,6 +9,7 @@ FACTS = "config.yaml"
 ENVIRONMENT = "environment.json"
 CLASSES = "classes.json"
 METRICS = "metrics.jsonl"
+TABLE = "metrics.csv"
 PREDICTIONS = "predictions.jsonl"
 
 

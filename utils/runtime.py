@@ -99,7 +99,7 @@ def resolve_device(target: str) -> str:
     """
     if target == "auto":
         device = "Ascend" if compat.device_available("Ascend") else "CPU"
-        log.logger.info("device_target auto: computing on %s", device)
+        log.aside("device_target auto: computing on %s", device)
         return device
     check_device(target)
     return target

@@ -42,7 +42,7 @@ def main() -> int:
         folders = options.data or Path(folder) / "photos"
         if not options.data:
             write_photos(folders, options.images)
-        packed = pack(PackConfig(folders=(str(folders), str(Path(folder) / "packed"))), log.ProgressDisplay(sys.stdout))
+        packed = pack(PackConfig(folders=(str(folders), str(Path(folder) / "packed"))))
         rows: dict[str, list[tuple[float, float]]] = {"folders": [], "pack": []}
         for number in range(options.runs):
             for name, root in (("folders", folders), ("pack", packed)):

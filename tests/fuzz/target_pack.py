@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 import tempfile
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from mindzoo.utils.data.listing import PACK_INDEX
 from mindzoo.utils.data.packed import open_pack
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.images.fault import Fault
-from mindzoo.utils.log import ProgressDisplay
 from mindzoo.utils.packing.packer import Packer
 
 PLACES = [PACK_INDEX, "00000.json", "00000.mindrecord"]
@@ -33,7 +31,7 @@ def files() -> dict[str, bytes]:
         for name, size in IMAGES.items():
             (top / name).parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", size, "red").save(top / name)
-        Packer(scan(top), pack, (), target=1 << 20, stop=True, threads=1, progress=ProgressDisplay(sys.stderr)).run()
+        Packer(scan(top), pack, (), target=1 << 20, stop=True, threads=1).run()
         return {path.name: path.read_bytes() for path in sorted(pack.iterdir())}
 
 

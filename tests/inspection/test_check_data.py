@@ -21,7 +21,6 @@ from PIL import Image
 from mindzoo import cli
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.trainings import write_images
-from mindzoo.utils import log
 from mindzoo.utils.data import skip_list
 from mindzoo.utils.data.look import look_at
 from mindzoo.utils.inspection import pictures
@@ -289,7 +288,7 @@ def test_a_file_or_folder_that_vanishes_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "data" / "dog").iterdir():
         path.unlink()
     (tmp_path / "data" / "dog").rmdir()
-    pictures.look_through(splits, 2, findings, log.start())
+    pictures.look_through(splits, 2, findings)
     gone = {entry.name: entry.detail for entry in findings.of("not_a_file")}
     assert gone.keys() == {"data/cat/1.png", "data/dog/0.png", "data/dog/1.png", "data/dog/2.png"}
     assert {*gone.values()} == {"cannot be opened: No such file or directory"}

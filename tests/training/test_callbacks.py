@@ -29,7 +29,7 @@ from mindzoo.utils.runtime import World
 from mindzoo.utils.training import run_folder, starting_point, trainer
 from mindzoo.utils.training.callbacks.epoch_line import EpochLine
 from mindzoo.utils.training.callbacks.evaluation import Evaluation, averaged_weights
-from mindzoo.utils.training.callbacks.progress_line import ProgressLine, duration
+from mindzoo.utils.training.callbacks.progress_line import ProgressLine
 from mindzoo.utils.training.callbacks.saving import Checkpoints
 from mindzoo.utils.training.hit_counter import HitCounter
 from mindzoo.utils.training.state import RunState
@@ -183,11 +183,6 @@ def test_a_terminal_has_one_line_that_is_taken_away(tmp_path: Path) -> None:
     shown = len(stream.getvalue()) - 1
     line.on_epoch_end(run)
     assert stream.getvalue().endswith("\r" + " " * shown + "\r")
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0.2, "0:00:00"), (59.6, "0:01:00"), (3723, "1:02:03")])
-def test_duration(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_the_epoch_line_and_its_metrics(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -101,6 +102,10 @@ def test_metrics_have_each_epoch_once_and_means_over_all_of_it(
     assert [row["step"] for row in rows(run, "evaluation")] == [6, 12]
     assert [(row["epoch"], row["step"]) for row in rows(run, "epoch")] == [(0, 6), (1, 12)]
     found, wanted = ([row["mean_loss"] for row in rows(folder, "epoch")] for folder in (run, whole))
+    assert found == wanted
+    tables = [list(csv.DictReader((folder / "metrics.csv").open(newline=""))) for folder in (run, whole)]
+    of_time = {"seconds", "images_per_second", "data_seconds", "steps_in_epoch"}
+    found, wanted = ([{k: v for k, v in row.items() if k not in of_time} for row in table] for table in tables)
     assert found == wanted
 
 

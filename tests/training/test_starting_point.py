@@ -192,6 +192,7 @@ def test_a_run_goes_on_in_the_middle_of_an_epoch(
     after, log_file = hashes(newer), f"{stopped.folder.name}_rank_0.log"
     changed = {name for name in before if after.get(name) != before[name]}
     assert changed <= {
+        "metrics.csv",
         "metrics.jsonl",
         "predictions.jsonl",
         "report.html",

@@ -52,6 +52,7 @@ def test_files_of_a_run(trained: Trained) -> None:
         "classes.json",
         "config.yaml",
         "environment.json",
+        "metrics.csv",
         "metrics.jsonl",
         "predictions.jsonl",
         "report.html",

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mindzoo.utils import log
 from mindzoo.utils.checkpoints import foreign_names, metadata, raw_file
 from mindzoo.utils.checkpoints.raw_file import RawFile
 from mindzoo.utils.errors import UserError, shorten
@@ -120,7 +121,7 @@ def single_file(path: Path) -> Path:
         return path
     for name in (BEST, LAST):
         if (path / name).is_file():
-            logger.info("the checkpoint of %s is %s", path, name)
+            log.aside("the checkpoint of %s is %s", path, name)
             return path / name
     raise UserError(f"the checkpoint {path} is a folder, without {BEST} and {LAST}; name a file in it")
 

@@ -10,7 +10,7 @@ from mindspore import Parameter, Tensor, nn
 
 from mindzoo.utils.checkpoints.checkpoint_file import AVERAGED, Checkpoint
 from mindzoo.utils.checkpoints.fitting import Slot, check_fit
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside
 
 # The schedule is made anew from the configuration, so a run may go on with other epochs.
 NOT_RESTORED = ("learning_rate",)
@@ -43,7 +43,7 @@ def say_loaded(
     checkpoint: Checkpoint, which: str, total: int, kept: int, without: Collection[str], flavour: str | None
 ) -> None:
     """Log that all of `total` parameters have their values, of which `kept` had them before."""
-    logger.info(
+    aside(
         "load model %s success: %d of %d parameters loaded, 0 missing, 0 unexpected, 0 mismatched%s; %s of origin %s%s",
         checkpoint.path,
         total - kept,

@@ -9,7 +9,7 @@ from mindzoo.utils.checkpoints.checkpoint_file import OURS, Checkpoint
 from mindzoo.utils.config import image_keys
 from mindzoo.utils.config.image_keys import IMAGENET_MEAN, IMAGENET_STD, PreprocessingKeys
 from mindzoo.utils.data.transforms import Preprocessing
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside
 
 ZOO, TIMM, TORCHVISION = image_keys.EVALUATIONS
 AUTO = "auto"
@@ -40,7 +40,7 @@ def settled(checkpoint: Checkpoint, own: PreprocessingKeys, wanted: str = AUTO, 
     if kind != ZOO:
         how = dataclasses.replace(how, crop_pct=CROP, resize_mode="shorter", mean=IMAGENET_MEAN, std=IMAGENET_STD)
     if say:
-        logger.info(
+        aside(
             "%s: images as for %s, %s: %s side to %d, centre crop %d x %d%s",
             checkpoint.path, kind, f"since its names are of {checkpoint.origin}" if wanted == AUTO else "as asked for",
             "the shorter" if how.resize_mode == "shorter" else "each", max(how.resized), *how.image_size, DIFFERENT[kind],

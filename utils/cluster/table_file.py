@@ -8,7 +8,7 @@ from typing import Any
 
 from mindzoo.utils.config.json_file import read_json
 from mindzoo.utils.errors import UserError, shorten
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside
 
 # In a folder that a platform gives: of ModelArts, and of those of Kubernetes.
 NAMES = ("jobstart_hccl.json", "hccl.json")
@@ -44,7 +44,7 @@ def read(path: Path, hint: str, wait: float = 0.0) -> tuple[Path, Any]:
     """
     until = time.monotonic() + wait
     if wait and _is_awaited(path, hint):
-        logger.info("waiting up to %.0f s for the rank table %s to be completed ...", wait, path)
+        aside("waiting up to %.0f s for the rank table %s to be completed ...", wait, path)
     while time.monotonic() < until and _is_awaited(path, hint):
         time.sleep(POLL_SECONDS)
     file = find(path)

@@ -20,6 +20,7 @@ from mindzoo.utils import environment, log, storage
 from mindzoo.utils.config import reading
 from mindzoo.utils.config.keys import TRAIN_ALIASES
 from mindzoo.utils.config.no_effect import without_effect
+from mindzoo.utils.config.progress_keys import ProgressKeys, apart, with_progress
 from mindzoo.utils.config.reading import Aliases, Loaded
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import exit_status
@@ -69,8 +70,8 @@ def run_command(command: Command, spec: ModelSpec | None, argv: Sequence[str] | 
 
     def run() -> None:
         words = sys.argv[1:] if argv is None else argv
-        loaded = read_command(command, spec, words, prog or Path(sys.argv[0]).name)
-        progress = start_log(command, spec, loaded.config)
+        loaded, said = read_words(command, spec, words, prog or Path(sys.argv[0]).name)
+        progress = start_log(command, spec, loaded.config, said)
         for note in [*loaded.notes(), *without_effect(loaded)]:
             log.logger.info("note: %s", note)
         if command.needs_mindspore:
@@ -89,6 +90,17 @@ def read_command(command: Command, spec: ModelSpec | None, words: Sequence[str],
     Raises:
         UserError: an unknown key, or a value that is none of its kind.
     """
+    return read_words(command, spec, words, prog)[0]
+
+
+def read_words(
+    command: Command, spec: ModelSpec | None, words: Sequence[str], prog: str
+) -> tuple[Loaded[Any], ProgressKeys]:
+    """The same, and what the command is to say while it works.
+
+    Raises:
+        UserError: see `read_command`.
+    """
     config_class = command.config(spec)
     known = {field.name for field in dataclasses.fields(config_class)}
     own, behind = list(words), []
@@ -104,19 +116,20 @@ def read_command(command: Command, spec: ModelSpec | None, words: Sequence[str],
             "passed_over": keys_of_a_training(spec),
         }
     try:
-        loaded = reading.read_config(
-            config_class, own, aliases=aliases, prog=prog, epilog=command.explained_examples(prog), **about_network
-        )
+        together = with_progress(config_class)
+        explained = command.explained_examples(prog)
+        read = reading.read_config(together, own, aliases=aliases, prog=prog, epilog=explained, **about_network)
+        loaded, said = apart(read, config_class)
     except UserError as error:
         if not command.hands_on:
             raise
         raise UserError(f"{error}; {command.hands_on}") from None
     if command.hands_on:
         words_and_more = (*loaded.config.words, *behind)
-        return dataclasses.replace(loaded, config=dataclasses.replace(loaded.config, words=words_and_more))
+        return dataclasses.replace(loaded, config=dataclasses.replace(loaded.config, words=words_and_more)), said
     if spec is None or "checkpoint_url" not in known:
-        return loaded
-    return storage.replace_urls(loaded, "checkpoint" if "checkpoint" in known else spec.checkpoint_url_key)
+        return loaded, said
+    return storage.replace_urls(loaded, "checkpoint" if "checkpoint" in known else spec.checkpoint_url_key), said
 
 
 def known_aliases(aliases: Aliases, known: set[str]) -> Aliases:
@@ -133,11 +146,12 @@ def keys_of_a_training(spec: ModelSpec) -> set[str]:
     return {field.name for field in dataclasses.fields(spec.train_config)} | {*TRAIN_ALIASES, *spec.train_aliases}
 
 
-def start_log(command: Command, spec: ModelSpec | None, config: Any) -> ProgressDisplay:
+def start_log(command: Command, spec: ModelSpec | None, config: Any, said: ProgressKeys) -> ProgressDisplay:
     """The log of the command; one rank of eight speaks on the console, as in the original zoo."""
     if not command.original_lines or spec is None:
-        return log.start()
-    return log.start(spec.lines.format, console=config.rank % 8 == 0)
+        return log.start(quiet=said.quiet, progress=said.progress)
+    console = config.rank % 8 == 0
+    return log.start(spec.lines.format, console=console, quiet=said.quiet, progress=said.progress)
 
 
 def refuse_early(spec: ModelSpec | None, loaded: Loaded[Any]) -> None:

@@ -11,16 +11,16 @@ from mindzoo.utils.log import ProgressDisplay
 from mindzoo.utils.packing.keys import PackConfig
 
 
-def _check_data(_: None, loaded: Loaded[Any], progress: ProgressDisplay) -> None:
+def _check_data(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     from mindzoo.utils.inspection import check_data
 
-    check_data.check(loaded.config, progress)
+    check_data.check(loaded.config)
 
 
-def _pack(_: None, loaded: Loaded[Any], progress: ProgressDisplay) -> None:
+def _pack(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     from mindzoo.utils.packing import pack
 
-    pack.run(loaded.config, progress)
+    pack.run(loaded.config)
 
 
 CHECK_DATA = Command(

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from mindzoo.utils.spec import ModelSpec
 
 
-def _embed(spec: ModelSpec, loaded: Loaded[Any], progress: ProgressDisplay) -> None:
+def _embed(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
     from mindzoo.utils.retrieval import embedder
 
-    embedder.embed(spec, loaded, progress)
+    embedder.embed(spec, loaded)
 
 
 def _query(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:

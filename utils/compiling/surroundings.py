@@ -21,7 +21,16 @@ WITHOUT_EFFECT_ON_GRAPHS = frozenset(
         *("config_path", "compile_cache", "modelarts", "data_url", "eval_data_url", "checkpoint_url", "train_url"),
         *("data_dir", "eval_data_dir", "output_dir", "output", "html", "index", "images", "images_root", "classes"),
         *("checkpoint", "pretrained", "resume", "weights", "allow_nonfinite", "overwrite", "top_k", "effort"),
-        *("begin_epoch", "end_epoch", "max_steps", "log_interval", "run_eval", "eval_start_epoch", "eval_interval"),
+        *(
+            "begin_epoch",
+            "end_epoch",
+            "max_steps",
+            "log_interval",
+            "tracker",
+            "run_eval",
+            "eval_start_epoch",
+            "eval_interval",
+        ),
         *("patience", "min_delta", "save_checkpoint", "save_best_ckpt", "ckpt_interval", "save_checkpoint_epochs"),
         *("save_minutes", "keep_checkpoint_max", "is_save_on_master", "workers", "engine", "verify"),
     }

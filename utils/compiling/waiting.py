@@ -1,16 +1,13 @@
-"""A line that moves while something compiles: silence for a minute looks like a hang."""
+"""What is said while something compiles."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mindzoo.utils import log
-
-SECONDS_BETWEEN = 1.0
+from mindzoo.utils import log, progress
 
 
 @dataclass
@@ -22,32 +19,9 @@ class Wait:
 
 @contextmanager
 def moving(text: str) -> Iterator[Wait]:
-    """Log that `text` happens in the block, and how long it took; on a terminal its seconds are shown meanwhile."""
+    """Log that `text` happens in the block, and how long it took; where a line moves, its seconds are shown meanwhile."""
     wait, begin = Wait(), time.perf_counter()
-    log.logger.info("%s ...", text)
-    with _seconds_shown(text):
+    log.aside("%s ...", text)
+    with progress.ticking(text):
         yield wait
-    log.logger.info("%s %.1f s", wait.outcome, time.perf_counter() - begin)
-
-
-@contextmanager
-def _seconds_shown(text: str) -> Iterator[None]:
-    display = log.display()
-    if display is None or not display.in_place:
-        yield
-        return
-    begin, over = time.monotonic(), threading.Event()
-
-    def show() -> None:
-        while not over.wait(SECONDS_BETWEEN):
-            display.show(f"{text} ... {time.monotonic() - begin:.0f} s")
-
-    # MindSpore's compiler lets other threads go on most of the time.
-    thread = threading.Thread(target=show, name=text, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-        display.clear()
+    log.aside("%s %.1f s", wait.outcome, time.perf_counter() - begin)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from mindzoo.utils.config.image_keys import BadImageKeys, PreprocessingKeys, TrainDataKeys
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.errors import UserError, counted
+from mindzoo.utils.trackers import registry as trackers
 
 # Spellings that every network takes; a network adds those of its own README.
 TRAIN_ALIASES = {"eval_data_path": "eval_data_dir", "config": "config_path", "checkpoint": "pretrained"}
@@ -201,6 +202,11 @@ class RunKeys:
         1, "seed of initial weights, of the order of images and of augmentation", minimum=0, maximum=2**32 - 1
     )
     log_interval: int = key(100, "steps between two progress lines", minimum=1)
+    tracker: tuple[str, ...] = key(
+        (),
+        "where the values of the training are shown beside the files of its folder; tensorboard: event files in that folder (extra tb); several with commas",
+        choices=trackers.NAMES,
+    )
     run_eval: bool = key(True, "evaluate while training, where there are images for it")
     eval_start_epoch: int = key(0, "epochs before the first evaluation while training", minimum=0)
     eval_interval: int = key(

@@ -165,10 +165,14 @@ def find_recipe(name: str, recipes: Path | None) -> Path:
 
 def to_yaml(config: Any) -> str:
     """The resolved configuration as YAML that `read_yaml` reads back."""
-    plain = {
+    return yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True)
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """The resolved configuration as a file has it: with lists in place of tuples."""
+    return {
         name: list(value) if isinstance(value, tuple) else value for name, value in dataclasses.asdict(config).items()
     }
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
 def _meaning(word: str, value: Any, aliases: Aliases) -> Mapping[str, Any]:

@@ -78,10 +78,12 @@ def _convert_tuple(kind: type, value: Any, name: str) -> tuple[Any, ...]:
 
 def check_range(spec: dataclasses.Field[Any], value: Any) -> None:
     choices, low, high = (spec.metadata.get(name) for name in ("choices", "minimum", "maximum"))
-    if choices and value not in choices:
-        words = ", ".join(str(choice) for choice in choices)
-        raise UserError(f"{spec.name} is {value}; wanted one of {words}{nearest(str(value), map(str, choices))}")
-    for number in value if isinstance(value, tuple) else (value,):
+    values = value if isinstance(value, tuple) else (value,)
+    for one in values:
+        if choices and one not in choices:
+            words = ", ".join(str(choice) for choice in choices)
+            raise UserError(f"{spec.name} is {one}; wanted one of {words}{nearest(str(one), map(str, choices))}")
+    for number in values:
         if not isinstance(number, (int, float)):
             continue
         if not (low is None or number >= low) or not (high is None or number <= high):

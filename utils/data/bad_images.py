@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mindzoo.utils import ranks
+from mindzoo.utils import progress, ranks
 from mindzoo.utils.config.image_keys import BadImageKeys
 from mindzoo.utils.data import skip_list
 from mindzoo.utils.data.data_set import open_set
@@ -24,7 +24,7 @@ from mindzoo.utils.data.look import Check, Read, any_size, look_into, look_into_
 from mindzoo.utils.data.workers import worker_count
 from mindzoo.utils.errors import UserError, counted, shorten, visible
 from mindzoo.utils.images.fault import unnamed
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside, logger
 from mindzoo.utils.runtime import World
 
 REMEDY = "replace or remove it, or leave out such images: --on_bad_image skip"
@@ -67,7 +67,7 @@ def usable(
     started = time.perf_counter()
     faults = _faults(folders, world, check)
     seconds = time.perf_counter() - started
-    logger.info("looked at %s in %.1f s: %d cannot be read", counted(len(folders), "image"), seconds, len(faults))
+    aside("looked at %s in %.1f s: %d cannot be read", counted(len(folders), "image"), seconds, len(faults))
     return dataclasses.replace(folders.without(faults), is_looked_at=True)
 
 
@@ -137,7 +137,7 @@ def _blamed(text: str, sets: Sequence[ImageSet]) -> tuple[Path, str] | None:
         return found
     if DECODER not in text:
         return None
-    logger.info("looking for the image that cannot be decoded ...")
+    aside("looking for the image that cannot be decoded ...")
     every = [(found, place) for found in sets for place in range(len(found))]
     looks = zip(every, look_into_all((_read(*place) for place in every), worker_count(0)), strict=True)
     return next(((_path(*place), found.fault) for place, found in looks if found.fault), None)
@@ -155,7 +155,8 @@ def _faults(folders: ImageSet, world: World, check: Check) -> dict[str, str]:
     """Why each image that cannot be read cannot."""
     own = range(world.rank, len(folders), world.size) if world.connected else range(len(folders))
     looks = look_into_all((_read(folders, place) for place in own), worker_count(0), check=check)
-    faults = {place: found.fault for place, found in zip(own, looks, strict=True) if found.fault}
+    looked = progress.each(zip(own, looks, strict=True), f"look at {folders.name}", len(own), "images")
+    faults = {place: found.fault for place, found in looked if found.fault}
     flags = np.zeros(len(folders), np.float32)
     flags[[*faults]] = 1
     bad = np.flatnonzero(ranks.total(world, flags))

@@ -9,7 +9,7 @@ from mindzoo.utils.data import class_folders, listing, pack_files, packed
 from mindzoo.utils.data.image_set import ImageSet
 from mindzoo.utils.data.skip_list import SkipList
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside
 
 
 def open_set(
@@ -45,7 +45,7 @@ def find_split(path: str, split: str, key: str) -> Path:
     if listing.is_pack(chosen):
         check_none_is_lost(key, found, chosen)
     if split not in found:
-        logger.info("%s has no folder %s: %s is used", folder, split, chosen.name)
+        aside("%s has no folder %s: %s is used", folder, split, chosen.name)
     return chosen
 
 

@@ -14,7 +14,7 @@ from mindzoo.utils.engine.network_graph import LOGITS, MAPS, NetworkGraph, NoGra
 from mindzoo.utils.engine.runners import Compared, Differences, MindSporeRunner, Runner
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import FoundProblems
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside, logger
 from mindzoo.utils.spec import ModelSpec
 
 
@@ -31,7 +31,7 @@ class Engine:
         self.required = choice.asked_for(config.engine) == choice.ONNX_RUNTIME
         self.differences = Differences()
         if self.name == choice.ONNX_RUNTIME:
-            logger.info("computing by ONNX Runtime %s; --engine mindspore takes MindSpore", _version())
+            aside("computing by ONNX Runtime %s; --engine mindspore takes MindSpore", _version())
         elif self.verify:
             logger.info("note: verify has no effect: MindSpore computes")
 

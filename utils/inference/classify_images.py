@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mindzoo.utils import ranks, runtime
+from mindzoo.utils import progress, ranks, runtime
 from mindzoo.utils.answers.answer import Answer, is_unsure
 from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.checkpoints.network_source import Source
@@ -88,18 +88,22 @@ class _Work:
     def answers(self, own: range) -> Iterator[tuple[int, Answer]]:
         """Some of the images by their places among all of them, each with what is said of it."""
         prepared, threads = False, worker_count(0)
-        for place, reading in read_ahead(own, self._read, threads=threads, ahead=2 * threads):
-            try:
-                image = reading.result()
-            except Fault as fault:
-                yield place, Answer(self.images[place].name, fault=str(fault))
-                continue
-            if not prepared:
-                self.runner.prepare((1, *image.shape))
-                prepared = True
-            answer = self._answer(place, image)
-            logger.info("%s: %s", answer.image, answer.line)
-            yield place, answer
+        reading_all = read_ahead(own, self._read, threads=threads, ahead=2 * threads)
+        # Where no line moves, the lines of the images say how far it is.
+        with progress.of("predict", len(own), "images", lines=False) as work:
+            for place, reading in reading_all:
+                work.advance()
+                try:
+                    image = reading.result()
+                except Fault as fault:
+                    yield place, Answer(self.images[place].name, fault=str(fault))
+                    continue
+                if not prepared:
+                    self.runner.prepare((1, *image.shape))
+                    prepared = True
+                answer = self._answer(place, image)
+                logger.info("%s: %s", answer.image, answer.line)
+                yield place, answer
 
     def _read(self, place: int) -> np.ndarray:
         return preprocessed(self.images[place].read(), self.made_from.preprocessing, self.marks)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import mindspore as ms
 import numpy as np
+from mindspore import nn
 
-from mindzoo.utils import runtime
+from mindzoo.utils import progress, runtime
 from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan, origin_preprocessing, soundness
 from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.files import check_file
@@ -25,6 +26,15 @@ def convert(specs: Collection[ModelSpec], config: ConvertConfig) -> Path:
     """
     source, target = _names(config)
     runtime.start("CPU")
+    with progress.ticking(f"convert {source}"):
+        network = _converted(specs, config, source, target)
+    size = sum(int(np.prod(parameter.shape)) for parameter in network.get_parameters())
+    logger.info("wrote %s: %s numbers in %d parameters", target, f"{size:,}", len(network.parameters_dict()))
+    return target
+
+
+def _converted(specs: Collection[ModelSpec], config: ConvertConfig, source: Path, target: Path) -> nn.Cell:
+    """Do it; the network with the weights that were written."""
     spec, found = checkpoint_file.recognise(source, specs)
     plan = network_plan.plan_network(spec, found)
     network = spec.make(plan.num_classes, plan.options)
@@ -42,9 +52,7 @@ def convert(specs: Collection[ModelSpec], config: ConvertConfig) -> Path:
         "converted_from": {"file": source.name, "sha256": checkpoint_file.sha256(source)},
     }
     checkpoint_file.save_checkpoint(target, network.parameters_dict(), meta)
-    size = sum(int(np.prod(parameter.shape)) for parameter in network.get_parameters())
-    logger.info("wrote %s: %s numbers in %d parameters", target, f"{size:,}", len(network.parameters_dict()))
-    return target
+    return network
 
 
 def _names(config: ConvertConfig) -> tuple[Path, Path]:

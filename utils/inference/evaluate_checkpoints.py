@@ -169,7 +169,7 @@ class _Session:
         """Count the hits of the checkpoint that is open."""
         if self.runner:
             self.runner.prepare((self.data.batch_size, 3, *self.how.image_size))
-        result = self.evaluator.run(self.data, self.runner)
+        result = self.evaluator.run(self.data, self.runner, lines=True)
         if self.data.filled:
             first = np.frombuffer(self.data.folders.content(0), np.uint8)
             self.marks.take_back(self.data.filled, prepared(first, self.how.orientation).orientation)

@@ -32,7 +32,7 @@ from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import check_folder_of, json_text, said_of, second_name
 from mindzoo.utils.inference import class_names, export_beside, export_facts, export_graph
 from mindzoo.utils.inference.export_graph import SUFFIX
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside, logger
 from mindzoo.utils.spec import ModelSpec
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample.png"
@@ -48,7 +48,7 @@ def export(spec: ModelSpec, loaded: Loaded[ExportConfig]) -> Path:
     config = loaded.config
     device = runtime.resolve_device(config.device_target)
     formats = writable_formats(device)
-    logger.info("formats that can be written on %s: %s", device, ", ".join(formats))
+    aside("formats that can be written on %s: %s", device, ", ".join(formats))
     _check(config, formats, device)
     target = _target(spec, config)
     # Absolute, because the work is done in another folder.

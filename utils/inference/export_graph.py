@@ -13,7 +13,7 @@ from mindspore import Tensor, nn
 from mindzoo.utils import compat
 from mindzoo.utils.data.transforms import Preprocessing
 from mindzoo.utils.engine.difference import relative_difference
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside
 
 INPUT, OUTPUT = "images", "logits"
 SUFFIX = {"MINDIR": ".mindir", "ONNX": ".onnx", "AIR": ".air"}
@@ -67,7 +67,7 @@ def difference(network: nn.Cell, batch: np.ndarray, expected: np.ndarray, file_f
             relative_difference(run(other), np.concatenate([expected, expected[:1]])),
         )
     if file_format == "AIR":
-        logger.info("an AIR file cannot be loaded again: verifying a MINDIR of the same graph")
+        aside("an AIR file cannot be loaded again: verifying a MINDIR of the same graph")
         written = write(network, batch, "MINDIR", written.parent)
     graph = nn.GraphCell(ms.load(written.name))
     return relative_difference(graph(Tensor(batch)).asnumpy(), expected)

@@ -14,13 +14,13 @@ from mindzoo.utils.inspection import classes, pictures, plot, report
 from mindzoo.utils.inspection.findings import Findings
 from mindzoo.utils.inspection.keys import CheckDataConfig
 from mindzoo.utils.inspection.survey import survey
-from mindzoo.utils.log import ProgressDisplay, logger
+from mindzoo.utils.log import logger
 
 # Files that cannot be read; a training and an evaluation can do without them.
 SKIPPED = ("not_a_file", "empty", "cut_off", "damaged", "unsupported", "too_large")
 
 
-def check(config: CheckDataConfig, progress: ProgressDisplay) -> Findings:
+def check(config: CheckDataConfig) -> Findings:
     """Look at the folder, say what was found, and write the files that are asked for.
 
     Raises:
@@ -31,7 +31,7 @@ def check(config: CheckDataConfig, progress: ProgressDisplay) -> Findings:
     _check_outputs(config, root)
     findings = Findings()
     splits = survey(root, findings)
-    speed = pictures.look_through(splits, worker_count(config.workers), findings, progress)
+    speed = pictures.look_through(splits, worker_count(config.workers), findings)
     classes.compare(splits, findings)
     report.tell(splits, findings, config.output)
     if config.output:

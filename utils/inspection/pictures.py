@@ -11,14 +11,13 @@ from itertools import islice
 
 import numpy as np
 
+from mindzoo.utils import progress
 from mindzoo.utils.data.listing import composed
 from mindzoo.utils.data.look import Look, look_at_all
 from mindzoo.utils.images import exif, kinds
 from mindzoo.utils.inspection.findings import Findings
 from mindzoo.utils.inspection.survey import Split
-from mindzoo.utils.log import ProgressDisplay
 
-SECONDS_BETWEEN_LINES = 10.0
 BLOCK = 4096  # files whose paths are in memory at a time
 # The kind of finding by how `Look.fault` begins; what begins otherwise is damaged.
 FAULTS = {
@@ -40,7 +39,7 @@ SUFFIXES = {
 Place = tuple[int, str, str]  # the number of a split, class, file
 
 
-def look_through(splits: list[Split], threads: int, findings: Findings, progress: ProgressDisplay) -> float:
+def look_through(splits: list[Split], threads: int, findings: Findings) -> float:
     """Look at every image; counts those that can be read in `Split.good`.
 
     Returns:
@@ -48,18 +47,13 @@ def look_through(splits: list[Split], threads: int, findings: Findings, progress
     """
     pictures = _Pictures(splits, findings)
     total = sum(map(len, splits))
-    begin = shown = time.monotonic()
-    done = 0
-    for number, split in enumerate(splits):
-        split.good = dict.fromkeys(split.classes, 0)
-        for name, image, look in _looks(split, threads):
-            pictures.take((number, name, image), look)
-            done += 1
-            now = time.monotonic()
-            if done < total and now - shown >= (0.1 if progress.in_place else SECONDS_BETWEEN_LINES):
-                progress.show(f"looked at {done} of {total} images, {done / (now - begin):.1f} images/s")
-                shown = now
-    progress.clear()
+    begin = time.monotonic()
+    with progress.of("check-data", total, "images") as work:
+        for number, split in enumerate(splits):
+            split.good = dict.fromkeys(split.classes, 0)
+            for name, image, look in _looks(split, threads):
+                pictures.take((number, name, image), look)
+                work.advance()
     speed = total / max(time.monotonic() - begin, 1e-9)
     pictures.find_the_same()
     return speed

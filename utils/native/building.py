@@ -15,9 +15,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mindzoo.utils import files
+from mindzoo.utils import files, progress
 from mindzoo.utils.cluster.cores import own_cores
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside
 
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-fvisibility=hidden")
 LINK_FLAGS = ("-shared", "-ldl", "-lpthread")
@@ -114,8 +114,8 @@ def _alone(folder: Path) -> Iterator[None]:
 def _build(library: Library, compiler: str, target: Path) -> None:
     if target.exists():  # another process has built it
         return
-    logger.info("building %s with %s, once for this machine: %s", library.what, compiler, target)
-    with files.whole_file(target) as temporary:
+    aside("building %s with %s, once for this machine: %s", library.what, compiler, target)
+    with files.whole_file(target) as temporary, progress.ticking(f"building {library.what}"):
         _compile(compiler, sorted(library.source.glob("*.cpp")), temporary)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from mindzoo.utils import progress
 from mindzoo.utils.checkpoints.checkpoint_file import sha256
 from mindzoo.utils.data import class_folders, data_set, listing, pack_files, skip_list
 from mindzoo.utils.data.class_folders import ClassFolders
@@ -16,14 +17,14 @@ from mindzoo.utils.data.workers import worker_count
 from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_folder, is_inside, said_of
-from mindzoo.utils.log import ProgressDisplay, logger
+from mindzoo.utils.log import logger
 from mindzoo.utils.packing import part_folder
 from mindzoo.utils.packing.keys import PackConfig
 from mindzoo.utils.packing.packer import Packer
 from mindzoo.utils.training import run_lock
 
 
-def run(config: PackConfig, progress: ProgressDisplay) -> None:
+def run(config: PackConfig) -> None:
     """Pack or verify.
 
     Raises:
@@ -33,10 +34,10 @@ def run(config: PackConfig, progress: ProgressDisplay) -> None:
     if config.verify:
         verify(Path(config.verify), worker_count(config.workers))
     else:
-        pack(config, progress)
+        pack(config)
 
 
-def pack(config: PackConfig, progress: ProgressDisplay) -> Path:
+def pack(config: PackConfig) -> Path:
     """Write the pack, or go on where an earlier run was stopped; its folder is there once it is whole.
 
     Raises:
@@ -54,7 +55,7 @@ def pack(config: PackConfig, progress: ProgressDisplay) -> Path:
     stop = config.on_bad_image == "stop"
     sets = {name: class_folders.scan(folder, skip=skip, stop=stop) for name, folder in folders.items()}
     with part_folder.held(part):
-        indexes = [_packed(config, images, part / name, tuple(splits), progress) for name, images in sets.items()]
+        indexes = [_packed(config, images, part / name, tuple(splits)) for name, images in sets.items()]
         with said_of(part):
             for entry in part.iterdir() if splits else ():  # of an earlier run with other folders
                 if entry.name not in (*folders, run_lock.NAME):
@@ -69,13 +70,11 @@ def pack(config: PackConfig, progress: ProgressDisplay) -> Path:
     return out
 
 
-def _packed(
-    config: PackConfig, images: ClassFolders, folder: Path, splits: tuple[str, ...], progress: ProgressDisplay
-) -> PackIndex:
+def _packed(config: PackConfig, images: ClassFolders, folder: Path, splits: tuple[str, ...]) -> PackIndex:
     """Pack the images of one folder of class folders."""
     size, threads = config.shard_mb << 20, worker_count(config.workers)
     stop = config.on_bad_image == "stop"
-    return Packer(images, folder, splits, target=size, stop=stop, threads=threads, progress=progress).run()
+    return Packer(images, folder, splits, target=size, stop=stop, threads=threads).run()
 
 
 def verify(out: Path, threads: int) -> None:
@@ -98,8 +97,9 @@ def verify(out: Path, threads: int) -> None:
             data_set.check_none_is_lost("verify", splits, root)
         images += index.images
         wanted = [*_digests(root, index)]
-        with ThreadPoolExecutor(threads) as pool:
+        with ThreadPoolExecutor(threads) as pool, progress.of(f"verify {root.name}", len(wanted), "files") as work:
             for (path, digest), found in zip(wanted, pool.map(_sha256, [path for path, _ in wanted]), strict=True):
+                work.advance()
                 if found != digest:
                     damaged += 1
                     logger.info("%s is %s", path, "not what was written" if found else "missing, or cannot be read")

@@ -10,11 +10,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mindzoo.utils import progress
 from mindzoo.utils.checkpoints.checkpoint_file import sha256
 from mindzoo.utils.config.json_file import read_json
 from mindzoo.utils.data import bad_images, look, pack_files
@@ -25,15 +25,14 @@ from mindzoo.utils.data.read_ahead import read_ahead
 from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.files import json_line, said_of, write_json, write_text
 from mindzoo.utils.images.fault import Fault
-from mindzoo.utils.log import ProgressDisplay, logger
+from mindzoo.utils.log import logger
 from mindzoo.utils.packing import shard_plan, shard_writer
 from mindzoo.utils.packing.part_folder import MADE_OF, PLAIN, SHARD_SUFFIXES, WRITING
 from mindzoo.utils.packing.shard_plan import ShardPlan
 from mindzoo.utils.packing.shard_writer import Row
 from mindzoo.utils.packing.short_path import short_path
+from mindzoo.utils.progress import Work
 from mindzoo.utils.training import run_lock
-
-SECONDS_BETWEEN_LINES = 10.0
 
 
 @dataclass(frozen=True)
@@ -60,13 +59,11 @@ class Packer:
         target: int,
         stop: bool,
         threads: int,
-        progress: ProgressDisplay,
     ) -> None:
         self.images, self.folder, self.splits, self.target, self.stop = images, folder, splits, target, stop
-        self.threads, self.progress = threads, progress
-        self.done = self.kept = 0  # images, and shards of an earlier run
+        self.threads = threads
+        self.kept = 0  # shards of an earlier run
         self.page = 0  # bytes of a page of each shard
-        self.shown = time.monotonic()
 
     def run(self) -> PackIndex:
         """Write all files of the pack, the index last; of the images that are left out a list.
@@ -79,9 +76,9 @@ class Packer:
             plans = [*shard_plan.plan_shards(self.images, self.target)]
             # MindSpore reads no shards together whose pages differ.
             self.page = shard_writer.page_size(max(plan.largest for plan in plans), self.target)
-            tables = [self._table(plan) for plan in plans]
+            with progress.of(f"pack {self.images.name}", len(self.images), "images") as work:
+                tables = [self._table(plan, work) for plan in plans]
             self._remove_all_but(plans)
-        self.progress.clear()
         left_out = {name: reason for table in tables for name, reason in table.left_out.items()}
         used = self.images.without(left_out)
         bad_images.write_list(self.folder, [used])
@@ -96,13 +93,13 @@ class Packer:
         bad_images.say_left_out(used, f"the pack of {self.images.name}")
         return index
 
-    def _table(self, plan: ShardPlan) -> Table:
+    def _table(self, plan: ShardPlan, work: Work) -> Table:
         """Of the shard that an earlier run has written, or of a new one."""
         table = self._earlier(plan)
         if table:
             self.kept += 1
-            self.done += plan.end - plan.first
-        return table or self._write(plan)
+            work.advance(plan.end - plan.first)
+        return table or self._write(plan, work)
 
     def _earlier(self, plan: ShardPlan) -> Table | None:
         made_of, path = self._path(plan, MADE_OF), self._path(plan, TABLE)
@@ -118,14 +115,14 @@ class Packer:
         digests = [self._digest(plan, suffix) for suffix in (SHARD, RECORDS_INDEX)]
         return table if digests == [table.sha256, table.index_sha256] else None
 
-    def _write(self, plan: ShardPlan) -> Table:
+    def _write(self, plan: ShardPlan, work: Work) -> Table:
         writing = self.folder / WRITING
         shutil.rmtree(writing, ignore_errors=True)
         writing.mkdir()
         for suffix in reversed(SHARD_SUFFIXES):
             self._path(plan, suffix).unlink(missing_ok=True)
         left_out: dict[str, str] = {}
-        rows = self._rows(plan, left_out)
+        rows = self._rows(plan, left_out, work)
         images = shard_writer.write_shard(Path(short_path(writing)), plan.number, rows, self.page)
         (plain := writing / PLAIN).touch()
         for suffix in (SHARD, RECORDS_INDEX):
@@ -141,7 +138,7 @@ class Packer:
         write_text(self._path(plan, MADE_OF), plan.fingerprint)
         return table
 
-    def _rows(self, plan: ShardPlan, left_out: dict[str, str]) -> Iterator[Row]:
+    def _rows(self, plan: ShardPlan, left_out: dict[str, str], work: Work) -> Iterator[Row]:
         """The images of a shard; those that cannot be read are added to `left_out`."""
         for place, content in self._contents(plan):
             name = self.images.files[place]
@@ -151,7 +148,7 @@ class Packer:
                 raise bad_images.refusal(self.images.root / name, str(content))
             else:
                 left_out[name] = str(content)
-            self._show()
+            work.advance()
 
     def _contents(self, plan: ShardPlan) -> Iterator[tuple[int, bytes | Fault]]:
         """The bytes of each image, looked through, or what is wrong with it; some are read ahead."""
@@ -170,13 +167,6 @@ class Packer:
             return fault
         found = look.look_into(lambda: content)
         return Fault(found.fault) if found.fault else content
-
-    def _show(self) -> None:
-        self.done += 1
-        now = time.monotonic()
-        if now - self.shown >= (0.1 if self.progress.in_place else SECONDS_BETWEEN_LINES):
-            self.progress.show(f"packed {self.done} of {len(self.images)} images of {self.images.name}")
-            self.shown = now
 
     def _remove_all_but(self, plans: list[ShardPlan]) -> None:
         """What an earlier run with other images or another size of shards has left."""

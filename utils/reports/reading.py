@@ -76,7 +76,7 @@ def read_run(folder: Path, *, with_predictions: bool = True) -> Run:
     environment = _kept(
         lambda path: read_json(path, "environment", "it is left out"), _newest(folder, ENVIRONMENT), notes
     )
-    rows = list(_rows(folder / METRICS, notes))
+    rows = list(metric_rows(folder / METRICS, notes))
     evaluations = [row for row in rows if row.get("kind") == "evaluation" and _is_counted(row)]
     predicted = _last_with_predictions(evaluations)
     found = None
@@ -133,8 +133,9 @@ def _kept(read: Any, path: Path, notes: list[str]) -> Any:
         return None
 
 
-def _rows(path: Path, notes: list[str]) -> Iterator[dict[str, Any]]:
-    """The lines of metrics.jsonl, without those that are no JSON; the last one may be half written."""
+def metric_rows(path: Path, notes: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The lines of metrics.jsonl, without those that are no JSON; the last one may be half written. `notes` gets what is wrong."""
+    notes = [] if notes is None else notes
     if not path.is_file() or is_special(path):
         if path.exists():
             notes.append(f"{path.name} is no file: left out")

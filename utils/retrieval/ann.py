@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mindzoo.utils import progress
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.retrieval.search import blocks
 
@@ -61,8 +62,10 @@ def build(kind: str, vectors: np.ndarray, path: Path, *, lists: int = 0, links: 
         index.cp.min_points_per_centroid = 1  # few vectors are no reason for a warning on standard error
         step = max(count // (TRAINING_ROWS_PER_LIST * lists), 1)
         index.train(np.ascontiguousarray(vectors[::step]))
-    for rows in blocks(count, ROWS):
-        index.add(np.ascontiguousarray(vectors[rows]))
+    with progress.of(f"index {kind}", count, "vectors") as work:
+        for rows in blocks(count, ROWS):
+            index.add(np.ascontiguousarray(vectors[rows]))
+            work.advance(rows.stop - rows.start)
     # By itself faiss takes no name that is not UTF-8.
     with open(path, "wb") as file:
         faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))

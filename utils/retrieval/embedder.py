@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import mindspore as ms
 
 from mindzoo import __version__
-from mindzoo.utils import ranks, runtime
+from mindzoo.utils import progress, ranks, runtime
 from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.compiling import graphs
 from mindzoo.utils.config.reading import Loaded
@@ -18,7 +17,7 @@ from mindzoo.utils.engine.network_graph import EMBEDDING
 from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.exits import FoundProblems, Interrupted
 from mindzoo.utils.files import check_file
-from mindzoo.utils.log import ProgressDisplay, logger
+from mindzoo.utils.log import aside, logger
 from mindzoo.utils.retrieval import encoder, shares
 from mindzoo.utils.retrieval.encoder import Encoder
 from mindzoo.utils.retrieval.keys import EmbedConfig
@@ -27,11 +26,10 @@ from mindzoo.utils.retrieval.vectors import Vectors, open_vectors
 from mindzoo.utils.retrieval.writer import BESIDE, VectorWriter
 from mindzoo.utils.spec import ModelSpec
 
-SECONDS_BETWEEN_LINES = 10.0
 MOST_NAMED = 20
 
 
-def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig], progress: ProgressDisplay) -> Vectors:
+def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig]) -> Vectors:
     """Embed the images below a folder, in the order of their names; see `vectors` for the files that are written.
 
     An image that cannot be read is left out, so that the rest follow each other in the same order, and is named at
@@ -63,17 +61,17 @@ def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig], progress: ProgressDispla
     encode = Encoder(runner, made_from.preprocessing, config.batch_size, config.workers)
     writer = VectorWriter(target, facts, images_below(root), overwrite=config.overwrite) if world.rank == 0 else None
     if writer and writer.resumed:
-        logger.info("going on at image %d of the %d that the run began with", writer.resumed, writer.progress.images)
+        aside("going on at image %d of the %d that the run began with", writer.resumed, writer.progress.images)
     if world.connected:
         begin, digest = shares.begin_together(target, writer, world)
-        _write(ShareWriter(target, facts, world, begin, digest), encode, progress)
+        _write(ShareWriter(target, facts, world, begin, digest), encode)
         ranks.wait_for_all(world)
         if writer:
             shares.put_together(target, writer, world.size, config.batch_size)
             writer.close()
         ranks.wait_for_all(world)
     elif writer:
-        _write(writer, encode, progress)
+        _write(writer, encode)
     found = open_vectors(target)
     if writer:
         logger.info("wrote %s: %d vectors of %d numbers", target, *found.array.shape)
@@ -82,18 +80,13 @@ def embed(spec: ModelSpec, loaded: Loaded[EmbedConfig], progress: ProgressDispla
     return found
 
 
-def _write(writer: VectorWriter, encoder: Encoder, progress: ProgressDisplay) -> None:
-    state, begin = writer.progress, time.monotonic()
-    shown, first = begin, state.done
-    with runtime.stop_on_signals() as stop:
+def _write(writer: VectorWriter, encoder: Encoder) -> None:
+    state = writer.progress
+    with runtime.stop_on_signals() as stop, progress.of("embed", state.images, "images", done=state.done) as work:
         try:
             for batch in encoder.encode(writer.remaining()):
                 writer.add(batch)
-                now = time.monotonic()
-                if progress.in_place or now - shown >= SECONDS_BETWEEN_LINES:
-                    speed = (state.done - first) / (now - begin)
-                    progress.show(f"embedded {state.done} of {state.images} images, {speed:.1f} images/s")
-                    shown = now
+                work.advance(len(batch))
                 if stop and state.done < state.images:
                     writer.save()
                     raise Interrupted(
@@ -102,7 +95,6 @@ def _write(writer: VectorWriter, encoder: Encoder, progress: ProgressDisplay) ->
             writer.finish()
         finally:
             writer.close()
-            progress.clear()
 
 
 def _name_unreadable(found: Vectors) -> None:

@@ -16,7 +16,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-from mindzoo.utils import runtime
+from mindzoo.utils import progress, runtime
 from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.config.reading import Loaded, show
 from mindzoo.utils.data import bad_images, data_set, transforms
@@ -25,7 +25,7 @@ from mindzoo.utils.engine.heads import Method
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import check_output, write_json
 from mindzoo.utils.inference import evaluate_checkpoints
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside, logger
 from mindzoo.utils.records import EvalResult
 from mindzoo.utils.retrieval.encoder import source_facts
 from mindzoo.utils.retrieval.keys import FitExponentConfig
@@ -67,7 +67,7 @@ def fit(spec: ModelSpec, loaded: Loaded[FitExponentConfig]) -> dict[str, Any]:
     own = round(facts["options"].pop(option), 6)
     tried = sorted({*(config.exponents or EXPONENTS), own})
     size = "x".join(map(str, made_from.preprocessing.image_size))
-    logger.info("trying %d exponents on %d images of %s pixels ...", len(tried), len(data), size)
+    aside("trying %d exponents on %d images of %s pixels ...", len(tried), len(data), size)
     operations = transforms.evaluation_operations(made_from.preprocessing)
     batches = EvalData(
         data, operations, batch_size=min(config.batch_size, len(data)), world=World(), workers=config.workers
@@ -110,11 +110,13 @@ def measure(network: nn.Cell, data: EvalData, num_classes: int, exponents: Seque
     parameter = network.parameters_dict()[PARAMETER]
     own = parameter.asnumpy().copy()
     sums = np.zeros((len(exponents), 4))
-    for images, labels, mask in data:
-        maps = features(images)
-        for row, exponent in zip(sums, exponents, strict=True):
-            parameter.set_data(Tensor(exponent, ms.float32))
-            row += step(maps, labels, Tensor(mask))[0].asnumpy()
+    with progress.of("fit-exponent", len(data.folders), "images") as work:
+        for images, labels, mask in data:
+            maps = features(images)
+            for row, exponent in zip(sums, exponents, strict=True):
+                parameter.set_data(Tensor(exponent, ms.float32))
+                row += step(maps, labels, Tensor(mask))[0].asnumpy()
+            work.advance(int(mask.sum()))
     parameter.set_data(Tensor(own))
     total = len(data.folders)
     return [EvalResult(round(top1), round(top5), total, loss / total, k) for loss, top1, top5, _ in sums.tolist()]

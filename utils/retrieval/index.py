@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from mindzoo.utils import progress
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import check_folder_of, new_folder, said_of, write_json
 from mindzoo.utils.log import logger
@@ -238,10 +239,11 @@ def write_array(path: Path, shape: tuple[int, int], blocks: Iterable[np.ndarray]
         OSError: there is no room for it.
     """
     # A disk that is full while a mapped file is written would end the process without a word.
-    with open(path, "wb") as file:
+    with open(path, "wb") as file, progress.of("prepare vectors", shape[0], "vectors") as work:
         file.write(files.header(*shape))
         for block in blocks:
             file.write(np.ascontiguousarray(block, "<f4").tobytes())
+            work.advance(len(block))
     return files.load_array(path)
 
 

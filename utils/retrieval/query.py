@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mindzoo.utils import runtime
+from mindzoo.utils import progress, runtime
 from mindzoo.utils.checkpoints import network_source
 from mindzoo.utils.compiling import graphs
 from mindzoo.utils.config.reading import Loaded, show
@@ -19,7 +19,7 @@ from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_output, write_json
 from mindzoo.utils.inference.inputs import image_files
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside, logger
 from mindzoo.utils.retrieval import ann, encoder, page, whitening
 from mindzoo.utils.retrieval.encoder import Encoded, Encoder
 from mindzoo.utils.retrieval.index import Index, open_index
@@ -62,7 +62,7 @@ def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
         _show(row)
     count = index.facts["vectors"]["count"]
     asked = counted(len(embedded.paths), "image") + (" together" if config.together else "")
-    logger.info("searched %s for %s in %.3f s", counted(count, "vector"), asked, seconds)
+    aside("searched %s for %s in %.3f s", counted(count, "vector"), asked, seconds)
     _write(config, index, found, crops)
     for path, reason in embedded.unreadable:
         logger.info("left out: cannot read %s: %s", path, reason)
@@ -81,7 +81,11 @@ def _embedded(
     graphs.start(config, runtime.World())
     runner = engine.open(made_from, facts["checkpoint"]["weights"], EMBEDDING)
     size, witness = min(config.batch_size, len(paths)), crops.take if config.html else None
-    batches = [*Encoder(runner, made_from.preprocessing, size, witness=witness).encode(paths)]
+    encode, batches = Encoder(runner, made_from.preprocessing, size, witness=witness).encode, []
+    with progress.of("query", len(paths), "images") as work:
+        for batch in encode(paths):
+            batches.append(batch)
+            work.advance(len(batch))
     unreadable = [entry for batch in batches for entry in batch.unreadable]
     if len(unreadable) == len(paths):
         path, reason = unreadable[0]

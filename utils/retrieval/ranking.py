@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mindzoo.utils import progress
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import check_output, write_json
 from mindzoo.utils.log import logger
@@ -47,7 +48,8 @@ def evaluate(config: EvaluateRetrievalConfig) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as scratch:
             prepared = prepare(found, applied, Path(scratch) / "vectors.npy")
             placed = places(prepared, queries, counts_itself=protocol.counts_itself)
-            values = [protocol.values(of_query) for of_query in placed]
+            ranked = progress.each(placed, "evaluate-retrieval", len(queries), "queries")
+            values = [protocol.values(of_query) for of_query in ranked]
     except OSError as error:
         raise UserError(
             f"cannot write a copy of the vectors into {tempfile.gettempdir()}: {error.strerror}; name another folder "

@@ -12,13 +12,14 @@ where m is the mean, the rows of P are the K directions of largest variance, and
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mindzoo.utils import progress
 from mindzoo.utils.config.json_file import parse_json
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import check_file, said_of, whole_file
@@ -100,7 +101,14 @@ def fit(vectors: Vectors, dimension: int = 0) -> VectorWhitening:
     count, length = vectors.array.shape
     if dimension > length:
         raise UserError(f"dimension is {dimension}, and the vectors have {length} numbers; wanted at most that")
-    found = principal_components(lambda: (normalised(vectors.rows(some)) for some in blocks(count, ROWS)))
+    with progress.of("whiten", 2 * count, "vectors") as work:  # read twice: for their mean, and for what is around it
+
+        def read() -> Iterator[np.ndarray]:
+            for some in blocks(count, ROWS):
+                yield normalised(vectors.rows(some))
+                work.advance(some.stop - some.start)
+
+        found = principal_components(read)
     kept = len(found.directions)
     if not kept or dimension > kept:
         raise UserError(

@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from mindzoo.utils import progress
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.log import logger
+from mindzoo.utils.files import size_text
+from mindzoo.utils.log import aside, logger
+from mindzoo.utils.progress import Work
 from mindzoo.utils.storage.places import fault_of
 from mindzoo.utils.storage.retry import reason
-from mindzoo.utils.storage.store import size_text
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
 OTHERS = (".zip", ".7z", ".rar", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
@@ -60,12 +62,12 @@ def unpack(folder: Path, name: str) -> str:
             archive of its size should.
     """
     found, target, temporary = folder / name, folder / UNPACKED, folder / f".{UNPACKED}"
-    logger.info("unpacking %s", found)
+    aside("unpacking %s", found)
     for left in (temporary, target):  # of a job that died halfway
         shutil.rmtree(left, ignore_errors=True)
     try:
-        with _reading(found) as reading:
-            _extract(reading, temporary)
+        with _reading(found) as reading, progress.of(f"unpack {name}", found.stat().st_size, progress.BYTES) as work:
+            _extract(reading, temporary, work)
     except UserError:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -110,8 +112,8 @@ class _Budget:
 class _Reading:
     """What `tarfile` reads of an archive: never very much at once, and in all no more than its budget."""
 
-    def __init__(self, file: IO[bytes], budget: _Budget, length: float = math.inf) -> None:
-        self.file, self.budget, self.length, self.last = file, budget, length, b""
+    def __init__(self, raw: IO[bytes], file: IO[bytes], budget: _Budget, length: float = math.inf) -> None:
+        self.raw, self.file, self.budget, self.length, self.last = raw, file, budget, length, b""
 
     def read(self, count: int) -> bytes:
         if not 0 <= count <= LONGEST_READ:
@@ -138,13 +140,13 @@ def _reading(found: Path) -> Iterator[_Reading]:
         packed = raw.read(len(GZIP)) == GZIP
         raw.seek(0)
         if not packed:
-            yield _Reading(raw, budget, size)
+            yield _Reading(raw, raw, budget, size)
             return
         with gzip.GzipFile(fileobj=raw) as file:
-            yield _Reading(file, budget)  # type: ignore[arg-type]
+            yield _Reading(raw, file, budget)  # type: ignore[arg-type]
 
 
-def _extract(reading: _Reading, folder: Path) -> None:
+def _extract(reading: _Reading, folder: Path, work: Work) -> None:
     """Unpack the folders and files of an archive; links that are more than a second name of a file are left out."""
     budget, left_out, place = reading.budget, 0, -1
     archive = tarfile.open(fileobj=reading, mode="r:")  # type: ignore[call-overload] # noqa: SIM115 - ours to close
@@ -156,6 +158,7 @@ def _extract(reading: _Reading, folder: Path) -> None:
         if archive.offset > reading.length:
             raise OSError("it is damaged, or ends too early")
         place = archive.offset
+        work.advance(reading.raw.tell() - work.done)
         plain = member.isfile() and not member.issparse()
         budget.take(member.size if plain else 0)
         path = folder / _name(budget.archive, member.name)

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from mindzoo.utils.config.json_file import parse_json
 from mindzoo.utils.files import is_inside, resolved, user_cache
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside
 from mindzoo.utils.storage import places, urls
 
 try:
@@ -86,7 +86,7 @@ def claimed(folder: Path) -> Iterator[bool]:
 
 def _lock(file: TextIO, folder: Path) -> None:
     if not _try(file):
-        logger.info("waiting for another process that copies into %s", folder)
+        aside("waiting for another process that copies into %s", folder)
         fcntl.flock(file, fcntl.LOCK_EX)
 
 

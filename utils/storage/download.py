@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside
 from mindzoo.utils.storage import archive, cache
 from mindzoo.utils.storage.retry import reason
 from mindzoo.utils.storage.store import ListingStore, Store
@@ -30,7 +30,7 @@ def download(store: Store, url: str, documented: str, *, changes: bool) -> Path:
         found = marker.read()
         # A storage that cannot tell what it holds is copied again, unless another rank did so just now.
         if found and (not changes or (not isinstance(store, ListingStore) and marker.written >= asked)):
-            logger.info("%s was copied to %s before", url, folder)
+            aside("%s was copied to %s before", url, folder)
             return found
         copied = store.copy_in(url, folder)
         packed = "" if changes else archive.single(copied.names)
@@ -49,7 +49,7 @@ def restore(store: Store, url: str, folder: Path) -> None:
     """
     with _said(url), cache.locked(folder):
         if store.known(url) == {}:
-            logger.info("%s holds nothing yet", url)
+            aside("%s holds nothing yet", url)
         else:
             store.copy_in(url, folder, replace=False)
 

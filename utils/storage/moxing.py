@@ -15,8 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from mindzoo.utils import progress
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside
 from mindzoo.utils.storage import places, urls
 from mindzoo.utils.storage.places import Inside
 from mindzoo.utils.storage.retry import patiently, reason
@@ -69,7 +70,7 @@ class Moxing(Store):
         return None
 
     def copy_in(self, url: str, folder: Path, *, replace: bool = True) -> Copied:
-        logger.info("copying %s to %s with moxing", url, folder)
+        aside("copying %s to %s with moxing", url, folder)
         single = "" if self._is_folder(url) else urls.base_name(url)
         if single:
             places.check_names(url, [single])
@@ -83,7 +84,8 @@ class Moxing(Store):
         if single:
             temporary.mkdir()
         copy = getattr(self.file, "copy", self.file.copy_parallel) if single else self.file.copy_parallel
-        patiently(lambda: copy(url, str(temporary / single)), f"copying {url}")
+        with progress.ticking(f"copy {url}"):
+            patiently(lambda: copy(url, str(temporary / single)), f"copying {url}")
         paths = [path for path in temporary.rglob("*") if path.is_file() and not path.is_symlink()]
         names = places.names_to_copy(url, [path.relative_to(temporary).as_posix() for path in paths])
         if not names:
@@ -95,7 +97,7 @@ class Moxing(Store):
             if replace or not target.exists():
                 os.replace(temporary / name, target)
         shutil.rmtree(temporary)
-        logger.info("copied %s, files: %s", url, f"{len(names):,}")
+        aside("copied %s, files: %s", url, f"{len(names):,}")
         return Copied(single, names)
 
     def put(self, path: Path, url: str) -> None:

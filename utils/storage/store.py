@@ -13,15 +13,16 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from mindzoo.utils import progress
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.log import logger
+from mindzoo.utils.files import size_text
+from mindzoo.utils.log import aside
 from mindzoo.utils.storage import places, urls
 from mindzoo.utils.storage.places import Inside
 from mindzoo.utils.storage.retry import patiently
 
 THREADS = 16
-BATCH = 1000  # files between two looks at the clock
-SAY_EVERY = 30.0  # seconds
+BATCH = 1000  # files that are asked for at once
 
 
 @dataclass(frozen=True)
@@ -114,17 +115,14 @@ class ListingStore(Store):
                 "to another disk and give that folder"
             )
         count = f"{len(entries):,} file{'s' * (len(entries) > 1)}"
-        logger.info("copying %s to %s: %s, %s", url, folder, count, size_text(total))
-        started = said = time.perf_counter()
-        remaining, done = iter(entries.items()), 0
-        with ThreadPoolExecutor(THREADS) as pool:
+        aside("copying %s to %s: %s, %s", url, folder, count, size_text(total))
+        started, remaining = time.perf_counter(), iter(entries.items())
+        with ThreadPoolExecutor(THREADS) as pool, progress.of(f"copy {url}", total, progress.BYTES) as work:
             while batch := list(islice(remaining, BATCH)):
                 jobs = [(urls.join(url, "" if single else name), inside.path(name), entry) for name, entry in batch]
-                done += len(list(pool.map(lambda job: copy_one(self, *job), jobs)))
-                if time.perf_counter() - said > SAY_EVERY:
-                    said = time.perf_counter()
-                    logger.info("copied %s of %s", f"{done:,}", count)
-        logger.info("copied %s in %.1f s", url, time.perf_counter() - started)
+                for entry in pool.map(lambda job: copy_one(self, *job), jobs):
+                    work.advance(entry.size)
+        aside("copied %s in %.1f s", url, time.perf_counter() - started)
 
 
 def _without_folders(found: Mapping[str, Entry]) -> Mapping[str, Entry]:
@@ -149,8 +147,8 @@ def _without_folders(found: Mapping[str, Entry]) -> Mapping[str, Entry]:
     return {name: entry for name, entry in found.items() if name not in both} if both else found
 
 
-def copy_one(store: ListingStore, url: str, path: Path, entry: Entry) -> None:
-    """Copy an object so that `path` is complete or not there at all."""
+def copy_one(store: ListingStore, url: str, path: Path, entry: Entry) -> Entry:
+    """Copy an object so that `path` is complete or not there at all; returns it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # What a killed job left is written over by the next one.
     part = places.part_of(path)
@@ -164,13 +162,4 @@ def copy_one(store: ListingStore, url: str, path: Path, entry: Entry) -> None:
     patiently(attempt, f"copying {url}")
     os.utime(part, (entry.modified, entry.modified))
     os.replace(part, path)
-
-
-def size_text(count: int) -> str:
-    """1234567 bytes as 1.2 MB."""
-    amount, unit = float(count), "bytes"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if amount < 1000:
-            break
-        amount, unit = amount / 1000, larger
-    return f"{count} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
+    return entry

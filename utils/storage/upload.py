@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mindzoo.utils import progress
 from mindzoo.utils.errors import shorten
 from mindzoo.utils.log import logger
 from mindzoo.utils.storage import backends, cache, urls
@@ -72,21 +73,31 @@ class Uploader:
 
     def _upload(self) -> None:
         self.failed = {}
-        for name, state in self._changed().items():
-            path = self.folder / name
-            put = partial(self.store.put, path, urls.join(self.url, name))
-            try:
-                # Where one file could not be copied in several attempts, the others have one each.
-                patiently(put, f"uploading {name}", () if self.failed else WAITS)
-                self.sent[name] = state
-            except Exception as error:  # whatever it is, the training goes on
-                if path.exists():  # else it was an old checkpoint, removed meanwhile
-                    self.failed[name] = reason(error)
+        changed = self._changed()
+        total = sum(size for size, _ in changed.values())
+        # While the training goes on, its own progress is what counts.
+        shown = progress.of(f"upload to {self.url}", total, progress.BYTES) if self._ending else nullcontext()
+        with shown as work:
+            for name, state in changed.items():
+                self._put(name, state)
+                if work:
+                    work.advance(state[0])
         if self.failed and not self._ending:
             why = next(iter(self.failed.values()))
             logger.warning(
                 "could not upload %s (%s); the next checkpoint brings another attempt", shorten(self.failed), why
             )
+
+    def _put(self, name: str, state: State) -> None:
+        path = self.folder / name
+        put = partial(self.store.put, path, urls.join(self.url, name))
+        try:
+            # Where one file could not be copied in several attempts, the others have one each.
+            patiently(put, f"uploading {name}", () if self.failed else WAITS)
+            self.sent[name] = state
+        except Exception as error:  # whatever it is, the training goes on
+            if path.exists():  # else it was an old checkpoint, removed meanwhile
+                self.failed[name] = reason(error)
 
     def _changed(self) -> dict[str, State]:
         """The files that differ from what was sent, by name; hidden ones are not finished."""

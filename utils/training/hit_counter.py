@@ -8,7 +8,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from mindzoo.utils import ranks
+from mindzoo.utils import progress, ranks
 from mindzoo.utils.compiling import graphs
 from mindzoo.utils.data import listing
 from mindzoo.utils.data.loader import EvalData
@@ -58,11 +58,14 @@ class HitCounter:
         self.world = world
         self.found: list[tuple[np.ndarray, np.ndarray]] = []  # of each batch of this rank: best, shares
 
-    def run(self, data: EvalData, before: Callable[[np.ndarray], np.ndarray] | None = None) -> EvalResult:
+    def run(
+        self, data: EvalData, before: Callable[[np.ndarray], np.ndarray] | None = None, *, lines: bool = False
+    ) -> EvalResult:
         """Count hits over `data`; ranks add up what they counted once, at the end.
 
         Args:
             before: what is computed of the images in front of the network, such as the logits for an identity.
+            lines: say in lines of the log how far it is, where no line moves; a training has lines of its own.
 
         Raises:
             UserError: an image cannot be decoded.
@@ -71,17 +74,19 @@ class HitCounter:
         self.step.set_train(False)
         loss, counts = 0.0, np.zeros(3, np.int64)
         self.found = []
-        for images, labels, mask in data:
-            if before:
-                images = Tensor(before(images.asnumpy()))
-            batch = (images, labels, Tensor(mask))
-            if not self.compiled:
-                graphs.compile_cell(self.step, "the evaluation graph, once per network", batch)
-                self.compiled = True
-            sums, best, shares = (part.asnumpy() for part in self.step(*batch))
-            self.found.append((best, shares))
-            loss += float(sums[0])
-            counts += np.rint(sums[1:]).astype(np.int64)
+        with progress.of("evaluate", data.valid, "images", lines=lines) as work:
+            for images, labels, mask in data:
+                if before:
+                    images = Tensor(before(images.asnumpy()))
+                batch = (images, labels, Tensor(mask))
+                if not self.compiled:
+                    graphs.compile_cell(self.step, "the evaluation graph, once per network", batch)
+                    self.compiled = True
+                sums, best, shares = (part.asnumpy() for part in self.step(*batch))
+                self.found.append((best, shares))
+                loss += float(sums[0])
+                counts += np.rint(sums[1:]).astype(np.int64)
+                work.advance(int(mask.sum()))
         loss, counts = self._over_ranks(loss, counts)
         top1, top5, total = (int(count) for count in counts)
         if total != len(data.folders):

@@ -15,7 +15,7 @@ from mindzoo.utils.compiling.waiting import moving
 from mindzoo.utils.data import bad_images
 from mindzoo.utils.data.loader import TrainData
 from mindzoo.utils.exits import Interrupted
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside
 from mindzoo.utils.ranks import Stop
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.feed import Feed, Sink
@@ -74,7 +74,7 @@ def feeding(run: RunState, data: TrainData, sink: Sink | None) -> Iterator[Feed 
         try:
             with moving(f"compiling {what(run, data)}"):
                 feed.compile()
-            logger.info("blocks of %d steps, %d at a call", feed.blocks.size, feed.blocks.per_call)
+            aside("blocks of %d steps, %d at a call", feed.blocks.size, feed.blocks.per_call)
             yield feed
         finally:
             feed.close()

@@ -9,7 +9,7 @@ from mindzoo.utils import environment
 from mindzoo.utils.cluster.cores import computing_threads
 from mindzoo.utils.config.keys import NATIVE_CHOICES, TrainConfig
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside
 from mindzoo.utils.native import library
 from mindzoo.utils.native.building import UnavailableError
 from mindzoo.utils.runtime import World
@@ -27,11 +27,11 @@ def take(config: TrainConfig, network: nn.Cell, world: World) -> bool:
     wanted = _asked_for(config)
     reason = obstacle(config, world) or _turned(network)
     if reason is None:
-        logger.info("computing by native operators: %s", library.description())
+        aside("computing by native operators: %s", library.description())
     elif wanted == "on":
         raise UserError(f"native is on, and native operators cannot be used: {reason}; use --native auto or off")
     elif wanted == "auto" and _device() == CPU:
-        logger.info("computing by MindSpore's own operators: %s", reason)
+        aside("computing by MindSpore's own operators: %s", reason)
     return reason is None
 
 

@@ -26,8 +26,9 @@ from mindzoo.utils.files import json_line, json_text, write_text
 from mindzoo.utils.records import CLASSES, ENVIRONMENT, FACTS, METRICS, PREDICTIONS, numbered
 from mindzoo.utils.reports import predictions
 from mindzoo.utils.reports.predictions import Predictions
+from mindzoo.utils.reports.reading import metric_rows
 from mindzoo.utils.runtime import World
-from mindzoo.utils.training import run_lock
+from mindzoo.utils.training import metrics_table, run_lock
 
 STAMP = "%Y-%m-%d_time_%H_%M_%S"
 
@@ -52,6 +53,11 @@ class RunFolder:
         if self.rank == 0:
             with open(self.path / METRICS, "a", encoding="utf-8") as file:
                 file.write(json_line(values))
+            metrics_table.write(self.path)
+
+    def metrics(self, step: int) -> list[dict[str, Any]]:
+        """What metrics.jsonl says of this step."""
+        return [row for row in metric_rows(self.path / METRICS) if row.get("step") == step]
 
     def add_predictions(self, found: Predictions, number: int = 1) -> dict[str, str]:
         """A file of predictions, over one of that number, on rank 0 only; what metrics.jsonl says of it.
@@ -74,6 +80,7 @@ class RunFolder:
             return
         lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines(keepends=True)
         write_text(self.path / METRICS, "".join(line for line in lines if _step_of(line) <= step))
+        metrics_table.write(self.path)
 
     def _write(self, name: str, text: str) -> None:
         """Beside the file of an earlier run, not over it."""

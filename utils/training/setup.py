@@ -21,7 +21,7 @@ from mindzoo.utils.learning import freeze, optimizers, schedules, thor
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy, class_weights
 from mindzoo.utils.learning.sync_batch_norm import synchronise
 from mindzoo.utils.learning.train_step import TrainStep
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside, logger
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training.single_values import refuse_single_values
@@ -57,7 +57,7 @@ def open_data(config: TrainConfig, world: World) -> Data:
         train_folders, transforms.training_operations(config, marks), batch_size=config.batch_size, world=world,
         seed=config.seed, workers=config.workers, sampling=config.sampling, repeats=config.repeats,
     )  # fmt: skip
-    logger.info(
+    aside(
         "%s of %s in %s",
         counted(len(train_folders), "image"),
         counted(len(train_folders.classes), "class"),
@@ -89,9 +89,9 @@ def make_network(spec: ModelSpec, config: TrainConfig, start: StartingPoint, num
     if start.pretrained:
         loading.load_into(network, start.pretrained, without=start.kept)
     for line in freeze.freeze(network, config.freeze):
-        logger.info(line)
+        aside(line)
     if config.sync_batch_norm and world.connected:
-        logger.info("%d batch norms take the images of all ranks", synchronise(network, world.size))
+        aside("%d batch norms take the images of all ranks", synchronise(network, world.size))
     refuse_single_values(network, config, world)
     return network
 
@@ -112,7 +112,7 @@ def learning_rates(spec: ModelSpec, config: TrainConfig, steps_per_epoch: int, w
     if not config.lr_base_batch:
         return rates
     images = config.batch_size * world.size * config.accumulation_steps
-    logger.info("%d images per update: learning rates times %d / %d", images, images, config.lr_base_batch)
+    aside("%d images per update: learning rates times %d / %d", images, images, config.lr_base_batch)
     return np.asarray(rates * (images / config.lr_base_batch), np.float32)
 
 
@@ -191,7 +191,7 @@ def thor_step(
     accumulation = options["accumulation_steps"]
     frequency, line = thor.rounded_frequency(config.frequency, max(steps_per_epoch // accumulation, 1))
     if line:
-        logger.info(line)
+        aside(line)
     dampings = schedules.thor_damping(
         config.damping_init, config.damping_decay, epochs=config.max_epoch, steps_per_epoch=steps_per_epoch
     )

@@ -19,7 +19,7 @@ from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.config.reading import Loaded, show
 from mindzoo.utils.data.loader import Data
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside, logger
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training import continuity
@@ -127,9 +127,9 @@ def find(spec: ModelSpec, wanted: str, output_dir: str) -> Checkpoint | None:
     for path in newest_first(spec, Path(output_dir)):
         found = usable(spec, path)
         if found:
-            logger.info("resume auto: going on from %s", path)
+            aside("resume auto: going on from %s", path)
             return found
-    logger.info("resume auto: no checkpoint in %s, starting from the beginning", output_dir)
+    aside("resume auto: no checkpoint in %s, starting from the beginning", output_dir)
     return None
 
 
@@ -243,7 +243,7 @@ def _first_epoch(spec: ModelSpec, loaded: Loaded[TrainConfig], found: Checkpoint
         raise UserError(
             f"{found.path} does not say how long it was trained; give --begin_epoch, or use it with --pretrained"
         )
-    logger.info("%s holds weights only: going on at epoch %d with a new optimizer", found.path, epoch)
+    aside("%s holds weights only: going on at epoch %d with a new optimizer", found.path, epoch)
     return epoch
 
 

@@ -6,14 +6,16 @@ Nothing is written before everything that the user gave has been checked.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from mindspore import nn
 
 from mindzoo.utils import ranks, runtime, storage
 from mindzoo.utils.checkpoints import loading
+from mindzoo.utils.checkpoints.checkpoint_file import Checkpoint
 from mindzoo.utils.compiling import graphs
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.config.reading import Loaded
@@ -21,10 +23,13 @@ from mindzoo.utils.data import bad_images, transforms
 from mindzoo.utils.data.loader import Data, TrainData
 from mindzoo.utils.learning import optimizers
 from mindzoo.utils.learning.train_step import TrainStep
-from mindzoo.utils.log import ProgressDisplay, logger
+from mindzoo.utils.log import ProgressDisplay, aside, logger
 from mindzoo.utils.native.update import fuse
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
+from mindzoo.utils.trackers import registry
+from mindzoo.utils.trackers.several import Several
+from mindzoo.utils.trackers.tracker import Tracker
 from mindzoo.utils.training import continuity, loop, native_road, on_card, run_folder, setup, starting_point
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.callbacks.epoch_line import EpochLine
@@ -33,6 +38,7 @@ from mindzoo.utils.training.callbacks.marks_line import MarksLine
 from mindzoo.utils.training.callbacks.progress_line import ProgressLine
 from mindzoo.utils.training.callbacks.report import Report
 from mindzoo.utils.training.callbacks.saving import Checkpoints
+from mindzoo.utils.training.callbacks.tracking import Tracking
 from mindzoo.utils.training.callbacks.upload import Upload
 from mindzoo.utils.training.hit_counter import HitCounter
 from mindzoo.utils.training.starting_point import StartingPoint
@@ -52,6 +58,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     device = runtime.start(config.device_target, seed=config.seed, deterministic=config.deterministic)
     world = ranks.meet(config, device)
     graphs.start(config, world)
+    trackers = registry.classes(config.tracker if world.rank == 0 else ())
     data = setup.open_data(config, world)
     num_classes = setup.settle_classes(config.num_classes, data.classes)
     start = starting_point.agree(world, spec, loaded, data, num_classes)
@@ -85,8 +92,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
         folder.write_facts(spec.name, config, device, data.classes)
         if world.rank == 0:
             bad_images.write_list(folder.path, data.folders)
-        show(config)
-        logger.info("this run writes to %s", folder.path)
+        show(config, folder.path)
         meta = checkpoint_meta(spec, config, num_classes, data) | {"operators": native_road.name(native)}
         steps = data.train.steps_per_epoch
         run = RunState(spec, config, world, folder, step, rates, steps, meta, progress, **start.counts)
@@ -96,7 +102,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
 
         # 4. The loop.
         with storage.uploading(config, folder.path, [folder.log_name]) as uploader:
-            listed = callbacks(run, data, network, num_classes, uploader, continuity.best_elsewhere(start.resumed, run))
+            listed = callbacks(run, data, network, num_classes, uploader, trackers, start.resumed)
             loop.train(run, data.train, listed, on_card.sink(config, device, card, type(step)))
     return run
 
@@ -117,12 +123,13 @@ def say(notes: Iterable[str]) -> None:
         logger.info("note: %s", note)
 
 
-def show(config: TrainConfig) -> None:
-    """The resolved configuration, as the original zoo logs it."""
-    logger.info("Args:")
+def show(config: TrainConfig, folder: Path) -> None:
+    """The resolved configuration, as the original zoo logs it, and where the run writes."""
+    aside("Args:")
     for name, value in dataclasses.asdict(config).items():
-        logger.info("--> %s: %s", name, value)
-    logger.info("*" * 60)
+        aside("--> %s: %s", name, value)
+    aside("*" * 60)
+    logger.info("this run writes to %s", folder)
 
 
 def checkpoint_meta(spec: ModelSpec, config: TrainConfig, num_classes: int, data: Data) -> dict[str, Any]:
@@ -144,17 +151,21 @@ def callbacks(
     network: nn.Cell,
     num_classes: int,
     uploader: storage.Uploader | None,
-    best: Path | None = None,
+    trackers: Mapping[str, type[Tracker]] = MappingProxyType({}),
+    resumed: Checkpoint | None = None,
 ) -> list[Callback]:
     """In the order in which they are called.
 
     Args:
-        best: the best checkpoint of the run that goes on, where that is in another folder.
+        trackers: the classes of those that were asked for; none on other ranks than the first.
+        resumed: where the run goes on from.
     """
     before = starting_point.written_by(run.spec, run.config, run.world.rank, run.folder.path)
-    checkpoints = Checkpoints(before, best)
+    checkpoints = Checkpoints(before, continuity.best_elsewhere(resumed, run))
     listed: list[Callback] = [ProgressLine(), EpochLine(), MarksLine(data.marks)]
     if data.evaluation and run.config.run_eval:
         listed.append(Evaluation(HitCounter(network, num_classes, run.world), data.evaluation, checkpoints))
+    if trackers:
+        listed.append(Tracking(run, Several(trackers, run.folder.path)))
     listed += [checkpoints, Report()]
     return [*listed, Upload(uploader)] if uploader else listed

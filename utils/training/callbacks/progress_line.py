@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from mindzoo.utils.progress.work import Work, duration
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.state import Clock, RunState
 
@@ -16,8 +17,13 @@ class ProgressLine(Callback):
 
     def __init__(self) -> None:
         self.shown_at = 0.0
+        self.work: Work | None = None
 
     def on_step(self, run: RunState) -> None:
+        if run.progress.how == "json":
+            self.work = self.work or Work("train", run.last_step, "steps", done=run.step_before)
+            self.work.advance(run.step - self.work.done)
+            return
         if run.progress.in_place:
             due = time.perf_counter() - self.shown_at >= REFRESH
         else:
@@ -29,6 +35,13 @@ class ProgressLine(Callback):
 
     def on_epoch_end(self, run: RunState) -> None:
         run.progress.clear()
+
+    def on_error(self, run: RunState) -> None:
+        self.on_end(run)
+
+    def on_end(self, run: RunState) -> None:
+        if self.work:
+            self.work.end()
 
     def text(self, run: RunState) -> str:
         clock = run.epoch_clock
@@ -43,10 +56,3 @@ class ProgressLine(Callback):
 def waiting(clock: Clock) -> str:
     """The time that was spent on waiting for data, where that is known."""
     return "" if clock.waited is None else f"data {clock.waited:.1f}s ({clock.waited / clock.seconds:.0%}) "
-
-
-def duration(seconds: float) -> str:
-    """1:02:03 for 3723."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"

@@ -13,7 +13,7 @@ from mindzoo.utils.checkpoints import checkpoint_file, soundness
 from mindzoo.utils.checkpoints.checkpoint_file import BEST, LAST
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import second_name
-from mindzoo.utils.log import logger
+from mindzoo.utils.log import aside, logger
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.state import RunState
 
@@ -100,7 +100,7 @@ class Checkpoints(Callback):
             return None
         self.failed = False
         self.saved_step, self.saved_at, run.saved = run.step, time.monotonic(), str(path)
-        logger.info("saved %s", path)
+        aside("saved %s", path)
         if self.best is not None and run.world.rank == 0:
             if not (run.folder.path / BEST).exists():
                 second_name(self.best, run.folder.path / BEST)
