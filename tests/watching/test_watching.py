@@ -24,6 +24,7 @@ import pytest
 from mindzoo import cli
 from mindzoo.tests.reports.runs import write_run
 from mindzoo.tests.support.paths import ROOT
+from mindzoo.utils.reports.reading import Run, read_run
 from mindzoo.utils.watching import pages, runs, summary, watch
 from mindzoo.utils.watching.keys import WatchConfig
 from mindzoo.utils.watching.runs import WatchedRuns, identity_of
@@ -229,8 +230,12 @@ def test_only_what_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.Mon
         (run / "config.yaml").write_text("lr: 0.1\n")
         (run / "metrics.jsonl").write_text('{"kind": "epoch", "epoch": 0, "mean_loss": 1.5}\n')
     watched, read = WatchedRuns([tmp_path]), []
-    plain = runs.read_run
-    monkeypatch.setattr(runs, "read_run", lambda folder, **keys: (read.append(folder.name), plain(folder, **keys))[1])
+
+    def noted(folder: Path, **keys: bool) -> Run:
+        read.append(folder.name)
+        return read_run(folder, **keys)
+
+    monkeypatch.setattr(runs, "read_run", noted)
     assert len(watched.look()) == len(read) == 200
     read.clear()
     add(tmp_path / "run007", '{"kind": "epoch", "epoch": 1, "mean_loss": 1.0}\n')
@@ -239,9 +244,14 @@ def test_only_what_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_command(folder: Path) -> None:
-    code = f"import runpy; runpy.run_path({str(ROOT / 'utils' / 'importable.py')!r}); import sys; sys.modules['mindspore'] = None\n"
-    code += f"from mindzoo.cli import main; raise SystemExit(main(['watch', {str(folder / 'first')!r}]))"
-    words = [sys.executable, "-c", code.replace("importable.py')", "importable.py', run_name='importable')")]
+    code = (
+        "import runpy, sys\n"
+        f"runpy.run_path({str(ROOT / 'utils' / 'importable.py')!r}, run_name='importable')\n"
+        "sys.modules['mindspore'] = None\n"
+        "from mindzoo.cli import main\n"
+        f"raise SystemExit(main(['watch', {str(folder / 'first')!r}]))\n"
+    )
+    words = [sys.executable, "-c", code]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None

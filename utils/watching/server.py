@@ -44,7 +44,7 @@ class Server(ThreadingHTTPServer):
         self.token = secrets.token_urlsafe(24)
         try:
             self.address_family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            super().__init__(place[:2], Handler)
+            super().__init__((str(place[0]), port), Handler)
         except (OSError, UnicodeError) as error:
             said = error.strerror if isinstance(error, OSError) else "it is no name of a machine"
             hint = "choose another --port, or none to find a free one" if port else "wanted an address of this machine"

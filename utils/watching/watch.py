@@ -12,7 +12,7 @@ from mindzoo.utils.watching.runs import WatchedRuns, identity_of
 from mindzoo.utils.watching.server import Server
 
 OPEN = (
-    "%s can be reached from other machines: whoever reads along in the network, which is plain HTTP, or gets this "
+    "warning: %s can be reached from other machines: whoever reads along in the network, which is plain HTTP, or gets this "
     "address, sees the runs with their pictures, file names, paths and commands; ssh -L is the road that keeps them here"
 )
 
