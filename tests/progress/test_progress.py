@@ -232,7 +232,8 @@ def test_it_is_no_part_of_the_configuration(capsys: pytest.CaptureFixture[str]) 
     Path("recipe.yaml").write_text("quiet: true\nlr: 0.2")
     loaded, said = read_words(TRAIN, SPEC, ["--config_path", "recipe.yaml", "--progress", "bar"], "train")
     assert type(loaded.config) is SPEC.train_config
-    assert (loaded.config.lr, loaded.given) == (0.2, {"config_path", "lr"})
+    assert loaded.config.lr == 0.2
+    assert loaded.given == {"config_path", "lr"}
     assert (said.quiet, said.progress) == (True, "bar")
 
 
