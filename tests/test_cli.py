@@ -37,18 +37,22 @@ def test_list_with_a_pattern_of_nothing_says_what_there_is(capsys: pytest.Captur
 
 
 def test_train_eval_export_and_predict(colors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out, name = tmp_path / "out", "densenet121"
-    assert cli.main(["train", name, *training(colors / "train", out, "--max_steps", "1")]) == 0
+    """They say how far they are to programs, and what they found to people who want no more."""
+    out, name, told = tmp_path / "out", "densenet121", ["--progress", "json"]
+    assert cli.main(["train", name, *training(colors / "train", out, "--max_steps", "1", *told)]) == 0
     source = str(newest_run(out) / "0-1_1.ckpt")
     data = ["--data_dir", str(colors), "--output_dir", str(tmp_path / "eval")]
-    assert cli.main(["eval", name, "--checkpoint", source, *data]) == 0
-    assert cli.main(["export", name, "--checkpoint", source, "--file_name", str(tmp_path / "net")]) == 0
+    assert cli.main(["eval", name, "--checkpoint", source, *data, *told]) == 0
+    assert cli.main(["export", name, "--checkpoint", source, "--file_name", str(tmp_path / "net"), *told]) == 0
     image = str(next(colors.glob("val/red/*.png")))
-    capsys.readouterr()
-    assert cli.main(["predict", name, "--checkpoint", source, image]) == 0
+    ends = [found for line in capsys.readouterr().err.splitlines() if (found := json.loads(line))["done"]]
+    last = {found["what"].split(" ")[0]: (found["done"], found["total"]) for found in ends}
+    assert last == {"train": (1, 1), "evaluate": (13, 13), "compiling": (1, 1)}
+    assert cli.main(["predict", name, "--checkpoint", source, image, "--quiet"]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
-    assert f"{image}: " in captured.out
+    (line,) = captured.out.splitlines()
+    assert line.startswith(f"{image}: ")
     assert (tmp_path / "net.mindir").is_file()
     assert '"total": 13' in (newest_run(tmp_path / "eval") / "metrics.jsonl").read_text()
 

@@ -55,7 +55,9 @@ class ProgressDisplay:
     @property
     def in_place(self) -> bool:
         """Whether there is one line that is rewritten."""
-        return self.how == "bar" or (self.how == "auto" and (self.stream.isatty() or _is_notebook(self.stream)))
+        if self.how != "auto" or self.stream.closed:
+            return self.how == "bar" and not self.stream.closed
+        return self.stream.isatty() or _is_notebook(self.stream)
 
     def show(self, text: str) -> None:
         """Replace the line by `text`, cut to the terminal's width, or log it where no line is rewritten."""

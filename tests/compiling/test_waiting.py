@@ -9,7 +9,7 @@ import pytest
 
 from mindzoo.utils import log
 from mindzoo.utils.compiling import waiting
-from mindzoo.utils.progress import ticking
+from mindzoo.utils.progress import seconds
 
 
 class Terminal(io.StringIO):
@@ -38,7 +38,7 @@ def test_elsewhere_there_are_two_lines(capsys: pytest.CaptureFixture[str]) -> No
 def test_a_terminal_shows_the_seconds_and_the_line_goes_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stdout", terminal)
-    monkeypatch.setattr(ticking, "SECONDS_BETWEEN", 0.01)
+    monkeypatch.setattr(seconds, "SECONDS_BETWEEN", 0.01)
     log.start()
     with pytest.raises(ZeroDivisionError):
         fail_once_shown(terminal)

@@ -3,7 +3,7 @@
 How that is shown, and whether at all, the display of the log decides.
 """
 
-from mindzoo.utils.progress.ticking import ticking
+from mindzoo.utils.progress.seconds import ticking
 from mindzoo.utils.progress.work import BYTES, Work, each, of
 
 __all__ = ["BYTES", "Work", "each", "of", "ticking"]
