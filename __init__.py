@@ -10,11 +10,21 @@ from mindzoo.utils.environment import prepare
 
 if TYPE_CHECKING:
     from mindzoo.api import Classifier, Prediction
+    from mindzoo.models import create_model, list_models
     from mindzoo.utils.errors import UserError
     from mindzoo.utils.retrieval.asked import Index, Match
 
 __version__ = "0.1.0"
-__all__ = ["Classifier", "Index", "Match", "Prediction", "UserError", "__version__"]
+__all__ = [
+    "Classifier",
+    "Index",
+    "Match",
+    "Prediction",
+    "UserError",
+    "__version__",
+    "create_model",
+    "list_models",
+]
 
 prepare()
 
@@ -28,6 +38,10 @@ def __getattr__(name: str) -> Any:
         from mindzoo import api
 
         return getattr(api, name)
+    if name in ("create_model", "list_models"):
+        from mindzoo import models
+
+        return getattr(models, name)
     if name in ("Index", "Match"):
         from mindzoo.utils.retrieval import asked
 

@@ -48,7 +48,16 @@ def test_importing_does_not_load_mindspore() -> None:
 def test_what_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="Clasifier"):
         mindzoo.Clasifier  # noqa: B018
-    assert set(mindzoo.__all__) <= {*dir(mindzoo), "Classifier", "Prediction", "Index", "Match", "UserError"}
+    assert set(mindzoo.__all__) <= {
+        *dir(mindzoo),
+        "Classifier",
+        "Prediction",
+        "Index",
+        "Match",
+        "UserError",
+        "create_model",
+        "list_models",
+    }
 
 
 def test_answers_are_those_of_the_command(
