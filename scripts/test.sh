@@ -75,14 +75,14 @@ cat "$made/prepared.log"
 # itself says.
 touched=(
     tests/test_runtime.py tests/test_environment.py tests/test_cli.py tests/test_floors.py
-    tests/checkpoints/test_checkpoint_file.py tests/checkpoints/test_ckpt_file.py tests/config tests/data tests/images tests/learning
+    tests/checkpoints/test_checkpoint_file.py tests/checkpoints/test_ckpt_file.py tests/config tests/data tests/learning
     tests/models/test_models.py tests/models/test_foreign_checkpoints.py tests/models/test_densenet121.py
     tests/training tests/inference tests/packing tests/engine
 )
 "$lowest/bin/python" -m pytest -q -n auto --maxprocesses 4 -m "not slow and not demo" "${touched[@]}"
 
-say "damaged files of every kind that is read, for a minute"
-"$PYTHON" tests/fuzz --seconds 60 --workers 2
+say "damaged files of every kind that is read, for 20 seconds"
+"$PYTHON" tests/fuzz --seconds 20 --workers 2
 
 say "slow tests, those of the commands in the documents among them"
 # Three on two cores: many of them wait for ranks. One by one, so that what takes minutes comes first in each process.

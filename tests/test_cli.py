@@ -47,6 +47,7 @@ def test_train_eval_export_and_predict(colors: Path, tmp_path: Path, capsys: pyt
     image = str(next(colors.glob("val/red/*.png")))
     ends = [found for line in capsys.readouterr().err.splitlines() if (found := json.loads(line))["done"]]
     last = {found["what"].split(" ")[0]: (found["done"], found["total"]) for found in ends}
+    last.pop("building", None)  # native code, where no test before has built it
     assert last == {"train": (1, 1), "evaluate": (13, 13), "compiling": (1, 1)}
     assert cli.main(["predict", name, "--checkpoint", source, image, "--quiet"]) == 0
     captured = capsys.readouterr()
