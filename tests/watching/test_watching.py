@@ -245,7 +245,9 @@ def test_only_what_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_command(folder: Path) -> None:
     code = (
-        "import runpy, sys\n"
+        "import runpy, signal, sys\n"
+        # A job in the background of a shell does not hear Ctrl-C, and hands that on.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"runpy.run_path({str(ROOT / 'utils' / 'importable.py')!r}, run_name='importable')\n"
         "sys.modules['mindspore'] = None\n"
         "from mindzoo.cli import main\n"
@@ -255,12 +257,15 @@ def test_the_command(folder: Path) -> None:
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        url = process.stdout.readline().strip()
-        with urlopen(url, timeout=20) as answer:
-            assert "Most confident mistakes" in answer.read().decode()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 128 + signal.SIGINT
-        assert process.stderr.read() == "interrupted\n"
+        try:
+            url = process.stdout.readline().strip()
+            with urlopen(url, timeout=20) as answer:
+                assert "Most confident mistakes" in answer.read().decode()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 128 + signal.SIGINT
+            assert process.stderr.read() == "interrupted\n"
+        finally:
+            process.kill()
 
 
 def test_what_cannot_be_watched(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
