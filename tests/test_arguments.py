@@ -116,7 +116,7 @@ def of_network(command: Command) -> st.SearchStrategy[list[str]]:
     return st.sampled_from(list_models()).flatmap(for_network)
 
 
-@pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name not in ("doctor", "selftest")])
+@pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name not in ("doctor", "selftest", "watch")])
 def test_any_arguments_of_a_command_are_refused_in_a_sentence(
     name: str, playground: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
