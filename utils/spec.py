@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from mindzoo.utils.config.image_keys import PreprocessingKeys
 from mindzoo.utils.config.keys import CheckpointKeys, EvalConfig, ExportConfig, TrainConfig
 from mindzoo.utils.config.reading import Aliases
@@ -19,6 +17,7 @@ from mindzoo.utils.errors import UserError
 from mindzoo.utils.records import EpochRecord, Evaluated
 
 if TYPE_CHECKING:
+    import numpy as np
     from mindspore import nn
 
 C = TypeVar("C")
