@@ -47,7 +47,7 @@ def _stopped() -> Iterator[None]:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(timing.time, "monotonic", made)
+    monkeypatch.setattr(time, "monotonic", made)
     return made
 
 
