@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mindzoo.utils.doctor import machine
-from mindzoo.utils.native import building, library
-from mindzoo.utils.native.building import UnavailableError
+from mindzoo.utils.native import building, kept, library
+from mindzoo.utils.native.building import Library, UnavailableError
 
 
 @pytest.fixture
@@ -77,3 +77,43 @@ def test_another_machine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     with pytest.raises(UnavailableError, match="Linux on x86_64 only, and this is linux on aarch64"):
         library.outlook()
+
+
+def test_a_damaged_library_is_built_anew_before_it_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "tiny.cpp").write_text("int tiny() { return 1; }\n")
+    tiny = Library("tiny", "a tiny library", tmp_path / "source")
+    path = building.built(tiny)
+    whole = path.read_bytes()
+    for damaged in (whole[:9000], whole[:100], b"", whole[:-4000] + bytes(4000)):
+        path.write_bytes(damaged)
+        caplog.clear()
+        assert "will build them at first use" in building.outlook(tiny)
+        with caplog.at_level("INFO", logger="mindzoo"):
+            assert building.built(tiny) == path
+        assert f"{path} is damaged, and is made anew" in caplog.text
+        assert kept.is_whole(path)
+    assert building.outlook(tiny) == str(path)
+
+
+def test_a_damaged_copy_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "copy.so"
+    kept.ensure(path, lambda place: place.write_bytes(b"content"))
+    path.write_bytes(b"conten_")
+    made: list[int] = []
+    for _ in range(2):
+        kept.ensure(path, lambda place: made.append(place.write_bytes(b"content")))
+    assert len(made) == 1
+    assert path.read_bytes() == b"content"
+    assert sorted(one.name for one in path.parent.iterdir()) == ["copy.so", "copy.so.sha256", "lock"]
+
+
+def test_the_doctor_says_that_the_cache_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "taken").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "taken"))
+    finding = machine.check_native()
+    assert finding.level == "warning"
+    assert f"{tmp_path / 'taken'} is no folder" in str(finding)

@@ -164,4 +164,7 @@ def _forgiving() -> Iterator[None]:
         yield
     except OSError as error:
         _staging.usable = False
-        logger.info("note: the compiled graph is not kept: %s", error)
+        logger.info(
+            "note: the compiled graph is not kept: %s",
+            f"{error.filename}: {error.strerror}" if error.filename else error,
+        )

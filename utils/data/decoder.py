@@ -5,6 +5,7 @@ from __future__ import annotations
 from mindzoo.utils import environment
 from mindzoo.utils.config.image_keys import DECODER_CHOICES
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.log import logger
 from mindzoo.utils.native import jpeg_part
 from mindzoo.utils.native.building import UnavailableError
 
@@ -26,5 +27,6 @@ def choose(given: str) -> str:
     except UnavailableError as error:
         if wanted == NATIVE:
             raise UserError(f"decoder is {NATIVE}, and it cannot be used: {error}; use --decoder auto") from None
+        logger.info("JPEG files are decoded by MindSpore, which draws other parts of them: %s", error)
         return MINDSPORE
     return NATIVE

@@ -151,4 +151,7 @@ def _keep(store: Store, key: str, entry: bytes) -> None:
         store.folder.mkdir(parents=True, exist_ok=True)
         store.add(key, entry)
     except OSError as error:
-        logger.info("note: the graph for ONNX Runtime is not kept: %s", error)
+        logger.info(
+            "note: the graph for ONNX Runtime is not kept: %s",
+            f"{error.filename}: {error.strerror}" if error.filename else error,
+        )

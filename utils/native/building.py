@@ -9,15 +9,15 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from mindzoo.utils import files, progress
 from mindzoo.utils.cluster.cores import own_cores
 from mindzoo.utils.log import aside
+from mindzoo.utils.native import kept
 
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-fvisibility=hidden")
 LINK_FLAGS = ("-shared", "-ldl", "-lpthread")
@@ -79,13 +79,16 @@ def built(library: Library) -> Path:
     """
     compiler = _compiler()
     target = _place(library, compiler)
-    if not target.exists():
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(target.parent):
-                _build(library, compiler, target)
-        except OSError as error:
-            raise UnavailableError(f"{target.parent} cannot be written to: {error.strerror or error}") from None
+
+    def build(temporary: Path) -> None:
+        aside("building %s with %s, once for this machine: %s", library.what, compiler, target)
+        with progress.ticking(f"building {library.what}"):
+            _compile(compiler, sorted(library.source.glob("*.cpp")), temporary)
+
+    try:
+        kept.ensure(target, build)
+    except OSError as error:
+        raise UnavailableError(f"{target.parent} cannot be written to: {error.strerror or error}") from None
     return target
 
 
@@ -93,30 +96,15 @@ def outlook(library: Library) -> str:
     """Where `built` will find the library, or that it will make it, without doing so.
 
     Raises:
-        UnavailableError: no compiler.
+        UnavailableError: no compiler, or the cache cannot be written to.
     """
     compiler = _compiler()
     target = _place(library, compiler)
-    return str(target) if target.exists() else f"{compiler} will build them at first use"
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Nobody else builds in `folder`: the ranks of a job want the same at one time."""
-    import fcntl  # which not all systems have that import this module
-
-    with (folder / "lock").open("w") as lock:
-        with suppress(OSError):  # a file system without locks: it is built twice
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _build(library: Library, compiler: str, target: Path) -> None:
-    if target.exists():  # another process has built it
-        return
-    aside("building %s with %s, once for this machine: %s", library.what, compiler, target)
-    with files.whole_file(target) as temporary, progress.ticking(f"building {library.what}"):
-        _compile(compiler, sorted(library.source.glob("*.cpp")), temporary)
+    if kept.is_whole(target):
+        return str(target)
+    if reason := kept.obstacle(target.parent):
+        raise UnavailableError(reason)
+    return f"{compiler} will build them at first use"
 
 
 def _place(library: Library, compiler: str) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 from mindzoo.utils import files
 from mindzoo.utils.cluster.cores import computing_threads
 from mindzoo.utils.environment import onednn_is_limited_by_user
-from mindzoo.utils.native import building
+from mindzoo.utils.native import building, kept
 from mindzoo.utils.native.building import Library, UnavailableError
 
 SOURCE = Path(__file__).with_name("source")
@@ -68,10 +68,8 @@ def _own_copy(onednn: Path) -> Path:
     """A copy that the operators have to themselves: MindSpore's own may be limited to AVX2, see `environment`."""
     # One for all environments with this MindSpore: it has 58 MB.
     target = files.user_cache("native") / f"onednn-{version('mindspore')}-{onednn.stat().st_size}.so"
-    if not target.exists():
-        try:
-            with files.whole_file(target) as temporary:
-                shutil.copyfile(onednn, temporary)
-        except OSError as error:
-            raise UnavailableError(f"{target} cannot be written: {error.strerror or error}") from None
+    try:
+        kept.ensure(target, lambda temporary: shutil.copyfile(onednn, temporary))
+    except OSError as error:
+        raise UnavailableError(f"{target} cannot be written: {error.strerror or error}") from None
     return target
