@@ -344,7 +344,7 @@ def test_a_follower_leaves_out_what_the_framework_says_at_the_end(
 def test_the_processes_of_a_job_are_known_by_its_name() -> None:
     job = f"test{os.getpid()}"
     with subprocess.Popen(["sleep", "60"], env={**os.environ, processes.JOB_VARIABLE: job}) as process:
-        assert processes.of_job(job) == [process.pid]
+        assert processes.wait_until(lambda: processes.of_job(job) == [process.pid], 10)
         processes.send([process.pid], signal.SIGKILL)
         assert processes.wait_until(lambda: not processes.is_alive(process.pid), 10)
         assert processes.of_job(job) == []
