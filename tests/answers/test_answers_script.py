@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from html import unescape
 from pathlib import Path
@@ -12,11 +11,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from mindzoo.tests.support import browser
 from mindzoo.utils.answers import page
 from mindzoo.utils.answers.answer import Answer
 from mindzoo.utils.answers.page import About
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+BROWSER = browser.chromium()
 ANSWERS = [
     Answer("10.png", (("red", 0.6), ("<b>", 0.4)), True, "map"),
     Answer("9.png", fault="is damaged"),
@@ -45,6 +45,7 @@ document.body.textContent = "SEEN" + JSON.stringify(seen) + "END";
 </script></body>"""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 def test_a_person_filters_sorts_and_looks_at_heat_maps(tmp_path: Path) -> None:
     picture = Image.new("RGB", (8, 8))

@@ -70,6 +70,7 @@ def assert_same(found: Path, wanted: Path, *, last: int | None = None) -> None:
 
 
 @kept
+@pytest.mark.slow
 def test_what_is_trained_with_kept_graphs_is_the_same_to_the_bit(colors: Path, tmp_path: Path) -> None:
     cache, common = tmp_path / "cache", ["--max_epoch", "2", *KEPT]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
