@@ -17,7 +17,7 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from mindzoo.utils import log, runtime
-from mindzoo.utils.config.keys import RanksKeys
+from mindzoo.utils.config.machine_keys import RanksKeys
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import logger
 from mindzoo.utils.runtime import StopRequest, World

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mindzoo.utils.config.checkpoint_keys import CheckpointKeys
 from mindzoo.utils.config.image_keys import PreprocessingKeys
-from mindzoo.utils.config.keys import CheckpointKeys, EvalConfig, ExportConfig, TrainConfig
+from mindzoo.utils.config.keys import EvalConfig, ExportConfig, TrainConfig
 from mindzoo.utils.config.reading import Aliases
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.records import EpochRecord, Evaluated

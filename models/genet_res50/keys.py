@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from mindzoo.models.genet_res50.constants import GATHERS
 from mindzoo.utils.config.image_keys import MOST_PIXELS, ShorterSideKeys
-from mindzoo.utils.config.keys import MOST_EPOCHS, EvalConfig, ExportConfig, TrainConfig
+from mindzoo.utils.config.keys import EvalConfig, ExportConfig, TrainConfig
+from mindzoo.utils.config.learning_keys import MOST_EPOCHS
 from mindzoo.utils.config.reading import key
 
 LINEAR = ("decay_mode", ("linear",))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from mindzoo.models.hrnet_w48.constants import CONV_INITS, DENSE_INITS
 from mindzoo.utils.config.image_keys import ShorterSideKeys
-from mindzoo.utils.config.keys import EvalConfig, ExportConfig, LossKeys, TrainConfig
+from mindzoo.utils.config.keys import EvalConfig, ExportConfig, TrainConfig
+from mindzoo.utils.config.learning_keys import LossKeys
 from mindzoo.utils.config.reading import key
 
 LINEAR = ("lr_scheme", ("linear",))

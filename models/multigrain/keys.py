@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from mindzoo.models.multigrain.constants import BACKBONES, FLAVOURS
 from mindzoo.utils.config.image_keys import ShorterSideKeys
-from mindzoo.utils.config.keys import MOST_EPOCHS, THOR, EvalConfig, ExportConfig, ThorConfig
+from mindzoo.utils.config.keys import THOR, EvalConfig, ExportConfig, ThorConfig
+from mindzoo.utils.config.learning_keys import MOST_EPOCHS
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.errors import UserError
 

@@ -19,7 +19,7 @@ from mindzoo.tests.support.trainings import KEPT, newest_run, training
 from mindzoo.utils import compat, log
 from mindzoo.utils.compiling import graphs
 from mindzoo.utils.compiling.store import Store
-from mindzoo.utils.config.keys import CompileKeys
+from mindzoo.utils.config.machine_keys import CompileKeys
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.runtime import World
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from mindzoo.utils import environment
-from mindzoo.utils.config.keys import ENGINE_CHOICES
+from mindzoo.utils.config.checkpoint_keys import ENGINE_CHOICES
 from mindzoo.utils.errors import UserError
 
 VARIABLE, CHOICES = "MINDZOO_ENGINE", ENGINE_CHOICES

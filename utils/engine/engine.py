@@ -7,7 +7,7 @@ from mindspore import nn
 
 from mindzoo.utils.checkpoints import fitting, loading, network_source
 from mindzoo.utils.checkpoints.network_source import Source
-from mindzoo.utils.config.keys import EngineKeys
+from mindzoo.utils.config.checkpoint_keys import EngineKeys
 from mindzoo.utils.engine import choice, network_graph
 from mindzoo.utils.engine.difference import TOLERANCE
 from mindzoo.utils.engine.network_graph import LOGITS, MAPS, NetworkGraph, NoGraphError

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mindzoo.utils.config.checkpoint_keys import CheckpointKeys, ClassNameKeys, EngineKeys
 from mindzoo.utils.config.image_keys import EVALUATIONS, PreprocessingKeys
-from mindzoo.utils.config.keys import CheckpointKeys, ClassNameKeys, EngineKeys, RanksKeys, RecipeKeys
+from mindzoo.utils.config.machine_keys import RanksKeys, RecipeKeys
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.explaining.methods import METHODS
 

@@ -8,16 +8,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from mindzoo.utils.config.checkpoint_keys import CheckpointKeys, ClassNameKeys, EngineKeys
 from mindzoo.utils.config.image_keys import BadImageKeys, PreprocessingKeys
-from mindzoo.utils.config.keys import (
-    CheckpointKeys,
-    ClassNameKeys,
-    CompileKeys,
-    DeviceKeys,
-    EngineKeys,
-    RanksKeys,
-    RecipeKeys,
-)
+from mindzoo.utils.config.machine_keys import CompileKeys, DeviceKeys, RanksKeys, RecipeKeys
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.spec import ModelSpec

@@ -13,7 +13,7 @@ import numpy as np  # noqa: E402
 
 from mindzoo.utils import log, ranks, runtime  # noqa: E402
 from mindzoo.utils.config import reading  # noqa: E402
-from mindzoo.utils.config.keys import RanksKeys  # noqa: E402
+from mindzoo.utils.config.machine_keys import RanksKeys  # noqa: E402
 from mindzoo.utils.exits import exit_status  # noqa: E402
 from mindzoo.utils.files import write_json  # noqa: E402
 

@@ -7,7 +7,8 @@ from mindspore import nn
 
 from mindzoo.utils import environment
 from mindzoo.utils.cluster.cores import computing_threads
-from mindzoo.utils.config.keys import NATIVE_CHOICES, TrainConfig
+from mindzoo.utils.config.keys import TrainConfig
+from mindzoo.utils.config.learning_keys import NATIVE_CHOICES
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import aside
 from mindzoo.utils.native import library
