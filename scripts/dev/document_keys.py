@@ -36,6 +36,7 @@ from mindzoo.utils.config.keys import (  # noqa: E402
     ExportConfig,
     TrainConfig,
 )
+from mindzoo.utils.config.progress_keys import ProgressKeys  # noqa: E402
 from mindzoo.utils.inference.keys import PredictConfig  # noqa: E402
 from mindzoo.utils.spec import ModelSpec  # noqa: E402
 
@@ -48,6 +49,7 @@ COMMON: dict[str, tuple[type, Mapping[str, Any]]] = {
     "export": (ExportConfig, CHECKPOINT_ALIASES),
     "predict": (PredictConfig, CHECKPOINT_ALIASES),
 }
+EVERY: dict[str, tuple[type, Mapping[str, Any]]] = {"every": (ProgressKeys, {})}  # what no command lacks
 
 
 def main() -> int:
@@ -139,7 +141,7 @@ def outdated(spec: ModelSpec, texts: Mapping[str, Any], problems: list[str]) -> 
 
 def outdated_page(texts: Mapping[str, Any], problems: list[str]) -> dict[Path, str]:
     """The same for the page of the keys that all networks share."""
-    listed = {name: rows(*command) for name, command in COMMON.items()}
+    listed = {name: rows(*command) for name, command in {**COMMON, **EVERY}.items()}
     changed = {}
     for language in languages(texts, problems):
         tables = {name: section("shared", name, own, listed["train"], [], language) for name, own in listed.items()}

@@ -281,7 +281,7 @@ def test_what_is_left_out_for_its_name_is_counted(root: Path, capsys: pytest.Cap
     found = scan(root)
     log.stop()
     assert found.files == ("a/1.png", "b/1.jfif")
-    assert capsys.readouterr().out == "left out 2 files whose names do not end as an image's: a/2, b/3.HEIC\n"
+    assert capsys.readouterr().out == "left out 2 files without the suffix of an image: a/2, b/3.HEIC\n"
 
 
 def test_unicode_names_and_upper_case_suffixes(root: Path) -> None:

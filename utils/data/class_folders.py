@@ -87,7 +87,7 @@ def scan(
     labels = [label_of[name] for name in names for _ in listed[name].images]
     others = [f"{name}/{other}" for name in names for other in listed[name].left_out]
     if others:
-        logger.info("left out %d files whose names do not end as an image's: %s", len(others), shorten(others))
+        logger.info("left out %s without the suffix of an image: %s", counted(len(others), "file"), shorten(others))
     return ClassFolders(root, classes, tuple(files), np.asarray(labels, np.int32), left_out=odd).without_listed(skip)
 
 

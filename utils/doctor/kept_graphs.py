@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mindzoo.utils.compiling.store import LIMIT_VARIABLE, Store, default_folder, size_limit
 from mindzoo.utils.doctor.finding import Finding, ok, warning
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.files import user_cache
 
 
@@ -19,7 +19,7 @@ def check_kept_graphs() -> Finding:
         return ok("graphs", f"no compiled graph is kept in {compiled.folder}")
     return ok(
         "graphs",
-        f"{len(compiled.entries())} compiled graphs, {compiled.size() / 1e6:.1f} of at most {limit / 1e6:.0f} MB "
-        f"({LIMIT_VARIABLE}), are kept in {compiled.folder}, and {len(exported.entries())} for ONNX Runtime, "
+        f"{counted(len(compiled.entries()), 'compiled graph')}, {compiled.size() / 1e6:.1f} of at most {limit / 1e6:.0f} MB "
+        f"({LIMIT_VARIABLE}), kept in {compiled.folder}, and {len(exported.entries())} for ONNX Runtime, "
         f"{exported.size() / 1e6:.1f} MB, in {exported.folder}; the folders may be removed",
     )

@@ -117,7 +117,9 @@ def _compiler() -> str:
         found = shutil.which(name)
         if found:
             return found
-    raise UnavailableError(f"there is no C++ compiler {wanted or ' or '.join(COMPILERS)}")
+    if wanted:
+        raise UnavailableError(f"there is no C++ compiler {wanted}, which the variable CXX names")
+    raise UnavailableError(f"there is no C++ compiler {' or '.join(COMPILERS)}; the variable CXX may name another")
 
 
 def _key(library: Library, compiler: str) -> str:
