@@ -33,14 +33,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("network", nargs="?", default="densenet121", choices=networks)
     parser.add_argument("--folder", type=Path, default=ROOT / "demo", help="where everything is written")
+    parser.add_argument("--epochs", type=int, help="a shorter training than the recipe's")
     options = parser.parse_args()
     started = time.perf_counter()
     network, demo = options.network, options.folder.resolve()
     model, folder = ROOT / "models" / network, demo / network
     try:
         run([ROOT / "scripts" / "prepare_digits.py", demo / "digits"])
-        data = ["--data_dir", demo / "digits" / "train"]
-        run([model / "train.py", "--config_path", RECIPE, *data, "--output_dir", folder / "train", "--resume", "auto"])
+        keys = ["--config_path", RECIPE, "--data_dir", demo / "digits" / "train", "--output_dir", folder / "train"]
+        shorter = ["--max_epoch", options.epochs] if options.epochs else []
+        run([model / "train.py", *keys, *shorter, "--resume", "auto"])
         # The weights after the last step, not the best ones.
         checkpoint = next(starting_point.newest_first(get_spec(network), folder / "train"))
         val = ["--data_dir", demo / "digits" / "val", "--checkpoint", checkpoint]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# bash scripts/test.sh [--full | --demos]: lint, format, types, tests. --full adds what is slow: one demo, the wheel, two
+# bash scripts/test.sh [--full | --demos]: lint, format, types, tests. --full adds what is slow: a short demo, the wheel, two
 # ranks, the commands of the documents, pages in a browser, and tests on the lowest MindSpore of the supported range.
-# --demos runs the demo of every network instead.
+# --demos runs the demo of every network, and the self-test of all of them, instead.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
@@ -17,7 +17,7 @@ use_environment core dev
 cd "$ROOT"
 
 if [ -n "$demos" ]; then
-    say "the demo of every network"
+    say "the demo of every network, and the self-test of all of them"
     exec "$PYTHON" -m pytest -q -m demo --durations 0
 fi
 
