@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,19 +16,25 @@ ROOT = Path(__file__).resolve().parents[1]
 MUCH_LEFT = 20_000
 runpy.run_path(str(ROOT / "utils" / "importable.py"), run_name="importable")
 
-from mindzoo.tests.support.trainings import COLORS, KEPT, PLAIN_IMAGES, Trained, run_train, write_images  # noqa: E402
+from mindzoo.tests.support.trainings import (  # noqa: E402
+    COLORS,
+    KEPT,
+    PLAIN_IMAGES,
+    Trained,
+    newest_run,
+    run_train,
+    write_images,
+)
 from mindzoo.utils import log  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _cpu(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
+def _cpu(shared: Path) -> None:
     from mindzoo.utils import runtime
     from mindzoo.utils.compiling import graphs
     from mindzoo.utils.engine import choice
 
-    one_of_several = hasattr(request.config, "workerinput")  # as pytest-xdist starts it
-    base = tmp_path_factory.getbasetemp()
-    cache = (base.parent if one_of_several else base) / "cache"  # one for all of them
+    cache = shared / "cache"
     cache.mkdir(exist_ok=True)
     os.environ["XDG_CACHE_HOME"] = str(cache)
     os.environ[choice.VARIABLE] = choice.MINDSPORE  # tests of the other engine say so
@@ -72,26 +80,46 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.fixture(scope="session")
-def colors(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root with train/ (3 classes, 12 images each) and val/ (5, 5 and 3 images: no multiple of any batch size)."""
-    root = tmp_path_factory.mktemp("colors")
-    for number, (name, color) in enumerate(COLORS.items()):
-        write_images(root / "train" / name, color, 12, seed=number)
-        write_images(root / "val" / name, color, 3 if name == "red" else 5, seed=10 + number)
-    return root
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this run have in common."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if hasattr(request.config, "workerinput") else base  # as pytest-xdist starts it
+
+
+def once(folder: Path, make: Callable[[Path], object]) -> Path:
+    """`folder`, filled by the first process of this run that needs it; the others wait."""
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            make(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def trained(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def colors(shared: Path) -> Path:
+    """A root with train/ (3 classes, 12 images each) and val/ (5, 5 and 3 images: no multiple of any batch size)."""
+
+    def make(root: Path) -> None:
+        for number, (name, color) in enumerate(COLORS.items()):
+            write_images(root / "train" / name, color, 12, seed=number)
+            write_images(root / "val" / name, color, 3 if name == "red" else 5, seed=10 + number)
+
+    return once(shared / "colors", make)
+
+
+@pytest.fixture(scope="session")
+def trained(colors: Path, shared: Path) -> Trained:
     """Four epochs with averaged weights, evaluated on val/ after each. Read only: copy what you change."""
-    output = tmp_path_factory.mktemp("trained")
-    folder = run_train(colors, output, "--max_epoch", "4", "--ema_decay", "0.5", "--save_checkpoint_epochs", "2")
+    flags = ["--max_epoch", "4", "--ema_decay", "0.5", "--save_checkpoint_epochs", "2"]
+    output = once(shared / "trained", lambda output: run_train(colors, output, *flags))
+    folder = newest_run(output)
     return Trained(colors, output, folder, folder / "0-4_6.ckpt")
 
 
 @pytest.fixture(scope="session")
-def stopped(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def stopped(colors: Path, shared: Path) -> Trained:
     """A run of three epochs that `max_steps` ended at step 2 of 6 of the second one; it keeps every kind of state."""
-    output = tmp_path_factory.mktemp("stopped")
-    folder = run_train(colors, output, "--max_epoch", "3", "--max_steps", "8", *KEPT, *PLAIN_IMAGES)
+    flags = ["--max_epoch", "3", "--max_steps", "8", *KEPT, *PLAIN_IMAGES]
+    output = once(shared / "stopped", lambda output: run_train(colors, output, *flags))
+    folder = newest_run(output)
     return Trained(colors, output, folder, folder / "0-2_2.ckpt")

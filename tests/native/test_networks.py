@@ -60,7 +60,9 @@ def compare_with(seed: int, passes: list[Pass], side: int) -> None:
     assert_alike(results[1], results[0], outputs=2e-5, state=1e-4)
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "densenet121")) for name in QUICK]
+)
 def test_a_network_computes_the_same(name: str) -> None:
     compare(*QUICK[name], side=64)
 
