@@ -1,7 +1,7 @@
 """What a command is, and the one way in which every command runs.
 
 A command is data: its name, its keys, and the function that does the work. `run_command` reads the command line, says
-which keys have no effect, refuses a device that is absent, copies what lies in buckets, and turns the way the work ends
+which keys have no effect, refuses a device that is absent, copies what lies elsewhere, and turns the way the work ends
 into an exit status.
 
 What a command needs is imported when it runs, so that `--help` needs no MindSpore.
@@ -25,6 +25,7 @@ from mindzoo.utils.config.reading import Aliases, Loaded
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import exit_status
 from mindzoo.utils.log import ProgressDisplay
+from mindzoo.utils.weights import named
 
 if TYPE_CHECKING:
     from mindzoo.utils.spec import ModelSpec
@@ -78,7 +79,7 @@ def run_command(command: Command, spec: ModelSpec | None, argv: Sequence[str] | 
             environment.check_mindspore()
         refuse_early(spec, loaded)
         if spec is not None:
-            loaded = storage.fetch(loaded, spec.cache_paths)
+            loaded = storage.fetch(named.fetch(loaded, spec), spec.cache_paths)
         command.run(spec, loaded, progress)
 
     return exit_status(run)
