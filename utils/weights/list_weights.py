@@ -16,7 +16,8 @@ from mindzoo.utils.weights.public import PublicWeights
 from mindzoo.utils.weights.web_address import DIGITS
 
 NOT_PUBLISHED = "not published"
-HEAD = ("name", "top-1", "top-5", "measured on", "licence", "SHA-256")
+MORE = "mindzoo list-weights NETWORK says where each of them is; a name stands for its address wherever a checkpoint is taken"
+HEAD = ("network", "name", "top-1", "top-5", "measured on", "licence", "SHA-256")
 
 
 def run(specs: Mapping[str, ModelSpec], config: ListWeightsConfig) -> None:
@@ -33,7 +34,9 @@ def run(specs: Mapping[str, ModelSpec], config: ListWeightsConfig) -> None:
     if config.json:
         logger.info(json_text([facts(weights) for weights in found]).rstrip("\n"))
         return
-    for line in lines(found):
+    for line in aligned([HEAD, *map(_row, found)]):
+        logger.info("%s", line)
+    for line in details(found) if config.network else ["", MORE]:
         logger.info("%s", line)
 
 
@@ -43,25 +46,31 @@ def facts(weights: PublicWeights) -> dict[str, Any]:
     return {name: value or None for name, value in values.items()}
 
 
-def lines(found: list[PublicWeights]) -> list[str]:
-    """A table, and below it the address and what else there is to say of each."""
-    table = aligned([HEAD, *map(_row, found)])
+def details(found: list[PublicWeights]) -> list[str]:
+    """The address, and what else there is to say of each."""
     said = []
     for weights in found:
-        said += [f"{weights.name}: {weights.url}", f"  images: {_images(weights.preprocessing)}"]
+        said += ["", f"{weights.name}: {weights.url}", f"  images: {_images(weights.preprocessing)}"]
         said += [f"  {weights.remark}"] if weights.remark else []
-    return [*table, "", *said]
+    return said
 
 
 def _row(weights: PublicWeights) -> tuple[str, ...]:
     top1, top5 = (str(weights.accuracy.get(name, NOT_PUBLISHED)) for name in ("top1", "top5"))
-    return weights.name, top1, top5, _images(weights.accuracy), weights.licence or NOT_PUBLISHED, _digest(weights)
+    licence = weights.licence or NOT_PUBLISHED
+    return weights.network, weights.name, top1, top5, _images(weights.accuracy), licence, _digest(weights)
 
 
 def _images(how: Mapping[str, Any]) -> str:
     """How images come to their size, in a few words."""
-    size, crop, interpolation = (how.get(name) for name in ("image_size", "crop_pct", "interpolation"))
-    known = (f"{size} x {size}" if size else "", f"crop {crop:g}" if crop else "", interpolation or "")
+    names = ("image_size", "resize_size", "crop_pct", "interpolation")
+    size, resized, crop, interpolation = (how.get(name) for name in names)
+    known = (
+        f"{size} x {size}" if size else "",
+        f"from {resized}" if resized else "",
+        f"crop {crop:g}" if crop else "",
+        interpolation or "",
+    )
     return ", ".join(filter(None, known)) or NOT_PUBLISHED
 
 

@@ -23,9 +23,10 @@ class PublicWeights:
     url: str
     sha256: str = ""
     licence: str = ""
-    # image_size in pixels; crop_pct: the part of the resized side; interpolation; mean and std of values 0..1
+    # image_size, and the shorter side before the crop, in pixels: as resize_size, or image_size is crop_pct of it; the
+    # interpolation; mean and std of values 0..1
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
-    # top1 and top5 in percent of ImageNet's validation images; image_size and crop_pct where they are others than above
+    # top1 and top5 in percent of ImageNet's validation images, and how these were preprocessed
     accuracy: Mapping[str, Any] = field(default_factory=dict)
     remark: str = ""
     sources: tuple[str, ...] = ()  # where each of these facts stands
