@@ -9,12 +9,11 @@ from typing import Any
 
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.storage import urls
 from mindzoo.utils.weights import public
 from mindzoo.utils.weights.download import download
-from mindzoo.utils.weights.web_address import WebAddress, is_web, parse
+from mindzoo.utils.weights.web_address import WebAddress, parse
 
 KEYS = ("checkpoint", "pretrained")
 WANTED = "wanted a path, an address that starts with https:// or http://, or a name that mindzoo list-weights shows"
@@ -32,7 +31,7 @@ def address_of(word: str, specs: Collection[ModelSpec], key: str) -> WebAddress 
     Raises:
         UserError: see `web_address.parse` and `public.find`.
     """
-    if is_web(word):
+    if urls.is_web(word):
         return parse(word, key)
     if urls.scheme(word) or _exists(word):
         return None
@@ -54,16 +53,14 @@ def local(word: str, specs: Collection[ModelSpec], key: str) -> Path:
     return Path(word)
 
 
-def fetch(loaded: Loaded[Any], spec: ModelSpec) -> Loaded[Any]:
-    """The configuration with the paths of copies in place of addresses on the web and of names of public weights.
-
-    Buckets and paths stay as they are.
+def with_addresses(loaded: Loaded[Any], spec: ModelSpec) -> Loaded[Any]:
+    """The configuration with addresses in place of names of public weights.
 
     Raises:
-        UserError: a copy cannot be made, or a training is to go on from an address.
+        UserError: see `address_of`; or a training is to go on from an address.
     """
     config = loaded.config
-    if is_web(getattr(config, "resume", "")):
+    if urls.is_web(getattr(config, "resume", "")):
         raise UserError(
             f"resume is {config.resume.partition('?')[0]}; a training goes on from a file of this machine or a bucket: download "
             "it, or begin from its weights with --pretrained"
@@ -72,10 +69,23 @@ def fetch(loaded: Loaded[Any], spec: ModelSpec) -> Loaded[Any]:
         word = getattr(config, key, "")
         address = address_of(word, [spec], key) if word else None
         if address:
-            logger.info("%s is %s", key, address.shown)
-            config = dataclasses.replace(config, **{key: str(download(address))})
+            config = dataclasses.replace(config, **{key: address.text})
         elif urls.scheme(word) not in ("", "file", *urls.BUCKETS):
             raise UserError(f"{key} is {word}; {WANTED}; or the URL of a bucket")
+    return dataclasses.replace(loaded, config=config)
+
+
+def fetch(loaded: Loaded[Any]) -> Loaded[Any]:
+    """The configuration with the paths of copies in place of addresses on the web.
+
+    Raises:
+        UserError: a copy cannot be made.
+    """
+    config = loaded.config
+    for key in KEYS:
+        word = getattr(config, key, "")
+        if urls.is_web(word):
+            config = dataclasses.replace(config, **{key: str(download(parse(word, key)))})
     return dataclasses.replace(loaded, config=config)
 
 

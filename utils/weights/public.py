@@ -34,7 +34,7 @@ class PublicWeights:
     @property
     def address(self) -> WebAddress:
         """Where the file is, with its digest."""
-        return parse(f"{self.url}#sha256={self.sha256}" if self.sha256 else self.url, self.name)
+        return parse(WebAddress(self.url, self.sha256).text, self.name)
 
 
 def of_network(spec: ModelSpec) -> list[PublicWeights]:

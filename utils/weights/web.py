@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from mindzoo import __version__
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.weights.web_address import SCHEMES, WebAddress
+from mindzoo.utils.storage import urls
+from mindzoo.utils.weights.web_address import WebAddress
 
 SECONDS = 30.0  # without a byte
 # A server that sends less than so many bytes in so many seconds is taken for one that stopped.
@@ -125,7 +126,7 @@ class _Redirections(request.HTTPRedirectHandler):
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         before, after = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
-        if after not in SCHEMES or (before, after) == ("https", "http"):
+        if after not in urls.WEB or (before, after) == ("https", "http"):
             fp.close()
             raise UserError(
                 f"{req.full_url.partition('?')[0]} leads to {newurl.partition('?')[0]}; wanted one that leads to https"
@@ -141,7 +142,7 @@ def _opener() -> request.OpenerDirector:
     opener = request.OpenerDirector()
     for handler in (
         request.ProxyHandler(), request.UnknownHandler(), request.HTTPHandler(),
-        request.HTTPSHandler(context=ssl.create_default_context()), request.HTTPDefaultErrorHandler(), _Redirections(),
+        request.HTTPSHandler(), request.HTTPDefaultErrorHandler(), _Redirections(),
         request.HTTPErrorProcessor(),
     ):  # fmt: skip
         opener.add_handler(handler)

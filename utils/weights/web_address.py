@@ -10,7 +10,6 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.storage import urls
 
-SCHEMES = ("https", "http")
 DIGITS = 64  # of a SHA-256
 DIGEST = re.compile(r"sha256=([0-9a-f]{8,64})", re.IGNORECASE)
 # PyTorch's files carry the first digits of their SHA-256: densenet121-a639ec97.pth.
@@ -38,13 +37,14 @@ class WebAddress:
         return self.url.partition("?")[0]
 
     @property
+    def text(self) -> str:
+        """The address with its digest, as it may be given."""
+        return f"{self.url}#sha256={self.sha256}" if self.sha256 else self.url
+
+    @property
     def folder_name(self) -> str:
         """A name for the folder of its copy, which no other address has."""
         return f"{self.name[:60]}-{hashlib.sha256(self.url.encode()).hexdigest()[:16]}"
-
-
-def is_web(word: str) -> bool:
-    return urls.scheme(word) in SCHEMES
 
 
 def parse(word: str, key: str) -> WebAddress:
@@ -63,7 +63,7 @@ def parse(word: str, key: str) -> WebAddress:
         server = (host or "").encode("idna").decode()
     except ValueError:  # of the port or of an address of IPv6; and what IDNA does not know
         raise UserError(f"{key} is {shown}, which is no address; {WANTED}") from None
-    if parts.scheme not in SCHEMES or not host:
+    if parts.scheme not in urls.WEB or not host:
         raise UserError(f"{key} is {shown}; {WANTED}")
     if parts.username is not None:
         raise UserError(f"{key} is an address with a user's name in it, which would get into logs; wanted it without")
