@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import http.server
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,13 +98,46 @@ def web_fixture(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     monkeypatch.setattr("mindzoo.utils.storage.retry.patiently.__defaults__", ((0.01, 0.01, 0.01),))
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
+    with serving() as web:
+        yield web
+
+
+@contextmanager
+def serving(certificate: Path | None = None) -> Iterator[Web]:
+    """A server on this machine; with a certificate, in a file with its key, it speaks https."""
     server = Server(("127.0.0.1", 0), Handler)
-    server.web = Web(address=f"http://127.0.0.1:{server.server_port}")
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.web = Web(address=f"http{'s' * bool(certificate)}://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
-    yield server.web
-    if server.web.stalls:
-        server.web.stalls.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield server.web
+    finally:
+        if server.web.stalls:
+            server.web.stalls.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def certify(path: Path) -> Path:
+    """Write a certificate of 127.0.0.1, which only those trust who are told to, and its key into a file."""
+    new = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    named = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*new, *named, "-keyout", path, "-out", f"{path}.crt"], check=True, capture_output=True)
+    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+    return path

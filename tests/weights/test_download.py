@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import pytest
 
 from mindzoo.tests.support.object_storage import start_python
-from mindzoo.tests.support.web_server import Web, web_fixture  # noqa: F401 - the fixture `web`
+from mindzoo.tests.support.web_server import Web, certify, serving, web_fixture  # noqa: F401 - the fixture `web`
 from mindzoo.utils import log
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.weights import download as downloads
@@ -214,15 +214,24 @@ def test_no_redirection_leads_out_of_the_web(web: Web, place: str) -> None:
         fetched(web, "/a")
 
 
-def test_nothing_leads_from_https_to_http() -> None:
-    class Request:
-        full_url = "https://server/x?key=SECRET"
-
-    with (
-        open(os.devnull, "rb") as answer,
-        pytest.raises(UserError, match=r"^https://server/x leads to http://server/y; wanted one that leads to https$"),
-    ):
-        requests._Redirections().redirect_request(Request(), answer, 302, "", {}, "http://server/y?key=SECRET")
+def test_a_certificate_is_checked_and_nothing_leads_from_https_to_http(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = certify(tmp_path / "certificate")
+    with serving(certificate) as safe:
+        with pytest.raises(UserError, match=r"the certificate of 127.0.0.1 is not valid \(self-signed certificate\)"):
+            fetched(safe)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        safe.content = CONTENT
+        assert fetched(safe).read_bytes() == CONTENT
+        safe.redirections = {"/a?key=SECRET": f"{web.address}/net.pth?key=SECRET"}
+        with pytest.raises(
+            UserError, match=f"^{safe.address}/a leads to {web.address}/net.pth; wanted one that leads to"
+        ):
+            fetched(safe, "/a?key=SECRET")
+        assert web.requests == []
+        with pytest.raises(UserError, match=r"127.0.0.1 does not speak TLS as wanted"):
+            download(parse(web.address.replace("http:", "https:") + "/x", "checkpoint"))
 
 
 def test_a_server_that_is_not_there_is_said() -> None:

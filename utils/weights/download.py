@@ -36,8 +36,8 @@ def download(address: WebAddress) -> Path:
         known = marker.facts()["sha256"]
     if not address.sha256:
         logger.warning(
-            "%s is not verified, since no SHA-256 is given for it; what came has %s, and #sha256=%s behind the address has that checked",
-            address.shown, known, known,
+            "%s is not verified, since no SHA-256 is given for it; #sha256=%s behind the address has this very file checked",
+            address.shown, known,
         )  # fmt: skip
     return path
 
