@@ -84,9 +84,9 @@ def _downloaded(address: WebAddress, folder: Path, marker: Marker) -> Path:
 
 def _wrong(address: WebAddress, found: str) -> str:
     few = len(address.sha256) < DIGITS
-    digits = address.sha256 if few else address.sha256[:16]
+    wanted = f"one that begins with {address.sha256}" if few else address.sha256
     hint = f"; if these digits are none of it, give #sha256={found}" if few else ""
-    return f"{address.shown} has the SHA-256 {found}, and wanted was one that begins with {digits}: it is removed{hint}"
+    return f"{address.shown} has the SHA-256 {found}, and wanted was {wanted}: what came is removed{hint}"
 
 
 def _fetched(address: WebAddress, part: Path, marker: Marker) -> str:
