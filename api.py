@@ -33,6 +33,7 @@ from mindzoo.utils.inference import class_names
 from mindzoo.utils.inference.classify_images import softmax
 from mindzoo.utils.retrieval import encoder
 from mindzoo.utils.spec import ModelSpec
+from mindzoo.utils.weights import named
 
 # MindSpore compiles graphs for the whole process, and counts them: no two threads may do it at once.
 _computing = threading.RLock()
@@ -88,6 +89,7 @@ class Classifier:
         """Read a checkpoint of any kind that `mindzoo predict` reads, or the folder of a run.
 
         Args:
+            file: its path; or its address on the web, or a name that `mindzoo list-weights` shows, and it is downloaded.
             network: its name, where the file does not show it.
             engine: "auto", "mindspore" or "onnxruntime".
             device: "auto", "CPU", "Ascend" or "GPU".
@@ -96,12 +98,13 @@ class Classifier:
             image_size: height and width; by default what the checkpoint was evaluated with.
 
         Raises:
-            UserError: the file cannot be read, is of no network of the zoo, or a value means nothing.
+            UserError: the file cannot be downloaded or read, is of no network of the zoo, or a value means nothing.
         """
-        words: dict[str, Any] = {"checkpoint": str(file), "engine": engine, "device_target": device, "weights": weights}
+        path = checkpoint_file.single_file(named.local(os.fspath(file), SPECS.values(), "file"))
+        words: dict[str, Any] = {"checkpoint": str(path), "engine": engine, "device_target": device, "weights": weights}
         if image_size is not None:
             words["image_size"] = list(image_size)
-        spec, content = _recognised(checkpoint_file.single_file(Path(file)), network)
+        spec, content = _recognised(path, network)
         config = PREDICT.config(spec)(**checked_values("the call", words, PREDICT.config(spec)))
         with _computing:
             used = runtime.take_device(config.device_target)

@@ -35,6 +35,7 @@ from mindzoo.utils.launch.keys import LaunchConfig
 from mindzoo.utils.log import ProgressDisplay
 from mindzoo.utils.selftest.keys import StepConfig
 from mindzoo.utils.spec import ModelSpec
+from mindzoo.utils.weights.keys import ListWeightsConfig
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -138,6 +139,12 @@ def _list(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
         log.logger.info(line)
 
 
+def _list_weights(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
+    from mindzoo.utils.weights import list_weights
+
+    list_weights.run(SPECS, loaded.config)
+
+
 def _convert(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     from mindzoo.utils.inference import convert_checkpoint
 
@@ -224,6 +231,17 @@ LIST = Command(
     of_a_network=False,
     needs_mindspore=False,
 )
+LIST_WEIGHTS = Command(
+    name="list-weights",
+    help="list the public weights that fit the networks: list-weights [NETWORK]",
+    config=lambda _: ListWeightsConfig,
+    run=_list_weights,
+    verb="List the public weights that fit the networks: where they are, their licences, and what is published of them",
+    examples=("", "densenet121", "--json"),
+    operands=" [NETWORK ...]",
+    of_a_network=False,
+    needs_mindspore=False,
+)
 SELFTEST = Command(
     name="selftest",
     help="try everything on this machine's device, and write a report to send",
@@ -252,6 +270,7 @@ COMMANDS = {
         COMPARE,
         WATCH,
         LIST,
+        LIST_WEIGHTS,
         INFO,
         DOCTOR,
         SELFTEST,

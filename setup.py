@@ -46,7 +46,13 @@ setup(
     packages=packages(),
     package_data={
         "mindzoo": ["scripts/launchers.sh"],
-        "mindzoo.models": ["*/config/*.yaml", "*/scripts/*.sh", "*/README*.md", "*/first_losses.json"],
+        "mindzoo.models": [
+            "*/config/*.yaml",
+            "*/scripts/*.sh",
+            "*/README*.md",
+            "*/first_losses.json",
+            "*/public_weights.yaml",
+        ],
         "mindzoo.utils": [
             "data/*.png",
             "native/source/*",

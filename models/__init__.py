@@ -57,7 +57,7 @@ def create_model(
         name: one of `list_models()`.
         num_classes: outputs of the classifier; by default the checkpoint's, or 1000.
         checkpoint: a file of any kind that docs/EVALUATION.md lists, such as .ckpt, .pth and .safetensors. Loading is
-            strict: every parameter gets a value.
+            strict: every parameter gets a value. Or its address on the web, or a name that `mindzoo list-weights` shows.
         replace_head: keep the new network's own classifier, where `num_classes` is another than the checkpoint's.
         options: arguments of the network; those not given are the checkpoint's, or the network's defaults.
 
@@ -71,6 +71,7 @@ def create_model(
         TypeError: an option that the network does not have.
     """
     from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan, soundness
+    from mindzoo.utils.weights import named
 
     environment.check_mindspore()
     environment.limit_onednn()
@@ -78,7 +79,7 @@ def create_model(
     if checkpoint is None:
         network = spec.build(1000 if num_classes is None else num_classes, **options)
     else:
-        content = checkpoint_file.read_checkpoint(Path(checkpoint), spec)
+        content = checkpoint_file.read_checkpoint(named.local(str(checkpoint), [spec], "checkpoint"), spec)
         plan = network_plan.plan_network(
             spec, content, num_classes=num_classes, options=options, replace_head=replace_head
         )

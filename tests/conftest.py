@@ -38,6 +38,7 @@ def _cpu(shared: Path) -> None:
     cache.mkdir(exist_ok=True)
     os.environ["XDG_CACHE_HOME"] = str(cache)
     os.environ[choice.VARIABLE] = choice.MINDSPORE  # tests of the other engine say so
+    os.environ["MINDZOO_OFFLINE"] = "1"  # tests of downloads, from a server of their own, say so
     os.environ[graphs.VARIABLE] = "off"  # in one process MindSpore would count the graphs of all tests
     runtime.start("CPU")
     gc.collect()

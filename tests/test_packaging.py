@@ -31,6 +31,7 @@ def test_wheel_holds_code_and_recipes_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "mindzoo/__init__.py" in names
     assert "mindzoo/models/densenet121/config/digits_cpu.yaml" in names
+    assert "mindzoo/models/densenet121/public_weights.yaml" in names
     assert {"mindzoo/utils/data/sample.png", "mindzoo/models/hrnet_w48/first_losses.json"} <= set(names)
     assert {"mindzoo/scripts/launchers.sh", "mindzoo/models/hrnet_w48/scripts/run_eval.sh"} <= set(names)
     assert not [name for name in names if not name.startswith(("mindzoo/", "mindzoo-"))]

@@ -1,7 +1,7 @@
 """What a command is, and the one way in which every command runs.
 
 A command is data: its name, its keys, and the function that does the work. `run_command` reads the command line, says
-which keys have no effect, refuses a device that is absent, copies what lies in buckets, and turns the way the work ends
+which keys have no effect, refuses a device that is absent, copies what lies elsewhere, and turns the way the work ends
 into an exit status.
 
 What a command needs is imported when it runs, so that `--help` needs no MindSpore.
@@ -25,6 +25,7 @@ from mindzoo.utils.config.reading import Aliases, Loaded
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import exit_status
 from mindzoo.utils.log import ProgressDisplay
+from mindzoo.utils.weights import named
 
 if TYPE_CHECKING:
     from mindzoo.utils.spec import ModelSpec
@@ -78,14 +79,14 @@ def run_command(command: Command, spec: ModelSpec | None, argv: Sequence[str] | 
             environment.check_mindspore()
         refuse_early(spec, loaded)
         if spec is not None:
-            loaded = storage.fetch(loaded, spec.cache_paths)
+            loaded = storage.fetch(named.fetch(loaded), spec.cache_paths)
         command.run(spec, loaded, progress)
 
     return exit_status(run)
 
 
 def read_command(command: Command, spec: ModelSpec | None, words: Sequence[str], prog: str) -> Loaded[Any]:
-    """The configuration that the words mean, with its `*_url` keys put in place.
+    """The configuration that the words mean, with its `*_url` keys put in place, and addresses for names of weights.
 
     Raises:
         UserError: an unknown key, or a value that is none of its kind.
@@ -127,9 +128,11 @@ def read_words(
     if command.hands_on:
         words_and_more = (*loaded.config.words, *behind)
         return dataclasses.replace(loaded, config=dataclasses.replace(loaded.config, words=words_and_more)), said
-    if spec is None or "checkpoint_url" not in known:
+    if spec is None:
         return loaded, said
-    return storage.replace_urls(loaded, "checkpoint" if "checkpoint" in known else spec.checkpoint_url_key), said
+    if "checkpoint_url" in known:
+        loaded = storage.replace_urls(loaded, "checkpoint" if "checkpoint" in known else spec.checkpoint_url_key)
+    return named.with_addresses(loaded, spec), said
 
 
 def known_aliases(aliases: Aliases, known: set[str]) -> Aliases:

@@ -13,7 +13,7 @@ ENGINE_CHOICES = ("auto", "mindspore", "onnxruntime")
 class CheckpointKeys:
     """The checkpoint"""
 
-    checkpoint: str = key("", "checkpoint file")
+    checkpoint: str = key("", "checkpoint: a file, its address on the web, or a name that list-weights shows")
     weights: str = key("averaged", "which weights of a checkpoint that holds both", choices=("averaged", "raw"))
     allow_nonfinite: bool = key(
         False,

@@ -104,7 +104,10 @@ class EvalConfig(
 ):
     """Evaluation"""
 
-    checkpoint: str = key("", "checkpoint file, or a folder of which every checkpoint is evaluated, newest first")
+    checkpoint: str = key(
+        "",
+        "checkpoint: a file, its address on the web, a name that list-weights shows, or a folder of which every checkpoint is evaluated, newest first",
+    )
     data_dir: str = key(
         "",
         "folder with one folder of images per class; or a folder that holds only train/, val/ and test/; or a pack of either",

@@ -13,7 +13,10 @@ class RunKeys:
     """The run, its output and its checkpoints"""
 
     output_dir: str = key("output", "where the run's folder is made")
-    pretrained: str = key("", "checkpoint whose weights the training starts from")
+    pretrained: str = key(
+        "",
+        "checkpoint whose weights the training starts from: a file, its address on the web, or a name that list-weights shows",
+    )
     replace_head: bool = key(
         False,
         "start with a new classifier, for num_classes of its own; the other weights are those of pretrained",

@@ -16,6 +16,7 @@ from mindzoo.utils.files import check_file
 from mindzoo.utils.inference.keys import ConvertConfig
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
+from mindzoo.utils.weights import named
 
 
 def convert(specs: Collection[ModelSpec], config: ConvertConfig) -> Path:
@@ -24,7 +25,7 @@ def convert(specs: Collection[ModelSpec], config: ConvertConfig) -> Path:
     Raises:
         UserError: wrong names, a file that cannot be read or is of no network of the zoo.
     """
-    source, target = _names(config)
+    source, target = _names(specs, config)
     runtime.start("CPU")
     with progress.ticking(f"convert {source}"):
         network = _converted(specs, config, source, target)
@@ -55,11 +56,12 @@ def _converted(specs: Collection[ModelSpec], config: ConvertConfig, source: Path
     return network
 
 
-def _names(config: ConvertConfig) -> tuple[Path, Path]:
+def _names(specs: Collection[ModelSpec], config: ConvertConfig) -> tuple[Path, Path]:
     if len(config.files) != 2:
         raise UserError(f"wanted two files, mindzoo convert IN OUT.ckpt; found {counted(len(config.files), 'file')}")
-    source, target = (Path(name) for name in config.files)
+    target = Path(config.files[1])
     check_file("OUT", target, (".ckpt",), overwrite=config.overwrite)
+    source = named.local(config.files[0], specs, "IN")
     if target.exists() and source.exists() and target.samefile(source):
         raise UserError(f"IN and OUT are both {source}; wanted two files")
     return source, target

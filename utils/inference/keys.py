@@ -45,7 +45,7 @@ class ConvertConfig:
     """Conversion"""
 
     files: tuple[str, ...] = key(
-        (), "IN: any checkpoint that can be read; OUT: the file to write, .ckpt", positional=True
+        (), "IN: any checkpoint that can be read, also from the web; OUT: the file to write, .ckpt", positional=True
     )
     weights: str = key("averaged", "which weights of a checkpoint that holds both", choices=("averaged", "raw"))
     preprocessing: str = key(

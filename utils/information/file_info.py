@@ -17,6 +17,7 @@ from mindzoo.utils.information import file_text
 from mindzoo.utils.information.keys import FileInfoConfig
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
+from mindzoo.utils.weights import named
 
 # Exported files whose graph nothing here reads: what stands beside them says what they are.
 GRAPHS = (".mindir", ".air")
@@ -47,7 +48,7 @@ def show(specs: Collection[ModelSpec], config: FileInfoConfig) -> None:
     if len(config.file) != 1:
         raise UserError(f"wanted mindzoo info FILE, with one file; found {counted(len(config.file), 'file')}")
     check_output("output", config.output, (".json",))
-    facts = describe(specs, Path(config.file[0]))
+    facts = describe(specs, named.local(config.file[0], specs, "FILE"))
     for line in file_text.lines(facts):
         logger.info(line)
     if config.output:

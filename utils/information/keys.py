@@ -46,7 +46,9 @@ class FileInfoConfig(AnswerKeys):
     """Information on a file"""
 
     file: tuple[str, ...] = key(
-        (), "a checkpoint of any kind that is read, an exported file, or the folder of a run", positional=True
+        (),
+        "a checkpoint of any kind that is read, also from the web, an exported file, or the folder of a run",
+        positional=True,
     )
 
 

@@ -40,12 +40,14 @@ def replace_urls(loaded: Loaded[Any], checkpoint_key: str) -> Loaded[Any]:
         checkpoint_key: the key that `checkpoint_url` stands in for.
 
     Raises:
-        UserError: a URL of another kind than obs://, s3:// and file://.
+        UserError: a URL of another kind than obs://, s3:// and file://, and for the checkpoint than https:// and http://.
     """
     config, remarks = loaded.config, list(loaded.remarks)
     given = {name for name in loaded.given if getattr(config, name) != ""}
     for url, name in {**STANDS_IN, "checkpoint_url": checkpoint_key}.items():
-        place = urls.check_url(getattr(config, url), url)
+        place = getattr(config, url)
+        if name != checkpoint_key or not urls.is_web(place):  # what is on the web is no matter of this room
+            place = urls.check_url(place, url)
         if not place:
             continue
         if url == "train_url":

@@ -41,17 +41,29 @@ class Marker:
 
     def read(self) -> Path | None:
         """The copy that `finish` was told of; None where it is not complete, or no longer inside the folder."""
-        self.file.seek(0)
         try:
-            name = parse_json(self.file.read(LARGEST_MARKER))["path"]
+            name = self.facts()["path"]
             path = self.folder / name
-        except (ValueError, LookupError, TypeError):
+        except (LookupError, TypeError):
             return None
         whole = not name or not places.fault_of(name)
         return path if whole and path.exists() and is_inside(path, resolved(self.folder)) else None
 
-    def finish(self, **facts: Any) -> None:
-        """The copy is complete."""
+    def facts(self) -> dict[str, Any]:
+        """What is noted; nothing where that is nothing of ours."""
+        self.file.seek(0)
+        try:
+            found = parse_json(self.file.read(LARGEST_MARKER))
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def finish(self, path: str, **facts: Any) -> None:
+        """The copy is complete: `path` in the folder."""
+        self.note(path=path, **facts)
+
+    def note(self, **facts: Any) -> None:
+        """Note these in place of what was noted."""
         self.file.truncate(0)
         self.file.write(json.dumps(facts) + "\n")
         self.file.flush()

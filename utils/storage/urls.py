@@ -1,4 +1,4 @@
-"""URLs of places: s3://bucket/key and obs://bucket/key are buckets, file:///path is a path of this machine."""
+"""URLs of places: s3://bucket/key and obs://bucket/key are buckets, file:///path is a path of this machine, https is the web."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from mindzoo.utils.errors import UserError
 
 BUCKETS = ("obs", "s3")
+WEB = ("https", "http")
 
 
 def scheme(place: str) -> str:
@@ -19,6 +20,10 @@ def scheme(place: str) -> str:
 
 def is_bucket(place: str) -> bool:
     return scheme(place) in BUCKETS
+
+
+def is_web(place: str) -> bool:
+    return scheme(place) in WEB
 
 
 def check_url(place: str, key: str) -> str:
