@@ -67,6 +67,11 @@ class AugmentationKeys:
         """Whether the images of a batch are mixed."""
         return bool(self.mixup or self.cutmix) and self.mixup_prob > 0
 
+    @property
+    def mixing_given(self) -> str:
+        """Which of them are, for people: mixup 0.2 and cutmix 1."""
+        return " and ".join(f"{name} {show(getattr(self, name))}" for name in MIXES if getattr(self, name))
+
     def check_augmentation(self) -> None:
         """Refuse values that do not go together.
 
@@ -89,8 +94,8 @@ class AugmentationKeys:
         if len(chosen) > 1:
             given = " and ".join(f"{name} {show(getattr(self, name))}" for name in chosen)
             raise UserError(
-                f"an image gets one policy of random operations, and there are {given}; wanted one of them: turn the "
-                "others off, as in --auto_augment false"
+                f"an image gets one policy of random operations, and there are {given}; wanted one of them: leave the "
+                "others out, or give --auto_augment false where it is the network's own"
             )
 
     def check_mixing(self, distinct: int) -> None:
@@ -100,7 +105,6 @@ class AugmentationKeys:
             UserError: says so.
         """
         if self.mixes and distinct < 2:
-            given = " and ".join(f"{name} {show(getattr(self, name))}" for name in MIXES if getattr(self, name))
             raise UserError(
-                f"{given}: there is one image in a batch, and no other to mix it with; use a larger --batch_size"
+                f"{self.mixing_given}: there is one image in a batch, and no other to mix it with; use a larger --batch_size"
             )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 
 import mindspore as ms
-import numpy as np
 from mindspore import Tensor, nn, ops
 
 from mindzoo.utils.learning.hashed_uniform import HashedNumbers
