@@ -51,7 +51,7 @@ SHOW_BATCH = Command(
     aliases=aliases_of_training,
     examples=(
         "--data_dir ROOT",
-        "--data_dir ROOT --mixup 0.2 --cutmix 1 --trivial_augment --output batch.png",
+        "--data_dir ROOT --trivial_augment --random_erasing 0.25 --output batch.png",
         "--config_path digits_cpu --data_dir digits --at_step 100",
     ),
 )
