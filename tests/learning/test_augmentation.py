@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,10 +20,10 @@ from mindzoo.utils.runtime import World
 from mindzoo.utils.training import setup
 
 STEPS = 8
-ALL = {"mixup": 0.4, "cutmix": 1.0, "random_erasing": 0.5}
+ALL: dict[str, Any] = {"mixup": 0.4, "cutmix": 1.0, "random_erasing": 0.5}
 
 
-def made(rank: int = 0, **values: float) -> BatchAugmentation | None:
+def made(rank: int = 0, **values: Any) -> BatchAugmentation | None:
     config = TrainConfig(image_size=(8, 8), max_epoch=4, **{**ALL, **values})
     return setup.batch_augmentation(config, STEPS, World(rank, 2))
 
@@ -63,13 +64,13 @@ def test_mixing_ends_with_its_epoch_and_erasing_goes_on() -> None:
     assert shares[0] < 1 == shares[1]
 
 
-def step_of(changes: BatchAugmentation, **options: int) -> TrainStep:
+def step_of(changes: BatchAugmentation) -> TrainStep:
     network = nn.SequentialCell(
         OrderedDict(flat=nn.Flatten(), last=nn.Dense(192, 3, weight_init="zeros", has_bias=False))
     )
     optimizer = optimizers.create("momentum", network, np.full(STEPS, 0.1), momentum=0.9, weight_decay=0.0)
     loss = LossOfMixed(SmoothedCrossEntropy(3))
-    step = TrainStep(network, loss, optimizer, augmentation=changes, **options)
+    step = TrainStep(network, loss, optimizer, augmentation=changes)
     step.set_train(True)
     return step
 
