@@ -53,7 +53,7 @@ def test_ranks_and_seeds_draw_other_images() -> None:
     """The number that the drawing starts from."""
     margin = ["--metric_loss", "margin"]
     losses = [objective(*margin, *flags, rank=rank)[1] for flags in ([], ["--seed", "2"]) for rank in (0, 1)]
-    assert len({int(loss.metric_loss.sampler.uniform.start) for loss in losses}) == 4
+    assert len({int(loss.metric_loss.sampler.uniform.numbers.start) for loss in losses}) == 4
 
 
 def test_mixed_images_are_no_copies_to_compare() -> None:
