@@ -47,7 +47,7 @@ def test_what_differs_is_said(stopped: Trained, capsys: pytest.CaptureFixture[st
         "images was 35 and is 36",
         "seed was 5 and is 1",
         "orientation was exif and is stored",
-        "mixup was 0.2 and is 0.0",
+        "mixup was 0.2 and is 0",
     ]
 
 

@@ -11,6 +11,7 @@ import mindspore as ms
 from mindzoo.utils.checkpoints.checkpoint_file import BEST, Checkpoint
 from mindzoo.utils.config.augmentation_keys import AugmentationKeys
 from mindzoo.utils.config.keys import TrainConfig
+from mindzoo.utils.config.reading import show
 from mindzoo.utils.data.decoder import MINDSPORE
 from mindzoo.utils.data.loader import Data, TrainData
 from mindzoo.utils.data.workers import worker_count
@@ -58,7 +59,7 @@ def say_what_differs(found: Checkpoint, config: TrainConfig, data: TrainData) ->
         if before.get(name) not in (None, value):
             logger.info(
                 "resume: %s was %s and is %s; the run goes on, but not to the bit as without a break",
-                name, before[name], value,
+                name, show(before[name]), show(value),
             )  # fmt: skip
 
 
