@@ -12,7 +12,7 @@ from mindzoo import __version__
 from mindzoo.models import SPECS, get_spec, list_models
 from mindzoo.utils import errors, log
 from mindzoo.utils.commands.command import Command, read_command, run_command
-from mindzoo.utils.commands.of_data import CHECK_DATA, PACK
+from mindzoo.utils.commands.of_data import CHECK_DATA, PACK, SHOW_BATCH
 from mindzoo.utils.commands.of_machines import DOCTOR, RANK_TABLE
 from mindzoo.utils.commands.of_networks import EVAL, EXPORT, INFO, PREDICT, TRAIN
 from mindzoo.utils.commands.of_retrieval import (
@@ -265,6 +265,7 @@ COMMANDS = {
         FIT_EXPONENT,
         CONVERT,
         CHECK_DATA,
+        SHOW_BATCH,
         PACK,
         REPORT,
         COMPARE,

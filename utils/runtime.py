@@ -77,6 +77,17 @@ def ask_for_same_bits(device: str) -> None:
         ms.set_deterministic(True)
 
 
+@contextmanager
+def eagerly() -> Iterator[None]:
+    """Operators run one by one, as they are called: for a single call, compiling costs more than all else."""
+    mode = ms.get_context("mode")
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    try:
+        yield
+    finally:
+        ms.set_context(mode=mode)
+
+
 def device_number(device: str) -> int | None:
     """The device that DEVICE_ID names, as the original launchers do; None where MindSpore is to choose it.
 

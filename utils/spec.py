@@ -82,6 +82,7 @@ class ModelSpec:
     # is given wins over the file's value.
     parameter_options: Mapping[str, str] = field(default_factory=dict)
     # (config, network, cross entropy, rank) -> what a training computes of the images, and its loss with the labels.
+    # A loss that compares images with each other means nothing for mixed ones: then the network's keys refuse `mixes`.
     objective: Callable[[Any, nn.Cell, nn.Cell, int], tuple[nn.Cell, nn.Cell]] = plain_objective
     # The level of mixed precision that a training has on Ascend unless told otherwise: that of the original's script.
     ascend_precision: str = "O2"

@@ -101,6 +101,11 @@ class MultiGrainTrainConfig(ShorterSideKeys, ThorConfig, ObjectiveKeys, MultiGra
                 f"repeats is {self.repeats}, so there are no copies for the metric loss to compare; give --repeats 3, "
                 "or --classification_weight 1 for the cross entropy alone"
             )
+        if self.classification_weight < 1 and self.mixes:
+            raise UserError(
+                f"{self.mixing_given}: the metric loss compares copies of one image, and a mixed image shows two; give "
+                "--classification_weight 1 for the cross entropy alone, or leave mixing out"
+            )
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Take the pictures of the documents: the pages that README's first ten minutes leave, opened in Chromium.
+"""Take the pictures of the documents: the pages that README's first ten minutes leave, opened in Chromium, and a sheet of pictures.
 
     python scripts/dev/draw_pages.py [FOLDER]
 
-FOLDER, by default the current one, has first/, second/, answers.html and compare.html, as README's commands write them.
+FOLDER, by default the current one, has first/, second/, answers.html and compare.html, as README's commands write them, and
+batch.png, as the first command of docs/TRAINING.md's section on augmentation writes it.
 The pictures go to docs/pictures/. It needs playwright, of the extra dev, and Chromium.
 """
 
@@ -44,22 +45,25 @@ SCENES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "compare": ("compare.html", scroll_to("Curves")),
 }
 
+SHEET = "batch.png"  # is there already
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=Path(), metavar="FOLDER")
     folder: Path = parser.parse_args().folder
     pages = {name: next(iter(sorted(folder.glob(pattern))), None) for name, (pattern, _) in SCENES.items()}
-    if missing := [SCENES[name][0] for name, page in pages.items() if page is None]:
-        sys.stderr.write(
-            f"error: {folder} has no {', '.join(missing)}; run the commands of README's first ten minutes\n"
-        )
+    missing = [SCENES[name][0] for name, page in pages.items() if page is None]
+    if missing or not (folder / SHEET).is_file():
+        wanted = ", ".join(missing) or SHEET
+        sys.stderr.write(f"error: {folder} has no {wanted}; run the commands that --help names\n")
         return 2
     browser = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if browser is None:
         sys.stderr.write(f"error: there is no {' or '.join(CHROMIUM)}; apt-get install chromium\n")
         return 2
     PICTURES.mkdir(exist_ok=True)
+    keep(Image.open(folder / SHEET), "batch")
     draw({name: page.resolve().as_uri() for name, page in pages.items() if page}, browser)
     return 0
 
@@ -75,10 +79,14 @@ def draw(addresses: dict[str, str], browser: str) -> None:
             page.goto(address)
             SCENES[name][1](page)
             page.wait_for_timeout(300)  # until curves are drawn and pictures are decoded
-            shot = Image.open(io.BytesIO(page.screenshot()))
-            shot.convert("RGB").quantize(256).save(PICTURES / f"{name}.png", optimize=True)  # a third of the bytes
-            sys.stdout.write(f"{PICTURES / name}.png\n")
+            keep(Image.open(io.BytesIO(page.screenshot())), name)
         opened.close()
+
+
+def keep(picture: Image.Image, name: str) -> None:
+    """Write a picture of the documents, with a third of the bytes."""
+    picture.convert("RGB").quantize(256).save(PICTURES / f"{name}.png", optimize=True)
+    sys.stdout.write(f"{PICTURES / name}.png\n")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from PIL import Image
 from mindzoo.utils.answers import page, sheet
 from mindzoo.utils.answers.answer import Answer, is_unsure
 from mindzoo.utils.answers.page import About
+from mindzoo.utils.drawing.contact_sheet import MARGIN, SIDE
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.images.fault import Fault
 
@@ -104,15 +105,13 @@ def test_a_sheet_has_a_tile_for_every_image(tmp_path: Path) -> None:
     sheet.write(tmp_path / "sheet.png", ANSWERS, picture)
     with Image.open(tmp_path / "sheet.png") as written:
         drawn = np.asarray(written.convert("RGB")).astype(int)
-    step = sheet.SIDE + sheet.MARGIN
-    assert drawn.shape[1] == 3 * step + sheet.MARGIN
-    centres = [
-        drawn[sheet.MARGIN + sheet.SIDE // 2, sheet.MARGIN + sheet.SIDE // 2 + place * step] for place in range(3)
-    ]
+    step = SIDE + MARGIN
+    assert drawn.shape[1] == 3 * step + MARGIN
+    centres = [drawn[MARGIN + SIDE // 2, MARGIN + SIDE // 2 + place * step] for place in range(3)]
     assert [tuple(centre) for centre in centres[:2]] == [(200, 30, 40)] * 2
     assert tuple(centres[2]) != (200, 30, 40)
     # The fourth is in the second row: its ground is that of images that could not be read.
-    assert tuple(drawn[drawn.shape[0] // 2 + sheet.SIDE // 2, sheet.MARGIN + 2]) == (253, 236, 235)
+    assert tuple(drawn[drawn.shape[0] // 2 + SIDE // 2, MARGIN + 2]) == (253, 236, 235)
 
 
 def test_a_sheet_that_cannot_be_written_is_said() -> None:

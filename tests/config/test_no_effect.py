@@ -27,6 +27,16 @@ NEVER_SAVED = "has no effect: save_checkpoint is false"
             "--max_epoch 3 --end_epoch 5",
             ["end_epoch has no effect: it is 5, and the training ends after 3 (max_epoch)"],
         ),
+        ("--mixup 0.2 --mixup_prob 0.5 --mixup_off_epoch 2", []),
+        (
+            "--mixup_prob 0.5 --mixup_off_epoch 2",
+            [f"{name} has no effect: neither mixup nor cutmix is given" for name in ("mixup_prob", "mixup_off_epoch")],
+        ),
+        ("--cutmix 1 --mixup_prob 0", ["cutmix has no effect: mixup_prob is 0"]),
+        (
+            "--cutmix 1 --max_epoch 3 --mixup_off_epoch 3",
+            ["mixup_off_epoch has no effect: it is 3, and the training ends after 3 (max_epoch)"],
+        ),
         ("--max_epoch 3 --warmup_epochs 2", []),
         (
             "--max_epoch 3 --warmup_epochs 3",

@@ -49,6 +49,12 @@ SINGLE = (
     _variant(
         "densenet121 sampling", "densenet121", "--lr 0.05 --ckpt_interval 4 --auto_augment 1 --sampling square_root"
     ),
+    _variant(
+        "densenet121 mixing",
+        "densenet121",
+        "--lr 0.05 --ckpt_interval 2 --accumulation_steps 2 --rand_augment 2,9 --random_erasing 0.5 --mixup 0.4 --cutmix 1 "
+        "--mixup_prob 0.8 --mixup_off_epoch 9",
+    ),
     _variant("genet_res50 rmsprop", "genet_res50", RMSPROP),
     _variant("genet_res50 momentum", "genet_res50", "--optimizer momentum --lr 0.02 --save_checkpoint_epochs 1"),
     _variant("glore_res50 momentum", "glore_res50", "--lr 0.02 --ckpt_interval 2"),
@@ -68,6 +74,12 @@ PARALLEL = (
     _variant("densenet121 jitter", "densenet121", "--lr 0.05 --color_jitter 0.4,0.4,0.4", 3),
     _variant("multigrain margin", "multigrain", "--optimizer momentum --lr 0.01 --metric_loss margin --repeats 3", 2),
     _variant("multigrain thor", "multigrain", THOR, 2),
+    _variant(
+        "densenet121 mixing",
+        "densenet121",
+        "--lr 0.05 --trivial_augment 1 --random_erasing 0.5 --mixup 0.4 --cutmix 1",
+        2,
+    ),
 )
 
 

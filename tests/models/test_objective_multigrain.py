@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
+from mindzoo.models.multigrain.keys import MultiGrainTrainConfig
 from mindzoo.tests.models.test_keys_multigrain import SPEC, built, parsed, said
 from mindzoo.tests.support.keys import LABELS, LOGITS, cross_entropy
+from mindzoo.utils.errors import UserError
 from mindzoo.utils.training import setup
 
 
@@ -51,4 +53,11 @@ def test_ranks_and_seeds_draw_other_images() -> None:
     """The number that the drawing starts from."""
     margin = ["--metric_loss", "margin"]
     losses = [objective(*margin, *flags, rank=rank)[1] for flags in ([], ["--seed", "2"]) for rank in (0, 1)]
-    assert len({int(loss.metric_loss.sampler.uniform.start) for loss in losses}) == 4
+    assert len({int(loss.metric_loss.sampler.uniform.numbers.start) for loss in losses}) == 4
+
+
+def test_mixed_images_are_no_copies_to_compare() -> None:
+    assert MultiGrainTrainConfig(mixup=0.2, mixup_prob=0.0).classification_weight == 0.5
+    assert MultiGrainTrainConfig(mixup=0.2, classification_weight=1.0).mixes
+    with pytest.raises(UserError, match=r"^mixup 0\.2 and cutmix 1: the metric loss compares copies of one image"):
+        MultiGrainTrainConfig(mixup=0.2, cutmix=1.0)

@@ -8,7 +8,8 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from mindzoo.tests.support.reference import FILL, Vectors
-from mindzoo.utils.information.dry_run import eagerly, undrawn
+from mindzoo.utils.information.dry_run import undrawn
+from mindzoo.utils.runtime import eagerly
 
 __all__ = [
     "assert_parameters",

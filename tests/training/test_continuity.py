@@ -6,6 +6,7 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -21,16 +22,22 @@ from mindzoo.utils.errors import UserError
 from mindzoo.utils.runtime import World
 from mindzoo.utils.training import continuity, loop, setup, starting_point
 
+# Of what decides an image's bits, the keys of the stopped training that are not the defaults.
+AS_STOPPED: dict[str, Any] = {
+    "crop_pct": 1, "workers": 1, "crop_scale": (1, 1), "crop_ratio": (1, 1), "flip_prob": 0,
+}  # fmt: skip
+
 
 def test_what_differs_is_said(stopped: Trained, capsys: pytest.CaptureFixture[str]) -> None:
     found = checkpoint_file.read_checkpoint(stopped.checkpoint, SPEC)
-    config = TrainConfig(data_dir=str(stopped.data), image_size=(32, 32), crop_pct=1, batch_size=6, workers=1)
+    config = TrainConfig(data_dir=str(stopped.data), image_size=(32, 32), batch_size=6, **AS_STOPPED)
     data = setup.open_data(config, World()).train
     log.start()
     continuity.say_what_differs(found, config, data)
     assert capsys.readouterr().out == ""
     meta = {**found.meta, "workers": 7, "mindspore": "2.0.0", "ranks": 8, "images": 35}
-    meta["config"] = {**meta["config"], "seed": 5, "lr": 9.0, "orientation": "exif"}
+    meta["config"] = {**meta["config"], "seed": 5, "lr": 9.0, "orientation": "exif", "mixup": 0.2}
+    del meta["config"]["cutmix"]  # an older file, which knows no such key
     continuity.say_what_differs(dataclasses.replace(found, meta=meta), config, data)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("resume: ")[1].split(";")[0] for line in lines] == [
@@ -40,6 +47,7 @@ def test_what_differs_is_said(stopped: Trained, capsys: pytest.CaptureFixture[st
         "images was 35 and is 36",
         "seed was 5 and is 1",
         "orientation was exif and is stored",
+        "mixup was 0.2 and is 0",
     ]
 
 
@@ -55,7 +63,7 @@ def test_other_images_of_the_same_number_are_said(
     elif change == "size":
         image.write_bytes(image.read_bytes() + b"more")
     found = checkpoint_file.read_checkpoint(stopped.checkpoint, SPEC)
-    config = TrainConfig(data_dir=str(tmp_path / "data"), image_size=(32, 32), crop_pct=1, batch_size=6, workers=1)
+    config = TrainConfig(data_dir=str(tmp_path / "data"), image_size=(32, 32), batch_size=6, **AS_STOPPED)
     data = setup.open_data(config, World()).train
     log.start()
     continuity.say_what_differs(found, config, data)

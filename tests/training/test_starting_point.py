@@ -253,8 +253,10 @@ def test_nothing_to_do_is_said_and_changes_no_checkpoint(
         ({}, {}),
         ({"color_jitter": (0.4, 0.4, 0.4)}, {"repeats": 3}),
         ({"auto_augment": True}, {"sampling": "balanced"}),
+        ({"rand_augment": (2, 9)}, {}),
+        ({"trivial_augment": True}, {}),
     ],
-    ids=["crop and flip", "colours and repeats", "AutoAugment and sampling"],
+    ids=["crop and flip", "colours and repeats", "AutoAugment and sampling", "RandAugment", "TrivialAugment"],
 )
 def test_images_in_the_middle_of_an_epoch_are_what_they_were(
     colors: Path, workers: int, augmentation: dict[str, Any], more: dict[str, Any]

@@ -12,8 +12,9 @@ from mindzoo.utils.checkpoints.checkpoint_file import AVERAGED, Checkpoint
 from mindzoo.utils.checkpoints.fitting import Slot, check_fit
 from mindzoo.utils.log import aside
 
-# The schedule is made anew from the configuration, so a run may go on with other epochs.
-NOT_RESTORED = ("learning_rate",)
+# The schedule is made anew from the configuration, so a run may go on with other epochs; the count of steps, by which
+# batches are augmented, from the run's own counts, so it may go on with other augmentation.
+NOT_RESTORED = ("learning_rate", "augmented_batches")
 
 
 def load_into(

@@ -1,4 +1,4 @@
-"""The configuration keys of images: how they are preprocessed, which are read, how they are changed for a training."""
+"""The configuration keys of images: how they are preprocessed, and which are read."""
 
 from __future__ import annotations
 
@@ -93,19 +93,6 @@ class TrainDataKeys(BadImageKeys):
     )
     batch_size: int = key(32, "images per rank and step", minimum=1)
     workers: int = key(0, "threads that read images; 0: chosen from the number of cores", minimum=0)
-    crop_scale: tuple[float, ...] = key(
-        (0.08, 1.0), "smallest,largest share of the image's area in a random crop", minimum=1e-4, maximum=1
-    )
-    crop_ratio: tuple[float, ...] = key(
-        (0.75, 1.333), "smallest,largest width:height of a random crop", minimum=0.01, maximum=100
-    )
-    flip_prob: float = key(0.5, "probability of a horizontal flip", minimum=0, maximum=1)
-    color_jitter: tuple[float, ...] = key(
-        (),
-        "random change of brightness,contrast,saturation, each up to that share; empty for none",
-        minimum=0,
-        maximum=1,
-    )
     repeats: int = key(
         1,
         "times each image is in a batch, every time with other random changes; batch_size must be a multiple of it, and an epoch has as many batches as without",
@@ -116,7 +103,6 @@ class TrainDataKeys(BadImageKeys):
         "what decodes JPEG files of a training; native: the libjpeg-turbo of Pillow, only the random part, by code that is built once; mindspore; auto: what the variable MINDZOO_DECODER says, else native where it can be used",
         choices=DECODER_CHOICES,
     )
-    auto_augment: bool = key(False, "one random policy of AutoAugment's for ImageNet per image")
     sampling: str = key(
         "uniform",
         "which images an epoch draws; uniform: each once; balanced: as many of each class; square_root: halfway between",

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mindzoo.utils.config.augmentation_keys import AugmentationKeys
 from mindzoo.utils.config.checkpoint_keys import CheckpointKeys, ClassNameKeys, EngineKeys
 from mindzoo.utils.config.image_keys import BadImageKeys, PreprocessingKeys, TrainDataKeys
 from mindzoo.utils.config.learning_keys import ClassWeightKeys, LossKeys, OptimizerKeys, ScheduleKeys
 from mindzoo.utils.config.machine_keys import DeviceKeys, RanksKeys, RecipeKeys, StorageKeys
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.config.run_keys import RunKeys
-from mindzoo.utils.errors import UserError, counted
+from mindzoo.utils.errors import UserError
 
 # Spellings that every network takes; a network adds those of its own README.
 TRAIN_ALIASES = {"eval_data_path": "eval_data_dir", "config": "config_path", "checkpoint": "pretrained"}
@@ -31,6 +32,7 @@ class TrainConfig(
     ClassWeightKeys,
     LossKeys,
     PreprocessingKeys,
+    AugmentationKeys,
     TrainDataKeys,
     StorageKeys,
     RanksKeys,
@@ -40,20 +42,14 @@ class TrainConfig(
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("crop_scale", "crop_ratio"):
-            value = getattr(self, name)
-            if len(value) != 2 or value[0] > value[1]:
-                raise UserError(f"{name} is {','.join(map(str, value))}; wanted smallest,largest")
-        if len(self.color_jitter) not in (0, 3):
-            raise UserError(
-                f"color_jitter has {counted(len(self.color_jitter), 'number')}; wanted brightness,contrast,saturation"
-            )
+        self.check_augmentation()
         if self.batch_size % self.repeats:
             near = max(round(self.batch_size / self.repeats), 1) * self.repeats
             raise UserError(
                 f"batch_size is {self.batch_size}, and each image is in it {self.repeats} times (repeats); wanted a "
                 f"multiple of {self.repeats}: use {near}"
             )
+        self.check_mixing(self.batch_size // self.repeats)
 
     @property
     def last_epoch(self) -> int:

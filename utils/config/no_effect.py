@@ -12,6 +12,8 @@ SAVING = (
     "is_save_on_master",
 )  # fmt: skip
 
+MIXING = ("mixup_prob", "mixup_off_epoch")
+
 
 def without_effect(loaded: Loaded[Any]) -> list[str]:
     """One line for each such key, as `Loaded.notes` has them."""
@@ -25,6 +27,13 @@ def without_effect(loaded: Loaded[Any]) -> list[str]:
         reasons["eval_data_dir"] = "run_eval is false"
     if "end_epoch" in values and config.end_epoch > config.max_epoch:
         reasons["end_epoch"] = f"it is {config.end_epoch}, and the training ends after {config.max_epoch} (max_epoch)"
+    if not (values.get("mixup") or values.get("cutmix")):
+        reasons.update(dict.fromkeys(MIXING, "neither mixup nor cutmix is given"))
+    elif values["mixup_prob"] == 0:
+        reasons.update(dict.fromkeys(("mixup", "cutmix", "mixup_off_epoch"), "mixup_prob is 0"))
+    elif config.mixup_off_epoch >= config.max_epoch:
+        ends = f"the training ends after {config.max_epoch} (max_epoch)"
+        reasons["mixup_off_epoch"] = f"it is {config.mixup_off_epoch}, and {ends}"
     if values.get("file_format") == "ONNX":
         reasons["batch_size"] = "an ONNX file takes batches of any size"
     if not values.get("html", True):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from mindspore.dataset import vision
 
+from mindzoo.utils.config.augmentation_keys import AugmentationKeys
 from mindzoo.utils.config.image_keys import PreprocessingKeys
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.data import decoder
@@ -72,7 +73,7 @@ def training_check(config: TrainConfig) -> Check:
 
 
 def training_operations(config: TrainConfig, marks: Marks | None = None) -> list[Any]:
-    """Random crop, flip, AutoAugment, colour jitter, normalisation: file bytes (uint8) -> (3, H, W) float32.
+    """Random crop, flip, policy, colour jitter, normalisation: file bytes (uint8) -> (3, H, W) float32.
 
     Args:
         marks: counts the pictures that carry a camera's mark.
@@ -89,12 +90,22 @@ def training_operations(config: TrainConfig, marks: Marks | None = None) -> list
         operations = [prepare, vision.RandomCropDecodeResize(config.image_size, scale=scale, ratio=ratio)]
     if config.flip_prob:
         operations.append(vision.RandomHorizontalFlip(config.flip_prob))
-    if config.auto_augment:
-        operations.append(vision.AutoAugment(vision.AutoAugmentPolicy.IMAGENET))
+    operations += _policy(config)
     if any(config.color_jitter):
         brightness, contrast, saturation = config.color_jitter
         operations.append(vision.RandomColorAdjust(brightness, contrast, saturation))
     return operations + _normalise(config.mean, config.std)
+
+
+def _policy(config: AugmentationKeys) -> list[Any]:
+    """The random operations of AutoAugment (Cubuk et al. 2019, https://arxiv.org/abs/1805.09501), RandAugment (Cubuk et al.
+    2020, https://arxiv.org/abs/1909.13719) or TrivialAugmentWide (Müller and Hutter 2021, https://arxiv.org/abs/2103.10158)."""
+    if config.auto_augment:
+        return [vision.AutoAugment(vision.AutoAugmentPolicy.IMAGENET)]
+    if config.rand_augment:
+        operations, magnitude = config.rand_augment
+        return [vision.RandAugment(operations, magnitude)]
+    return [vision.TrivialAugmentWide()] if config.trivial_augment else []
 
 
 def evaluation_operations(how: Preprocessing, marks: Marks | None = None) -> list[Any]:

@@ -13,6 +13,7 @@ from mindzoo.utils.answers.answer import Answer
 from mindzoo.utils.answers.page import About
 from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.data.transforms import Preprocessing, preprocessed, seen
+from mindzoo.utils.drawing import contact_sheet
 from mindzoo.utils.errors import counted
 from mindzoo.utils.explaining.heat import enlarged
 from mindzoo.utils.explaining.methods import ENDS, METHODS, READING
@@ -63,10 +64,10 @@ def write(
         page.write(Path(config.html), answers, said, picture, lambda place: heat_maps.read(answers[place].heat_map))
         logger.info("wrote %s", config.html)
     if config.contact_sheet:
-        sheet.write(Path(config.contact_sheet), answers, partial(small, sheet.SIDE))
+        sheet.write(Path(config.contact_sheet), answers, partial(small, contact_sheet.SIDE))
         logger.info("wrote %s", config.contact_sheet)
-        if len(answers) > sheet.MOST_PICTURES:
-            logger.info("note: it shows the first %d of %d images", sheet.MOST_PICTURES, len(answers))
+        if len(answers) > contact_sheet.MOST_PICTURES:
+            logger.info("note: it shows the first %d of %d images", contact_sheet.MOST_PICTURES, len(answers))
     drawn = sum(bool(answer.heat_map) for answer in answers)
     if drawn:
         logger.info("wrote %s into %s", counted(drawn, "heat map"), heat_maps.folder_of(config))

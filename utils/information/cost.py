@@ -15,7 +15,7 @@ from typing import Any
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-from mindzoo.utils.information.dry_run import eagerly
+from mindzoo.utils.runtime import eagerly
 
 MAP = 3  # dimensions of a map of one image: channels, height, width
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from mindzoo.utils.information.dry_run import eagerly
+from mindzoo.utils.runtime import eagerly
 
 WIDTHS = (1024, 3072, 9216, 27648)  # pixels of the images that the network is asked with, until the field fits
 

@@ -1,11 +1,13 @@
-"""The configuration keys of `mindzoo check-data`."""
+"""The configuration keys of `mindzoo check-data` and `mindzoo show-batch`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.spec import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -23,3 +25,18 @@ class CheckDataConfig:
     def __post_init__(self) -> None:
         if len(self.folder) != 1:
             raise UserError(f"{len(self.folder)} folders are given; wanted one, with one folder of images per class")
+
+
+@dataclass(frozen=True)
+class ShowBatchKeys:
+    """The batch that is drawn"""
+
+    output: str = key("batch.png", "file to write, .png")
+    at_step: int = key(0, "the step of the training whose batch it is, from 0", minimum=0)
+
+
+def show_batch_config(spec: ModelSpec) -> type[Any]:
+    """These keys, and all of a training of the network."""
+    named = {"__doc__": spec.train_config.__doc__, "__module__": __name__}
+    made: type[Any] = dataclass(frozen=True)(type("ShowBatchConfig", (ShowBatchKeys, spec.train_config), named))
+    return made

@@ -61,6 +61,7 @@ class TrainStep(nn.Cell):
         distributed: average gradients over the ranks.
         registers: what tells of an overflow on a card that saturates, see `overflow.StatusRegisters`; with a dynamic
             loss scale they stand in for the finite test of gradients. None: a card with infinity and NaN.
+        augmentation: (images, labels) -> what `network` gets, and what `loss` gets in place of the labels; None: they stay.
 
     All state is in `get_parameters()`, so that one checkpoint holds it.
     """
@@ -84,9 +85,13 @@ class TrainStep(nn.Cell):
         scale_cancels: bool = False,
         distributed: bool = False,
         registers: nn.Cell | None = None,
+        augmentation: nn.Cell | None = None,
     ) -> None:
         super().__init__(auto_prefix=False)
         self.network, self.loss, self.optimizer = network, loss, optimizer
+        self.augments = augmentation is not None
+        if augmentation is not None:
+            self.augmentation = augmentation
         self.trained = optimizer.parameters
         self.gradients_of = ops.value_and_grad(self.scaled_loss, None, self.trained, has_aux=True)
         self.reduce = nn.DistributedGradReducer(self.trained, mean=True) if distributed else nn.Identity()
@@ -114,6 +119,8 @@ class TrainStep(nn.Cell):
             self.shadow = self.weights.clone("ema", "same")
 
     def scaled_loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        if self.augments:
+            images, labels = self.augmentation(images, labels)
         loss = self.loss(self.network(images), labels)
         return loss * self.scale if self.weighted else loss, loss
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import mindspore as ms
 
 from mindzoo.utils.checkpoints.checkpoint_file import BEST, Checkpoint
+from mindzoo.utils.config.augmentation_keys import AugmentationKeys
 from mindzoo.utils.config.keys import TrainConfig
+from mindzoo.utils.config.reading import show
 from mindzoo.utils.data.decoder import MINDSPORE
 from mindzoo.utils.data.loader import Data, TrainData
 from mindzoo.utils.data.workers import worker_count
@@ -18,6 +21,8 @@ from mindzoo.utils.training.state import RunState
 
 # Keys that decide which images come when.
 ORDER_KEYS = ("batch_size", "repeats", "sampling", "seed")
+# Keys that decide what is random in it, with the values that older checkpoints, which lack some of them, were trained with.
+AUGMENTATION = {spec.name: spec.default for spec in dataclasses.fields(AugmentationKeys)}
 # Keys that decide what an image is to the network; a checkpoint keeps them.
 PREPROCESSING_KEYS = ("orientation", "image_size", "crop_pct", "resize_mode", "mean", "std")
 DIGEST = "images_digest"  # in a checkpoint: of the names and sizes of the images
@@ -38,10 +43,11 @@ def surroundings(config: TrainConfig, data: TrainData) -> dict[str, Any]:
 def say_what_differs(found: Checkpoint, config: TrainConfig, data: TrainData) -> None:
     """Log what a run that goes on has another of, so that it will not end as it would have without the break."""
     recorded = found.meta.get("config", {})
-    before = {**{name: recorded.get(name) for name in (*ORDER_KEYS, *PREPROCESSING_KEYS)}, **found.meta}
+    compared = (*ORDER_KEYS, *PREPROCESSING_KEYS, *AUGMENTATION)
+    before = {**{name: recorded.get(name, AUGMENTATION.get(name)) for name in compared}, **found.meta}
     before.setdefault("decoder", MINDSPORE)  # older checkpoints say nothing of it
     before.update({name: tuple(value) for name, value in before.items() if isinstance(value, list)})
-    now = {**surroundings(config, data), **{name: getattr(config, name) for name in (*ORDER_KEYS, *PREPROCESSING_KEYS)}}
+    now = {**surroundings(config, data), **{name: getattr(config, name) for name in compared}}
     are_others = before.get(DIGEST) not in (None, now.pop(DIGEST))  # older checkpoints say nothing of them
     if are_others and before.get("images") == now["images"]:
         logger.info(
@@ -53,7 +59,7 @@ def say_what_differs(found: Checkpoint, config: TrainConfig, data: TrainData) ->
         if before.get(name) not in (None, value):
             logger.info(
                 "resume: %s was %s and is %s; the run goes on, but not to the bit as without a break",
-                name, before[name], value,
+                name, show(before[name]), show(value),
             )  # fmt: skip
 
 

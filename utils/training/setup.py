@@ -17,8 +17,10 @@ from mindzoo.utils.data import bad_images, data_set, listing, transforms
 from mindzoo.utils.data.loader import Data, EvalData, TrainData
 from mindzoo.utils.data.look import Marks
 from mindzoo.utils.errors import UserError, counted
-from mindzoo.utils.learning import freeze, optimizers, schedules, thor
+from mindzoo.utils.learning import augmentation, freeze, optimizers, schedules, thor
+from mindzoo.utils.learning.augmentation import BatchAugmentation
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy, class_weights
+from mindzoo.utils.learning.mixing import LossOfMixed
 from mindzoo.utils.learning.sync_batch_norm import synchronise
 from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import aside, logger
@@ -161,7 +163,10 @@ def build_step(
     )  # fmt: skip
     # In float32 a fixed scale cancels out. A card may compute in float16 all the same.
     cancels = level == "O0" and not config.is_dynamic_loss_scale and ms.get_context("device_target") == "CPU"
+    if config.mixes:
+        loss = LossOfMixed(loss)
     options: dict[str, Any] = {
+        "augmentation": batch_augmentation(config, len(rates), world),
         "accumulation_steps": accumulation,
         "clip_norm": config.clip_norm,
         "ema_decay": config.ema_decay,
@@ -177,6 +182,13 @@ def build_step(
         step = TrainStep(network, loss, optimizer, **options)
     step.set_train(True)
     return step
+
+
+def batch_augmentation(config: TrainConfig, steps: int, world: World) -> BatchAugmentation | None:
+    """What each of the `steps` steps of the training does with its batch before the network sees it; None for nothing."""
+    return augmentation.of_batches(
+        config, config.image_size, steps=steps, epochs=config.max_epoch, seed=config.seed, rank=world.rank
+    )
 
 
 def step_kind(config: TrainConfig) -> type[TrainStep]:

@@ -111,9 +111,11 @@ def take_state(step: TrainStep, start: StartingPoint, config: TrainConfig, data:
     """Give the step the state that it begins with or goes on from, the same on all ranks."""
     if start.resumed:
         loading.restore(step, start.resumed)
+    done = start.epoch * data.steps_per_epoch + start.epoch_step
     if not start.resumed or not continuity.is_at_home(start.resumed, data):
-        done = start.epoch * data.steps_per_epoch + start.epoch_step
         optimizers.start_at(step.optimizer, done // config.accumulation_steps)
+    if step.augments:
+        step.augmentation.start_at(done)
     ranks.copy_from_first(world, step.get_parameters())
 
 
