@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mindzoo.utils.config.checkpoint_keys import CheckpointKeys, ClassNameKeys, EngineKeys
+from mindzoo.utils.config.dropout_keys import DropoutKeys
 from mindzoo.utils.config.image_keys import BadImageKeys, PreprocessingKeys, TrainDataKeys
 from mindzoo.utils.config.learning_keys import ClassWeightKeys, LossKeys, OptimizerKeys, ScheduleKeys
 from mindzoo.utils.config.machine_keys import DeviceKeys, RanksKeys, RecipeKeys, StorageKeys
@@ -30,6 +31,7 @@ class TrainConfig(
     ScheduleKeys,
     ClassWeightKeys,
     LossKeys,
+    DropoutKeys,
     PreprocessingKeys,
     TrainDataKeys,
     StorageKeys,

@@ -17,7 +17,7 @@ from mindzoo.utils.data import bad_images, data_set, listing, transforms
 from mindzoo.utils.data.loader import Data, EvalData, TrainData
 from mindzoo.utils.data.look import Marks
 from mindzoo.utils.errors import UserError, counted
-from mindzoo.utils.learning import freeze, optimizers, schedules, thor
+from mindzoo.utils.learning import dropout, freeze, optimizers, schedules, thor
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy, class_weights
 from mindzoo.utils.learning.sync_batch_norm import synchronise
 from mindzoo.utils.learning.train_step import TrainStep
@@ -90,6 +90,7 @@ def make_network(spec: ModelSpec, config: TrainConfig, start: StartingPoint, num
         loading.load_into(network, start.pretrained, without=start.kept)
     for line in freeze.freeze(network, config.freeze):
         aside(line)
+    dropout.seeded(network, config.seed, world.rank)
     if config.sync_batch_norm and world.connected:
         aside("%d batch norms take the images of all ranks", synchronise(network, world.size))
     refuse_single_values(network, config, world)
