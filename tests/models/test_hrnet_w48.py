@@ -241,7 +241,7 @@ def test_first_weights_of_the_classifier(name: str, deviation: float, largest: f
         ({"width": 0}, r"^width is 0; wanted at least 1$"),
         ({"blocks": 0}, r"^blocks is 0; wanted at least 1$"),
         ({"head_width": -1}, r"^head_width is -1; wanted at least 1$"),
-        ({"num_classes": 0}, r"^num_classes is 0; wanted at least 1$"),
+        ({"num_classes": -1}, r"^num_classes is -1; wanted at least 0$"),
         ({"modules": ()}, r"^modules is \(\); wanted .* stages 2, 3 and 4$"),
         ({"modules": (1, 0, 3)}, r"^modules is \(1, 0, 3\)"),
         ({"modules": (1, 1, 1, 1)}, r"^modules is \(1, 1, 1, 1\)"),

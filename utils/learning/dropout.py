@@ -15,35 +15,31 @@ STATE = "dropout_draws"  # what the names of the counters begin with
 OFFSET = 500
 
 
-class SeededDropout(nn.Cell):
+class SeededDropout(nn.Dropout):
     """x -> x where it was drawn to stay, divided by the share that stays, else 0; in inference x itself.
 
-    Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html, with the scale moved into the training.
+    Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html, with the scale moved into the training. Made of
+    an nn.Dropout by `seeded`.
     """
 
-    def __init__(self, rate: float, seed: int, number: int) -> None:
-        super().__init__()
-        self.kept = 1.0 - rate
+    def prepare(self, seed: int, number: int) -> None:
+        self.stays = 1.0 - self.p
         self.uniform = HashedUniform(seed)
         self.uniform.draws.name = f"{STATE}.{number}"
 
     def construct(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
-        stays = self.uniform(x.size).reshape(x.shape) < self.kept
-        return x * stays.astype(x.dtype) / self.kept
+        kept = self.uniform(x.size).reshape(x.shape) < self.stays
+        return x * kept.astype(x.dtype) / self.stays
 
 
 def seeded(network: nn.Cell, seed: int, rank: int) -> None:
-    """Put a SeededDropout in the place of each nn.Dropout of `network`; ranks, which see other images, draw otherwise."""
-    found = [
-        (parent, name, cell)
-        for _, parent in network.cells_and_names()
-        for name, cell in parent.name_cells().items()
-        if isinstance(cell, nn.Dropout)
-    ]
-    for number, (parent, name, cell) in enumerate(found):
-        dropout = SeededDropout(cell.p, 1000 * seed + OFFSET + rank + number, number)
-        counter = dropout.uniform.draws.name
-        setattr(parent, name, dropout)
-        dropout.uniform.draws.name = counter  # the parent has put its own name in front
+    """Let each nn.Dropout of `network` draw by the seed; ranks, which see other images, draw other numbers.
+
+    A cell keeps its place and gets another class.
+    """
+    found = [cell for _, cell in network.cells_and_names() if type(cell) is nn.Dropout and cell.p]
+    for number, cell in enumerate(found):
+        cell.__class__ = SeededDropout
+        cell.prepare(1000 * seed + OFFSET + rank + number, number)
