@@ -88,7 +88,7 @@ class ModelSpec:
     ascend_precision: str = "O2"
     # The gradients, from 0, behind which the original began another all-reduce; none: they are sent by size.
     allreduce_splits: tuple[int, ...] = ()
-    init_options: tuple[str, ...] = ()  # configuration keys of a training that are arguments of a new network
+    init_options: tuple[str, ...] = ()  # configuration keys of a training that are arguments of its network alone
     first_convolution: tuple[str, ...] = ()  # names that the weight of what sees the image may have
     least_size: int = 32  # pixels per side of the smallest image the network can take
     size_multiple: int = 1  # what the sides of an image must be multiples of
