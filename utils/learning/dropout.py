@@ -34,12 +34,13 @@ class SeededDropout(nn.Dropout):
         return x * kept.astype(x.dtype) / self.stays
 
 
-def seeded(network: nn.Cell, seed: int, rank: int) -> None:
-    """Let each nn.Dropout of `network` draw by the seed; ranks, which see other images, draw other numbers.
+def seeded(network: nn.Cell, seed: int, rank: int) -> int:
+    """Let each nn.Dropout of `network` draw by the seed; return how many there are.
 
-    A cell keeps its place and gets another class.
+    Ranks, which see other images, draw other numbers. A cell keeps its place and gets another class.
     """
     found = [cell for _, cell in network.cells_and_names() if type(cell) is nn.Dropout and cell.p]
     for number, cell in enumerate(found):
         cell.__class__ = SeededDropout
         cell.prepare(1000 * seed + OFFSET + rank + number, number)
+    return len(found)

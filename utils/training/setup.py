@@ -90,7 +90,8 @@ def make_network(spec: ModelSpec, config: TrainConfig, start: StartingPoint, num
         loading.load_into(network, start.pretrained, without=start.kept)
     for line in freeze.freeze(network, config.freeze):
         aside(line)
-    dropout.seeded(network, config.seed, world.rank)
+    if not dropout.seeded(network, config.seed, world.rank) and config.drop_rate:
+        logger.info("note: drop_rate has no effect: %s has no dropout", spec.name)
     if config.sync_batch_norm and world.connected:
         aside("%d batch norms take the images of all ranks", synchronise(network, world.size))
     refuse_single_values(network, config, world)
