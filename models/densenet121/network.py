@@ -122,7 +122,8 @@ class Backbone(nn.Cell):
 
     def maps(self, x: Tensor) -> tuple[Tensor, ...]:
         """See `DenseNet.maps`."""
-        x, found = self.enter(x), ()
+        x = self.enter(x)
+        found: tuple[Tensor, ...] = ()
         for number, cell in enumerate(self.features.cell_list):
             x = cell(x)
             if self.shown[number]:

@@ -218,7 +218,8 @@ class HRNet(nn.Cell):
         The last one has a stride of 32 and is not that of `features`, which is made of all of them.
         """
         stem = self._stem(x)
-        branches, maps = self._branches(stem), (self.leave(stem),)
+        branches = self._branches(stem)
+        maps: Maps = (self.leave(stem),)
         for k in range(self.count):
             maps = (*maps, self.leave(self.incre_modules[k](branches[k])))
         return maps
