@@ -28,6 +28,7 @@ from mindzoo.utils.engine.engine import Engine
 from mindzoo.utils.engine.network_graph import EMBEDDING, LOGITS
 from mindzoo.utils.engine.runners import Runner
 from mindzoo.utils.errors import UserError, nearest
+from mindzoo.utils.images import exif
 from mindzoo.utils.images.fault import Fault
 from mindzoo.utils.inference import class_names
 from mindzoo.utils.inference.classify_images import softmax
@@ -216,8 +217,16 @@ def _content(image: ImageLike) -> tuple[str, bytes | None]:
         raise UserError(f"an image is a {type(image).__name__}; wanted a file, a picture of Pillow's, or an array")
     picture = image if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else image.convert("RGB")
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=1, icc_profile=None)
+    picture.save(buffer, "PNG", compress_level=1, icc_profile=None, exif=_mark(picture))
     return "the picture", buffer.getvalue()
+
+
+def _mark(picture: Image.Image) -> bytes:
+    """The camera's mark of a picture that was opened from a file, which `orientation` follows as in the file itself."""
+    block = picture.info.get("exif", b"")
+    mark = Image.Exif()
+    mark[exif.ORIENTATION] = exif.orientation_of(block.removeprefix(b"Exif\0\0") if isinstance(block, bytes) else b"")
+    return mark.tobytes()
 
 
 def _recognised(path: Path, network: str) -> tuple[ModelSpec, Checkpoint]:

@@ -63,6 +63,9 @@ def _refuse(name: str, rest: Sequence[str]) -> None:
     Raises:
         UserError: names the nearest one.
     """
+    joined = f"{name}-{rest[0]}" if rest else ""
+    if joined in COMMANDS and not Path(rest[0]).exists():
+        raise UserError(f"{name} {rest[0]} is one word: wanted mindzoo {joined}")
     if name not in COMMANDS:
         raise UserError(f"unknown command {name}{nearest(name, COMMANDS)}; mindzoo --help lists them all")
     if not _meant(name, rest).of_a_network or rest[:1] in (["-h"], ["--help"]):

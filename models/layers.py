@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import mindspore as ms
 from mindspore import Tensor, nn, ops
-from mindspore.common.initializer import TruncatedNormal
+from mindspore.common.initializer import Initializer, TruncatedNormal
 
 
 class ToLayout(nn.Cell):
@@ -113,6 +113,27 @@ class SymmetricMaxPool(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         return self.pool(self.pad(x))
+
+
+def dropout(rate: float) -> nn.Cell:
+    """What stands in front of a classifier: in training a share `rate` of its inputs is 0, and the others are larger.
+
+    Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html. A training of ours draws by its seed, see
+    `utils/learning/dropout.py`.
+
+    Raises:
+        ValueError: the rate is no share below 1.
+    """
+    if not 0 <= rate < 1:
+        raise ValueError(f"drop_rate is {rate}; wanted a number from 0 on, below 1")
+    return nn.Dropout(p=float(rate)) if rate else nn.Identity()
+
+
+def classifier(channels: int, num_classes: int, weight_init: Initializer) -> nn.Cell:
+    """(B, channels) -> (B, num_classes), with biases from 0; with no classes (B, channels), as it is."""
+    if num_classes == 0:
+        return nn.Identity()
+    return nn.Dense(channels, num_classes, weight_init=weight_init, bias_init="zeros")
 
 
 def mean_over_map(x: Tensor) -> Tensor:

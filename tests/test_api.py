@@ -14,9 +14,12 @@ import pytest
 from PIL import Image
 
 import mindzoo
+from mindzoo import api
 from mindzoo.cli import main
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.trainings import Trained
+from mindzoo.utils.data.look import decode
+from mindzoo.utils.images.readable import prepared
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +153,20 @@ def test_values_are_checked_as_keys_are(trained: Trained) -> None:
     ):
         with pytest.raises(mindzoo.UserError, match=said):
             mindzoo.Classifier.load(trained.checkpoint, **words)
+
+
+@pytest.mark.parametrize("how", ["stored", "exif"])
+@pytest.mark.parametrize("mark", [1, 3, 6])
+def test_a_picture_is_turned_where_its_file_would_be(tmp_path: Path, how: str, mark: int) -> None:
+    """The mark of the camera goes with a picture that Pillow opened."""
+    exif = Image.Exif()
+    exif[0x0112] = mark
+    pixels = np.arange(6 * 4 * 3, dtype=np.uint8).reshape(6, 4, 3)
+    Image.fromarray(pixels).save(tmp_path / "x.png", exif=exif.tobytes())
+    (_, content) = api._content(Image.open(tmp_path / "x.png"))
+    assert content is not None
+    found, wanted = (
+        decode(prepared(np.frombuffer(each, np.uint8), how)) for each in (content, (tmp_path / "x.png").read_bytes())
+    )
+    np.testing.assert_array_equal(found, wanted)
+    assert found.shape == ((4, 6, 3) if (how, mark) == ("exif", 6) else (6, 4, 3))

@@ -63,6 +63,8 @@ def test_train_eval_export_and_predict(colors: Path, tmp_path: Path, capsys: pyt
     [
         (["trian", "densenet121"], ["unknown command trian", "did you mean train?"]),
         (["zzyzx"], ["unknown command zzyzx"]),
+        (["index", "add", "x.npy"], ["index add is one word", "wanted mindzoo index-add"]),
+        (["check", "data"], ["wanted mindzoo check-data"]),
         (["train", "densnet121"], ["unknown network densnet121", "did you mean densenet121?", "there are densenet121"]),
         (["train"], ["which network?", "mindzoo train NETWORK", "densenet121"]),
         (["eval", "--data_dir", "x"], ["which network?"]),

@@ -14,6 +14,7 @@ import pytest
 import mindzoo
 from mindzoo.cli import main
 from mindzoo.tests.documents.markdown import Page
+from mindzoo.tests.support.networks import eagerly
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.trainings import Trained
 
@@ -48,10 +49,15 @@ def test_the_page(left: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["embed", "densenet121", *words]) == 0
     assert main(["index", "vectors.npy", "--output", "index"]) == 0
     blocks = [block for block in Page("docs/PYTHON.md").blocks if block.before == TRIED]
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     names: dict[str, Any] = {}
-    for block in blocks:
+    for block in blocks[:2]:
         run_cell(block.text, names)
+    with eagerly():
+        run_cell(blocks[2].text, names)
+    assert [m.shape for m in names["maps"]] == [(2, 12, 16, 16), (2, 10, 8, 8)]
+    assert names["pooled"].head.fc(names["maps"][0]) is names["maps"][0]
+    assert names["student"].head.fc.out_channels == 5
     assert names["answers"][0].label == "red"
     assert names["vectors"].shape[0] == 2
     assert [matches[0].path for matches in names["found"]] == ["red/000.png", "blue/000.png"]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mindspore import nn
 
 C = TypeVar("C")
+IMAGE_CHANNELS = 3  # of the images that commands read
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ class ModelSpec:
     ascend_precision: str = "O2"
     # The gradients, from 0, behind which the original began another all-reduce; none: they are sent by size.
     allreduce_splits: tuple[int, ...] = ()
-    init_options: tuple[str, ...] = ()  # configuration keys of a training that are arguments of a new network
+    init_options: tuple[str, ...] = ()  # configuration keys of a training that are arguments of its network alone
+    first_convolution: tuple[str, ...] = ()  # names that the weight of what sees the image may have
     least_size: int = 32  # pixels per side of the smallest image the network can take
     size_multiple: int = 1  # what the sides of an image must be multiples of
     dated_runs: bool = False  # a run's folder is made inside output_dir and named by date and time
@@ -153,6 +155,15 @@ class ModelSpec:
     def shown_by(self, weights: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
         """`options_of`, without the arrays of a file that have no dimension or no numbers."""
         return self.options_of({name: value for name, value in weights.items() if value.ndim and value.size})
+
+    def first_convolution_in(self, weights: Mapping[str, np.ndarray]) -> str | None:
+        """The name of the weight (O, channels, H, W) that sees the image; None where the weights have none."""
+        return next((name for name in self.first_convolution if name in weights and weights[name].ndim == 4), None)
+
+    def input_channels(self, weights: Mapping[str, np.ndarray]) -> int:
+        """The channels of the images that these weights are for."""
+        name = self.first_convolution_in(weights)
+        return int(weights[name].shape[1]) if name else IMAGE_CHANNELS
 
     def make(self, num_classes: int, options: Mapping[str, Any]) -> nn.Cell:
         """Build the network from values that a user gave.

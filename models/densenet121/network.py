@@ -20,7 +20,16 @@ from mindspore import Tensor, nn
 from mindspore.common.initializer import HeNormal, HeUniform
 
 from mindzoo.models.densenet121.constants import FLAVOURS
-from mindzoo.models.layers import BatchNormReLU, Concat, FromLayout, SymmetricMaxPool, ToLayout, mean_over_map
+from mindzoo.models.layers import (
+    BatchNormReLU,
+    Concat,
+    FromLayout,
+    SymmetricMaxPool,
+    ToLayout,
+    classifier,
+    dropout,
+    mean_over_map,
+)
 
 
 class DenseLayer(nn.Cell):
@@ -79,43 +88,69 @@ class Backbone(nn.Cell):
     """Stem, dense blocks with a transition between each two, and the last batch norm and ReLU."""
 
     def __init__(
-        self, growth_rate: int, block_config: Sequence[int], init_features: int, bottleneck: int, flavour: str
+        self,
+        growth_rate: int,
+        block_config: Sequence[int],
+        init_features: int,
+        bottleneck: int,
+        flavour: str,
+        in_channels: int,
     ) -> None:
         super().__init__()
         cells: OrderedDict[str, nn.Cell] = OrderedDict(
-            conv0=_conv(3, init_features, 7, stride=2),
+            conv0=_conv(in_channels, init_features, 7, stride=2),
             norm0=BatchNormReLU(init_features),
             pool0=nn.MaxPool2d(3, 2, pad_mode="same") if flavour == "zoo" else SymmetricMaxPool(),
         )
-        channels = init_features
+        channels, shown = init_features, {"norm0": init_features}
         for number, layers in enumerate(block_config, 1):
             cells[f"denseblock{number}"] = DenseBlock(layers, channels, growth_rate, bottleneck)
             channels += layers * growth_rate
             if number < len(block_config):
+                shown[f"denseblock{number}"] = channels
                 cells[f"transition{number}"] = Transition(channels, channels // 2, flavour)
                 channels //= 2
         cells["norm5"] = BatchNormReLU(channels)
+        shown["norm5"] = channels
         self.features = nn.SequentialCell(cells)
-        self.channels = channels
+        self.channels, self.map_channels = channels, tuple(shown.values())
+        self.shown = tuple(name in shown for name in cells)  # the cells behind which there is a map to give
         self.enter, self.leave = ToLayout(), FromLayout()
 
     def construct(self, x: Tensor) -> Tensor:
         return self.leave(self.features(self.enter(x)))
 
+    def maps(self, x: Tensor) -> tuple[Tensor, ...]:
+        """See `DenseNet.maps`."""
+        x = self.enter(x)
+        found: tuple[Tensor, ...] = ()
+        for number, cell in enumerate(self.features.cell_list):
+            x = cell(x)
+            if self.shown[number]:
+                found = (*found, self.leave(x))
+        return found
+
 
 class Head(nn.Cell):
-    """The classifier: (B, C) -> (B, num_classes)."""
+    """The classifier, and dropout in front of it: (B, C) -> (B, num_classes)."""
 
-    def __init__(self, channels: int, num_classes: int) -> None:
+    def __init__(self, channels: int, num_classes: int, drop_rate: float) -> None:
         super().__init__()
-        self.fc = nn.Dense(channels, num_classes, weight_init=HeUniform(5**0.5), bias_init="zeros")
+        self.dropout = dropout(drop_rate)
+        self.fc = classifier(channels, num_classes, HeUniform(5**0.5))
 
     def construct(self, x: Tensor) -> Tensor:
-        return self.fc(x)
+        return self.fc(self.dropout(x))
 
 
 class DenseNet(nn.Cell):
-    """DenseNet-BC for classification; see the module's head for shapes and flavours."""
+    """DenseNet-BC for classification; see the module's head for shapes and flavours.
+
+    Args:
+        num_classes: outputs of the classifier; 0 for none, so that the network gives what a classifier would see.
+        in_channels: of the images.
+        drop_rate: the share of the classifier's inputs that is 0 in training.
+    """
 
     def __init__(
         self,
@@ -126,17 +161,24 @@ class DenseNet(nn.Cell):
         init_features: int = 64,
         bottleneck: int = 4,
         flavour: str = "zoo",
+        in_channels: int = 3,
+        drop_rate: float = 0.0,
     ) -> None:
         super().__init__()
         if flavour not in FLAVOURS:
             raise ValueError(f"flavour is {flavour!r}; wanted one of {', '.join(FLAVOURS)}")
         self.flavour = flavour
-        self.backbone = Backbone(growth_rate, block_config, init_features, bottleneck, flavour)
-        self.head = Head(self.backbone.channels, num_classes)
+        self.backbone = Backbone(growth_rate, block_config, init_features, bottleneck, flavour, in_channels)
+        self.head = Head(self.backbone.channels, num_classes, drop_rate)
+        self.map_channels = self.backbone.map_channels
 
     def features(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, C, H/32, W/32): the last feature map, after the ReLU."""
         return self.backbone(x)
+
+    def maps(self, x: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) -> the maps of the strides 2, 4, 8, ...: behind the stem, each dense block, and the last ReLU."""
+        return self.backbone.maps(x)
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, C) float32: the mean over the last feature map, what the classifier sees."""

@@ -66,6 +66,7 @@ SPEC = ModelSpec(
     paper="https://arxiv.org/abs/1608.06993",
     build=build,
     options=("flavour", "block_config", "growth_rate", "init_features"),
+    init_options=("drop_rate",),
     train_config=DenseNetTrainConfig,
     eval_config=DenseNetEvalConfig,
     export_config=DenseNetExportConfig,
@@ -82,6 +83,7 @@ SPEC = ModelSpec(
     published_step=PublishedStep(1000 * 32 / 760, 32, 1, 'its table of performance: "单卡：760 img/s", batch size 32'),
     folder=Path(__file__).resolve().parent,
     classifier="head.fc",
+    first_convolution=("backbone.features.conv0.weight",),
     options_of=options_of,
     dated_runs=True,
     ascend_precision="O3",  # train.py of the original: Model(..., amp_level="O3") on Ascend, batch norm too

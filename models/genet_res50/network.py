@@ -34,14 +34,15 @@ import mindspore as ms
 from mindspore import Tensor, nn
 from mindspore.common.initializer import HeNormal, HeUniform
 
+from mindzoo.models.four_layers import FourLayers
 from mindzoo.models.genet_res50.constants import GATHERS, MAP_REDUCTIONS, TOTAL_STRIDE
 from mindzoo.models.layers import (
     BatchNormReLU,
     Fork,
-    FromLayout,
     GatedSumReLU,
     MeanOverMap,
-    ToLayout,
+    classifier,
+    dropout,
     mean_over_map,
     truncated_normal,
 )
@@ -118,7 +119,7 @@ class GatherExciteBlock(nn.Cell):
         return self.end(residual, gate, self.down_layer(shortcut))
 
 
-class GENet(nn.Cell):
+class GENet(FourLayers):
     """ResNet-50 of Gather-Excite blocks; see the module's head for the variants and `genet_res50` for the arguments."""
 
     def __init__(
@@ -132,20 +133,23 @@ class GENet(nn.Cell):
         layers: Sequence[int],
         base_width: int,
         bn_momentum: float,
+        in_channels: int,
+        drop_rate: float,
     ) -> None:
         super().__init__()
         _check(extra, gather, image_size, layers, base_width)
         self.mlp, self.extra, self.gather = mlp, extra, gather
         self.image_size, self.bn_momentum = tuple(image_size), bn_momentum
-        self.conv1 = _conv(3, base_width, 7, 2, HeNormal(mode="fan_out", nonlinearity="relu"))
+        self.conv1 = _conv(in_channels, base_width, 7, 2, HeNormal(mode="fan_out", nonlinearity="relu"))
         self.bn1 = BatchNormReLU(base_width, eps=1e-4, momentum=bn_momentum or STEM_MOMENTUM)
         self.maxpool = nn.MaxPool2d(3, 2, pad_mode="same")
         self.layer1 = self._layer(1, layers[0], base_width, 4 * base_width)
         self.layer2 = self._layer(2, layers[1], 4 * base_width, 8 * base_width)
         self.layer3 = self._layer(3, layers[2], 8 * base_width, 16 * base_width)
         self.layer4 = self._layer(4, layers[3], 16 * base_width, 32 * base_width)
-        self.enter, self.leave = ToLayout(), FromLayout()
-        self.end_point = nn.Dense(32 * base_width, num_classes, weight_init=truncated_normal(0.01), bias_init="zeros")
+        self.map_channels = base_width, *(base_width << number for number in range(2, 6))
+        self.dropout = dropout(drop_rate)
+        self.end_point = classifier(32 * base_width, num_classes, truncated_normal(0.01))
 
     def _layer(self, number: int, blocks: int, in_channels: int, out_channels: int) -> nn.SequentialCell:
         """The blocks of layer1 to layer4; all but layer1 halve the map in their first block."""
@@ -184,12 +188,11 @@ class GENet(nn.Cell):
             [_conv(channels, hidden, 1, has_bias=bias), nn.ReLU(), _conv(hidden, channels, 1, has_bias=bias)]
         )
 
-    def features(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, 32 base_width, H/32, W/32): the last feature map, after the ReLU."""
+    def stem(self, x: Tensor) -> Tensor:
+        """See `FourLayers.stem`; images of another size than the learnt gathers' are refused."""
         if self.extra and x.shape[2:] != self.image_size:
             raise ValueError(f"images are {x.shape[2:]}; this network's learnt gathers take {self.image_size} only")
-        x = self.maxpool(self.bn1(self.conv1(self.enter(x))))
-        return self.leave(self.layer4(self.layer3(self.layer2(self.layer1(x)))))
+        return self.bn1(self.conv1(self.enter(x)))
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 32 base_width) float32: the mean over the last feature map, what the classifier sees."""
@@ -197,7 +200,7 @@ class GENet(nn.Cell):
 
     def classify(self, features: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, num_classes) float32: the logits of `features`."""
-        return self.end_point(mean_over_map(features))
+        return self.end_point(self.dropout(mean_over_map(features)))
 
     def construct(self, x: Tensor) -> Tensor:
         return self.classify(self.features(x))
@@ -213,10 +216,13 @@ def genet_res50(
     layers: Sequence[int] = (3, 4, 6, 3),
     base_width: int = 64,
     bn_momentum: float = 0.0,
+    in_channels: int = 3,
+    drop_rate: float = 0.0,
 ) -> GENet:
     """Gather-Excite ResNet-50: 33,586,216 trainable parameters with 1000 classes and the default options.
 
     Args:
+        num_classes: outputs of the classifier; 0 for none, so that the network gives what a classifier would see.
         mlp: excite through two 1x1 convolutions with a sixteenth of the channels between them.
         extra: a learnt gather; else the mean over the map.
         gather: "zoo" or "paper", how the learnt gather and the MLP are built.
@@ -226,6 +232,8 @@ def genet_res50(
         bn_momentum: share of the old moving statistics in the new ones, for every batch norm; 0 stands for the
             original zoo's 0.997 in the blocks, 0.9 in the gathers and 0.95 after the first convolution, of which the
             first takes over a thousand steps to forget where it began.
+        in_channels: of the images.
+        drop_rate: the share of the classifier's inputs that is 0 in training.
 
     Raises:
         ValueError: an unknown `gather`; with `extra` a side of `image_size` that is no multiple of 32; not four
@@ -240,6 +248,8 @@ def genet_res50(
         layers=layers,
         base_width=base_width,
         bn_momentum=bn_momentum,
+        in_channels=in_channels,
+        drop_rate=drop_rate,
     )
 
 

@@ -71,6 +71,7 @@ SPEC = ModelSpec(
     paper="https://arxiv.org/abs/1810.12348",
     build=build,
     options=("mlp", "extra", "gather", "image_size", "layers", "base_width", "bn_momentum"),
+    init_options=("drop_rate",),
     train_config=GENetTrainConfig,
     eval_config=GENetEvalConfig,
     export_config=GENetExportConfig,
@@ -87,6 +88,7 @@ SPEC = ModelSpec(
     small={"layers": (1, 1, 1, 1), "base_width": 8, "gather": "paper"},
     folder=Path(__file__).resolve().parent,
     classifier="end_point",
+    first_convolution=("conv1.weight",),
     ascend_precision="O3",  # train.py of the original: amp_level="O2" with keep_batchnorm_fp32=False, which is the same
     allreduce_splits=(85, 160),  # its all_reduce_fusion_config
     options_of=options_of,

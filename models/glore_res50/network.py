@@ -19,13 +19,14 @@ from functools import partial
 from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, HeUniform, XavierUniform
 
+from mindzoo.models.four_layers import FourLayers
 from mindzoo.models.glore_res50.constants import UNITS, WEIGHT_INITS
 from mindzoo.models.layers import (
     BatchNormReLU,
     BatchNormSumReLU,
     Fork,
-    FromLayout,
-    ToLayout,
+    classifier,
+    dropout,
     mean_over_map,
     truncated_normal,
 )
@@ -167,7 +168,7 @@ class Bottleneck(nn.Cell):
         return self.bn3(self.conv3(y), self.down_sample_layer(shortcut))
 
 
-class GloReResNet(nn.Cell):
+class GloReResNet(FourLayers):
     """A ResNet with a stem of three 3x3 convolutions and GloRe units after blocks 1, 3 and 5 of its third layer.
 
     Args:
@@ -193,13 +194,15 @@ class GloReResNet(nn.Cell):
         layers: Sequence[int] = (3, 4, 6, 3),
         base_width: int = 64,
         weight_init: str = "xavier_uniform",
+        in_channels: int = 3,
+        drop_rate: float = 0.0,
     ) -> None:
         super().__init__()
         _check("unit", unit, UNITS)
         _check("weight_init", weight_init, WEIGHT_INITS)
         if len(layers) != 4:
             raise ValueError(f"layers is {tuple(layers)}; wanted four numbers of blocks")
-        self.conv1 = _stem(base_width, bn_momentum, weight_init)
+        self.conv1 = _stem(in_channels, base_width, bn_momentum, weight_init)
         self.bn1 = _norm(base_width, momentum=bn_momentum, kind=BatchNormReLU)
         self.maxpool = nn.MaxPool2d(3, 2, pad_mode="same")
         layer = partial(_layer, unit=unit, bn_momentum=bn_momentum, weight_init=weight_init)
@@ -208,13 +211,9 @@ class GloReResNet(nn.Cell):
         self.layer2 = layer(layers[1], widths[1], widths[2], 2)
         self.layer3 = layer(layers[2], widths[2], widths[3], 2, with_units=use_glore)
         self.layer4 = layer(layers[3], widths[3], widths[4], 2)
-        self.enter, self.leave = ToLayout(), FromLayout()
-        self.end_point = nn.Dense(widths[4], num_classes, weight_init=truncated_normal(0.01), bias_init="zeros")
-
-    def features(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, C, H/32, W/32), rounded up: the last feature map, after the ReLU."""
-        x = self.maxpool(self.bn1(self.conv1(self.enter(x))))
-        return self.leave(self.layer4(self.layer3(self.layer2(self.layer1(x)))))
+        self.map_channels = tuple(widths)
+        self.dropout = dropout(drop_rate)
+        self.end_point = classifier(widths[4], num_classes, truncated_normal(0.01))
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, C) float32: the mean over the last feature map, what the classifier sees."""
@@ -222,7 +221,7 @@ class GloReResNet(nn.Cell):
 
     def classify(self, features: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, num_classes) float32: the logits of `features`."""
-        return self.end_point(mean_over_map(features))
+        return self.end_point(self.dropout(mean_over_map(features)))
 
     def construct(self, x: Tensor) -> Tensor:
         return self.classify(self.features(x))
@@ -233,13 +232,13 @@ def glore_res50(num_classes: int = 1000, **options: object) -> GloReResNet:
     return GloReResNet(num_classes, **options)  # type: ignore[arg-type]
 
 
-def _stem(width: int, bn_momentum: float, weight_init: str) -> nn.SequentialCell:
-    """Three 3x3 convolutions in place of ResNet's 7x7: (B, 3, H, W) -> (B, width, H/2, W/2)."""
+def _stem(in_channels: int, width: int, bn_momentum: float, weight_init: str) -> nn.SequentialCell:
+    """Three 3x3 convolutions in place of ResNet's 7x7: (B, in_channels, H, W) -> (B, width, H/2, W/2)."""
     conv = partial(_conv, kernel=3, weight_init=weight_init)
     norm_relu = partial(_norm, momentum=bn_momentum, kind=BatchNormReLU)
     return nn.SequentialCell(
         OrderedDict(
-            conv_1=conv(3, width // 2, stride=2),
+            conv_1=conv(in_channels, width // 2, stride=2),
             bn1=norm_relu(width // 2),
             conv_2=conv(width // 2, width // 2),
             bn2=norm_relu(width // 2),

@@ -79,7 +79,7 @@ SPEC = ModelSpec(
     paper="https://arxiv.org/abs/1811.12814",
     build=build,
     options=("use_glore", "unit", "layers", "base_width", "bn_momentum"),
-    init_options=("weight_init",),
+    init_options=("weight_init", "drop_rate"),
     train_config=GloReTrainConfig,
     eval_config=GloReEvalConfig,
     export_config=GloReExportConfig,
@@ -98,6 +98,7 @@ SPEC = ModelSpec(
     published_step=PublishedStep(263.483, 128, 8, 'its table of performance: "263.483毫秒/步（8卡）", batch size 128'),
     folder=Path(__file__).resolve().parent,
     classifier="end_point",
+    first_convolution=("conv1.conv_1.weight",),
     # train.py of the original names no level on Ascend. The first generation itself computes float32 convolutions in
     # float16, as its README says; on a later one O2 may be wanted.
     ascend_precision="O0",

@@ -32,6 +32,8 @@ from mindzoo.models.layers import (
     Fork,
     FromLayout,
     ToLayout,
+    classifier,
+    dropout,
     mean_over_map,
     truncated_normal,
 )
@@ -162,6 +164,8 @@ class HRNet(nn.Cell):
         head_width: int,
         conv_init: str,
         dense_init: str,
+        in_channels: int,
+        drop_rate: float,
     ) -> None:
         super().__init__()
         _check(num_classes, width, modules, blocks, head_width, conv_init, dense_init)
@@ -169,7 +173,7 @@ class HRNet(nn.Cell):
         self.count = len(modules) + 1
         channels, planes = ([first * 2**k for k in range(self.count)] for first in (width, head_width))
         stage1_channels = EXPANSION * STEM_CHANNELS
-        self.conv1 = _conv(3, STEM_CHANNELS, 3, init, stride=2)
+        self.conv1 = _conv(in_channels, STEM_CHANNELS, 3, init, stride=2)
         self.bn1 = BatchNormReLU(STEM_CHANNELS)
         self.conv2 = _conv(STEM_CHANNELS, STEM_CHANNELS, 3, init, stride=2)
         self.bn2 = BatchNormReLU(STEM_CHANNELS)
@@ -196,21 +200,35 @@ class HRNet(nn.Cell):
             [_unit(EXPANSION * width, 2 * EXPANSION * width, 3, init, stride=2, has_bias=True) for width in planes[:-1]]
         )
         self.final_layer = _unit(EXPANSION * planes[-1], EMBEDDING * head_width, 1, init, has_bias=True)
-        self.classifier = nn.Dense(
-            EMBEDDING * head_width, num_classes, weight_init=INITIALIZERS[dense_init], bias_init="zeros"
-        )
+        self.map_channels = STEM_CHANNELS, *(EXPANSION * width for width in planes)
+        self.dropout = dropout(drop_rate)
+        self.classifier = classifier(EMBEDDING * head_width, num_classes, INITIALIZERS[dense_init])
         self.enter, self.leave = ToLayout(), FromLayout()
 
     def branches(self, x: Tensor) -> Maps:
         """(B, 3, H, W) -> for each branch k its map (B, width * 2**k, H / 2**(k + 2), W / 2**(k + 2))."""
         maps: Maps = ()
-        for branch in self._branches(x):
+        for branch in self._branches(self._stem(x)):
             maps = (*maps, self.leave(branch))
         return maps
 
+    def maps(self, x: Tensor) -> Maps:
+        """(B, 3, H, W) -> the map of stride 2 behind conv1, and of each branch that of the head's bottleneck.
+
+        The last one has a stride of 32 and is not that of `features`, which is made of all of them.
+        """
+        stem = self._stem(x)
+        branches = self._branches(stem)
+        maps: Maps = (self.leave(stem),)
+        for k in range(self.count):
+            maps = (*maps, self.leave(self.incre_modules[k](branches[k])))
+        return maps
+
+    def _stem(self, x: Tensor) -> Tensor:
+        return self.bn1(self.conv1(self.enter(x)))
+
     def _branches(self, x: Tensor) -> Maps:
-        """The maps in the order that the network computes in."""
-        x = self.bn1(self.conv1(self.enter(x)))
+        """The stem's map -> the branches' maps, in the order that the network computes in."""
         x = self.layer1(self.bn2(self.conv2(x)))
         maps = self.stage2((self.transition1[0](x), self.transition1[1](x)))
         if self.count > 2:
@@ -221,7 +239,7 @@ class HRNet(nn.Cell):
 
     def features(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 64 * head_width, H/32, W/32): the last feature map, after the ReLU."""
-        maps = self._branches(x)
+        maps = self._branches(self._stem(x))
         y = self.incre_modules[0](maps[0])
         for k in range(self.count - 1):
             y = self.incre_modules[k + 1](maps[k + 1]) + self.downsamp_modules[k](y)
@@ -233,7 +251,7 @@ class HRNet(nn.Cell):
 
     def classify(self, features: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, num_classes) float32: the logits of `features`."""
-        return self.classifier(mean_over_map(features))
+        return self.classifier(self.dropout(mean_over_map(features)))
 
     def construct(self, x: Tensor) -> Tensor:
         return self.classify(self.features(x))
@@ -248,10 +266,13 @@ def hrnet_w48(
     head_width: int = 32,
     conv_init: str = "TruncatedNormal",
     dense_init: str = "RandomNormal",
+    in_channels: int = 3,
+    drop_rate: float = 0.0,
 ) -> HRNet:
     """HRNet-W48-C: 77,469,864 trainable parameters with 1000 classes and the default options.
 
     Args:
+        num_classes: outputs of the classifier; 0 for none, so that the network gives what a classifier would see.
         width: channels of the first branch; the paper's networks have 18, 32, 40, 48 and 64.
         modules: modules of stages 2, 3 and 4; with fewer numbers the last stages, and their branches, are left out.
         blocks: bottlenecks of stage 1, and basic blocks of every branch of every module.
@@ -260,6 +281,8 @@ def hrnet_w48(
         conv_init: first weights of the convolutions, "TruncatedNormal" (sigma 0.027, cut at two sigmas),
             "XavierUniform", or the authors' "HeNormal" over the outputs.
         dense_init: first weights of the classifier, "RandomNormal" (sigma 0.01) or "TruncatedNormal" (0.027).
+        in_channels: of the images.
+        drop_rate: the share of the classifier's inputs that is 0 in training.
 
     Raises:
         ValueError: an unknown `conv_init` or `dense_init`, a number below 1, or more than three of `modules`.
@@ -272,16 +295,23 @@ def hrnet_w48(
         head_width=head_width,
         conv_init=conv_init,
         dense_init=dense_init,
+        in_channels=in_channels,
+        drop_rate=drop_rate,
     )
 
 
 def _check(
     num_classes: int, width: int, modules: Sequence[int], blocks: int, head_width: int, conv_init: str, dense_init: str
 ) -> None:
-    numbers = {"num_classes": num_classes, "width": width, "blocks": blocks, "head_width": head_width}
-    for name, value in numbers.items():
-        if value < 1:
-            raise ValueError(f"{name} is {value}; wanted at least 1")
+    numbers = {
+        "num_classes": (num_classes, 0),
+        "width": (width, 1),
+        "blocks": (blocks, 1),
+        "head_width": (head_width, 1),
+    }
+    for name, (value, least) in numbers.items():
+        if value < least:
+            raise ValueError(f"{name} is {value}; wanted at least {least}")
     if not 1 <= len(modules) <= 3 or min(modules) < 1:
         raise ValueError(f"modules is {tuple(modules)}; wanted the number of modules of each of stages 2, 3 and 4")
     inits = {"conv_init": (conv_init, CONV_INITS), "dense_init": (dense_init, DENSE_INITS)}

@@ -79,7 +79,7 @@ SPEC = ModelSpec(
     paper="https://arxiv.org/abs/1908.07919",
     build=build,
     options=("width", "modules", "blocks", "head_width"),
-    init_options=("conv_init", "dense_init"),
+    init_options=("conv_init", "dense_init", "drop_rate"),
     checkpoint_url_key="resume",
     train_config=HRNetTrainConfig,
     eval_config=HRNetEvalConfig,
@@ -100,6 +100,7 @@ SPEC = ModelSpec(
     ),
     folder=Path(__file__).resolve().parent,
     classifier="classifier",
+    first_convolution=("conv1.weight",),
     ascend_precision="O3",  # train.py of the original: the network cast to float16, and amp_level="O3"
     options_of=options_of,
     train_aliases={

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 
-from mindzoo.models.layers import truncated_normal
+from mindzoo.models.layers import classifier, dropout, truncated_normal
 from mindzoo.models.multigrain.resnet import ResNet
 from mindzoo.models.multigrain.whitening_layer import WhiteningLayer, normalised
 
@@ -76,14 +76,18 @@ class MultiGrain(ResNet):
         base_width: int,
         whitening: bool,
         zero_gamma: bool,
+        in_channels: int,
+        drop_rate: float,
     ) -> None:
         super().__init__(
-            backbone=backbone, flavour=flavour, layers=layers, base_width=base_width, zero_gamma=zero_gamma
-        )
+            backbone=backbone, flavour=flavour, layers=layers, base_width=base_width, zero_gamma=zero_gamma,
+            in_channels=in_channels,
+        )  # fmt: skip
         self.pool = GeM(gem_p, learnt=learn_p)
         self.whitening = WhiteningLayer(self.channels) if whitening else nn.Identity()
         length = self.channels + 1 if whitening else self.channels
-        self.end_point = nn.Dense(length, num_classes, weight_init=truncated_normal(0.01), bias_init="zeros")
+        self.dropout = dropout(drop_rate)
+        self.end_point = classifier(length, num_classes, truncated_normal(0.01))
 
     def pooled(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, C) float32: the embedding before it is normalised, what the classifier sees."""
@@ -96,11 +100,11 @@ class MultiGrain(ResNet):
     def logits_and_embedding(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) -> (B, num_classes) and (B, C) float32: what the network and `embed` give, in one pass."""
         pooled = self.pooled(x)
-        return self.end_point(pooled), normalised(pooled)
+        return self.end_point(self.dropout(pooled)), normalised(pooled)
 
     def classify(self, features: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, num_classes) float32: the logits of `features`, which do not depend on the exponent."""
-        return self.end_point(self.whitening(self.pool(features)))
+        return self.end_point(self.dropout(self.whitening(self.pool(features))))
 
     def construct(self, x: Tensor) -> Tensor:
         return self.classify(self.features(x))
@@ -131,10 +135,13 @@ def multigrain(
     base_width: int = 64,
     whitening: bool = False,
     zero_gamma: bool = False,
+    in_channels: int = 3,
+    drop_rate: float = 0.0,
 ) -> MultiGrain:
     """MultiGrain: with 1001 classes 25,559,081 trainable parameters on a ResNet-50, and one more if p is learnt.
 
     Args:
+        num_classes: outputs of the classifier; 0 for none, so that the network gives what a classifier would see.
         backbone: "resnet50", "resnet101" or "se_resnet50".
         gem_p: first value of the exponent of the pooling; weights that are loaded may bring another.
         learn_p: train the exponent too.
@@ -144,6 +151,8 @@ def multigrain(
         whitening: whiten the embedding before the classifier; see `whitening.whitened`, which makes the weights.
         zero_gamma: the last batch norm of each block begins at 0 instead of 1, so that a new block does nothing
             (Goyal et al. 2017, https://arxiv.org/abs/1706.02677, section 5.1).
+        in_channels: of the images.
+        drop_rate: the share of the classifier's inputs that is 0 in training; the embedding has none of it.
 
     Raises:
         ValueError: an unknown backbone or flavour, not four layers, an unfit width, or a p that is not positive.
@@ -158,4 +167,6 @@ def multigrain(
         base_width=base_width,
         whitening=whitening,
         zero_gamma=zero_gamma,
+        in_channels=in_channels,
+        drop_rate=drop_rate,
     )

@@ -21,15 +21,14 @@ from functools import partial
 from mindspore import Tensor, nn
 from mindspore.common.initializer import HeNormal
 
+from mindzoo.models.four_layers import FourLayers
 from mindzoo.models.layers import (
     BatchNormReLU,
     BatchNormSumReLU,
     Fork,
-    FromLayout,
     GatedSumReLU,
     MeanOverMap,
     SymmetricMaxPool,
-    ToLayout,
     truncated_normal,
 )
 from mindzoo.models.multigrain.constants import BACKBONES, FLAVOURS, LAYERS
@@ -93,7 +92,7 @@ class Bottleneck(nn.Cell):
         return self.end(y, gate, self.down_sample_layer(shortcut))
 
 
-class ResNet(nn.Cell):
+class ResNet(FourLayers):
     """A ResNet without pooling and classifier; see the module's head for backbones and flavours.
 
     Args:
@@ -102,6 +101,7 @@ class ResNet(nn.Cell):
         layers: blocks of layer1 to layer4; empty for the backbone's own.
         base_width: channels after the stem; layer1 to layer4 have 4, 8, 16 and 32 times as many.
         zero_gamma: see Bottleneck.
+        in_channels: of the images.
 
     Raises:
         ValueError: an unknown backbone or flavour, not four layers, or a width that is not positive and, for
@@ -109,7 +109,14 @@ class ResNet(nn.Cell):
     """
 
     def __init__(
-        self, *, backbone: str, flavour: str, layers: Sequence[int] | None, base_width: int, zero_gamma: bool
+        self,
+        *,
+        backbone: str,
+        flavour: str,
+        layers: Sequence[int] | None,
+        base_width: int,
+        zero_gamma: bool,
+        in_channels: int,
     ) -> None:
         super().__init__()
         _check_name("backbone", backbone, BACKBONES)
@@ -119,14 +126,13 @@ class ResNet(nn.Cell):
         _check_sizes(layers, base_width, self.se)
         self.zero_gamma = zero_gamma
         norm_relu = partial(_norm, flavour=flavour, kind=BatchNormReLU)
-        self.enter, self.leave = ToLayout(), FromLayout()
         if self.se:
             half = base_width // 2
-            self.conv1_0, self.bn1_0 = _conv(3, half, 3, 2, flavour=flavour), norm_relu(half)
+            self.conv1_0, self.bn1_0 = _conv(in_channels, half, 3, 2, flavour=flavour), norm_relu(half)
             self.conv1_1, self.bn1_1 = _conv(half, half, 3, flavour=flavour), norm_relu(half)
             self.conv1_2 = _conv(half, base_width, 3, flavour=flavour)
         else:
-            self.conv1 = _conv(3, base_width, 7, 2, flavour=flavour)
+            self.conv1 = _conv(in_channels, base_width, 7, 2, flavour=flavour)
         self.bn1 = norm_relu(base_width)
         self.maxpool = nn.MaxPool2d(3, 2, pad_mode="same") if flavour == "zoo" else SymmetricMaxPool()
         widths = [base_width, *(EXPANSION * base_width * 2**number for number in range(4))]
@@ -134,7 +140,7 @@ class ResNet(nn.Cell):
         self.layer2 = self._layer(layers[1], widths[1], widths[2], 2)
         self.layer3 = self._layer(layers[2], widths[2], widths[3], 2, last_excited=self.se)
         self.layer4 = self._layer(layers[3], widths[3], widths[4], 2, last_excited=self.se)
-        self.channels = widths[4]
+        self.channels, self.map_channels = widths[4], tuple(widths)
 
     def _layer(
         self, blocks: int, in_channels: int, channels: int, stride: int, *, last_excited: bool = False
@@ -155,16 +161,15 @@ class ResNet(nn.Cell):
             ]
         )
 
-    def features(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, 32 base_width, H/32, W/32), sides rounded up: the last feature map, after the ReLU."""
+    def stem(self, x: Tensor) -> Tensor:
+        """See `FourLayers.stem`."""
         x = self.enter(x)
         if self.se:
             x = self.bn1_0(self.conv1_0(x))
             x = self.conv1_2(self.bn1_1(self.conv1_1(x)))
         else:
             x = self.conv1(x)
-        x = self.maxpool(self.bn1(x))
-        return self.leave(self.layer4(self.layer3(self.layer2(self.layer1(x)))))
+        return self.bn1(x)
 
 
 def _conv(in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, *, flavour: str) -> nn.Conv2d:

@@ -114,7 +114,7 @@ SPEC = ModelSpec(
     options=("backbone", "gem_p", "learn_p", "flavour", "layers", "base_width", "whitening"),
     parameter_options={"gem_p": "pool.p"},
     objective=objective,
-    init_options=("zero_gamma",),
+    init_options=("zero_gamma", "drop_rate"),
     train_config=MultiGrainTrainConfig,
     eval_config=MultiGrainEvalConfig,
     export_config=MultiGrainExportConfig,
@@ -139,6 +139,7 @@ SPEC = ModelSpec(
     ),
     folder=Path(__file__).resolve().parent,
     classifier="end_point",
+    first_convolution=("conv1_0.weight", "conv1.weight"),
     ascend_precision="O3",  # train.py of the original: amp_level="O2" with keep_batchnorm_fp32=False, which is the same
     options_of=options_of,
     from_torch=from_torch,

@@ -43,7 +43,7 @@ SINGLE = (
     _variant(
         "densenet121 state",
         "densenet121",
-        "--lr 0.05 --ckpt_interval 1 --keep_checkpoint_max 3 --accumulation_steps 4 --clip_norm 1 --ema_decay 0.9 "
+        "--lr 0.05 --ckpt_interval 1 --keep_checkpoint_max 3 --accumulation_steps 4 --clip_norm 1 --ema_decay 0.9 --drop_rate 0.3 "
         "--is_dynamic_loss_scale 1",
     ),
     _variant(
@@ -69,7 +69,7 @@ SINGLE = (
 PARALLEL = (
     _variant("densenet121 momentum", "densenet121", "--lr 0.05 --ckpt_interval 2", 2),
     _variant("genet_res50 rmsprop", "genet_res50", RMSPROP, 2),
-    _variant("glore_res50 momentum", "glore_res50", "--lr 0.02 --ckpt_interval 2", 3),
+    _variant("glore_res50 momentum", "glore_res50", "--lr 0.02 --ckpt_interval 2 --drop_rate 0.3", 3),
     _variant("hrnet_w48 rmsprop", "hrnet_w48", RMSPROP, 2),
     _variant("densenet121 jitter", "densenet121", "--lr 0.05 --color_jitter 0.4,0.4,0.4", 3),
     _variant("multigrain margin", "multigrain", "--optimizer momentum --lr 0.01 --metric_loss margin --repeats 3", 2),

@@ -16,12 +16,15 @@ from mindzoo.models.densenet121 import SPEC
 from mindzoo.models.densenet121.keys import DenseNetTrainConfig
 from mindzoo.models.densenet121.weights import from_torch
 from mindzoo.tests.support.networks import assert_parameters, eagerly, undrawn
-from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, rows, vectors
+from mindzoo.tests.support.reference import FILL, Vectors, assert_logits, assert_maps, rows, vectors
 from mindzoo.utils.config import reading
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.records import EpochRecord, EvalResult, Evaluated
 
 SMALL: dict[str, Any] = {"block_config": (1, 1), "growth_rate": 4, "init_features": 8}
+# timm 1.0.22: create_model("densenet121", features_only=True) with the weights of the reference: channels, and what
+# [float(m.abs().double().mean()) for m in model(images(1, 64))] gives.
+TIMM_MAPS = [64, 256, 512, 1024, 1024], [0.3859805, 0.9323429, 0.4601582, 0.2257654, 0.0911667]
 
 
 def small_weights() -> dict[str, np.ndarray]:
@@ -75,6 +78,7 @@ def test_logits_are_those_of_timm(tmp_path: Path) -> None:
         network = create_model("densenet121", checkpoint=tmp_path / "timm.safetensors")
     assert network.flavour == "paper"
     assert_logits(network, timm)
+    assert_maps(network, *TIMM_MAPS)
 
 
 @eagerly()

@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from mindspore import nn
 
 from mindzoo.models import get_spec
 from mindzoo.tests.support.networks import undrawn
@@ -13,6 +14,8 @@ from mindzoo.tests.support.paths import ROOT
 from mindzoo.utils.config import reading
 from mindzoo.utils.config.keys import TRAIN_ALIASES, TrainConfig
 from mindzoo.utils.config.reading import Loaded
+from mindzoo.utils.learning import freeze
+from mindzoo.utils.spec import ModelSpec
 
 RECIPES = sorted((ROOT / "models").glob("*/config/*.yaml"))
 pytestmark = pytest.mark.parametrize("path", RECIPES, ids=[f"{p.parts[-3]}-{p.stem}" for p in RECIPES])
@@ -61,3 +64,16 @@ def test_the_network_builds_from_it(path: Path) -> None:
     assert bias.shape == (settings.num_classes or 10,)
     rates = spec.learning_rates(settings, 2)
     assert rates.shape == (2 * settings.max_epoch,)
+    if path.stem == "fixres":
+        assert_last_layers_alone_are_trained(spec, network, settings)
+
+
+def assert_last_layers_alone_are_trained(spec: ModelSpec, network: nn.Cell, settings: TrainConfig) -> None:
+    """The classifier, and the one batch norm that still looks at the batch: the last."""
+    freeze.freeze(network, settings.freeze)
+    norms = [cell for _, cell in network.cells_and_names() if isinstance(cell, nn.BatchNorm2d)]
+    (last,) = [norm for norm in norms if norm.use_batch_statistics is None]
+    wanted = {f"{spec.classifier}.weight", f"{spec.classifier}.bias", last.gamma.name, last.beta.name}
+    assert {parameter.name for parameter in network.trainable_params()} == wanted
+    assert last is norms[-1]
+    assert last.gamma.size == network.map_channels[-1] or spec.name == "hrnet_w48"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import runpy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from mindspore import Tensor, nn
 
+from mindzoo.models.feature_maps import FeatureMaps
 from mindzoo.tests.support.paths import ROOT
 
 # `fill(name, shape, seed)` and `images(batch, size, seed)`
@@ -38,6 +39,15 @@ def assert_logits(network: nn.Cell, wanted: Vectors) -> None:
     """The network's logits are the reference's, to 1e-4 of the largest one."""
     found = network(Tensor(wanted.images)).asnumpy()
     assert np.abs(found - wanted.logits).max() <= 1e-4 * np.abs(wanted.logits).max()
+
+
+def assert_maps(network: nn.Cell, channels: Sequence[int], means: Sequence[float]) -> None:
+    """The maps of one image of 64 pixels have timm's channels and sizes, and its means of absolute values, to 1e-4."""
+    backbone = FeatureMaps(network, range(len(channels)))
+    assert backbone.feature_info.channels() == list(channels)
+    maps = backbone(Tensor(FILL["images"](1, 64)))
+    assert [m.shape[1:] for m in maps] == [(width, 32 >> i, 32 >> i) for i, width in enumerate(channels)]
+    np.testing.assert_allclose([np.abs(m.asnumpy()).mean(dtype=np.float64) for m in maps], means, rtol=1e-4)
 
 
 def rows(weights: Mapping[str, Any]) -> list[dict[str, Any]]:

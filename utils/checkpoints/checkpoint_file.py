@@ -57,6 +57,7 @@ STATE_PREFIXES = (
     "accumulated",
     "loss_scale_",
     "metric_loss.",
+    "dropout_draws.",
     "thor.",
     # The rest is of the original zoo's THOR.
     "matrix_a_inv_",

@@ -11,7 +11,7 @@ from mindzoo.utils.checkpoints.checkpoint_file import Checkpoint
 from mindzoo.utils.config.reading import show
 from mindzoo.utils.errors import UserError, counted, shorten
 from mindzoo.utils.log import logger
-from mindzoo.utils.spec import ModelSpec
+from mindzoo.utils.spec import IMAGE_CHANNELS, ModelSpec
 
 # Files without a word on their flavour: the original zoo's networks, and the others, which follow the papers.
 ORIGIN_FLAVOUR = {foreign_names.ZOO: "zoo", foreign_names.TORCH: "paper", foreign_names.OTHER_ZOO: "paper"}
@@ -40,12 +40,15 @@ def plan_network(
     """What to build for a checkpoint: `options` win over what the file says or its origin implies.
 
     Args:
+        num_classes: 0 for a network without a classifier; None for as many as the checkpoint has.
+        options: more of the network's arguments may be among them than `ModelSpec.options` names.
         replace_head: the classifier is made anew, so that `num_classes` may be any number.
 
     Raises:
-        UserError: it has no weights of this network, or is of a network with other options or another number of
-            classes than wanted.
+        UserError: it has no weights of this network, or is of a network with other options, for images of other
+            channels, or another number of classes than wanted.
     """
+    _check_channels(spec, checkpoint, options or {})
     shown = _shown_options(spec, checkpoint, options or {})
     # What the weights show is what they are: a file may record an option as left open, such as layers.
     recorded = {**checkpoint.meta.get("options", {}), **shown}
@@ -69,10 +72,21 @@ def plan_network(
             f"{checkpoint.path} has {counted(classes, 'class')}; wanted {num_classes}: give --num_classes {classes}, "
             f"a checkpoint of {counted(num_classes, 'class')}, or replace_head for a new classifier"
         )
-    outputs = num_classes or classes or 1000
+    headless = num_classes == 0
+    outputs = 0 if headless else num_classes or classes or 1000
     if shown:  # of a network without options there is one size
         _check_size(spec, checkpoint, settled, 0 if replace_head else outputs)
-    return NetworkPlan(outputs, settled, (*kept, spec.classifier) if replace_head else tuple(kept))
+    return NetworkPlan(outputs, settled, (*kept, spec.classifier) if replace_head or headless else tuple(kept))
+
+
+def _check_channels(spec: ModelSpec, checkpoint: Checkpoint, options: Mapping[str, Any]) -> None:
+    """Refuse weights for images of other channels: commands read images of three, and programs say how many."""
+    found, wanted = spec.input_channels(checkpoint.weights), options.get("in_channels", IMAGE_CHANNELS)
+    if found != wanted:
+        raise UserError(
+            f"{checkpoint.path} is of a network for images of {counted(found, 'channel')}; wanted {wanted}: use it in a program, "
+            f"with create_model({spec.name!r}, checkpoint=...)"
+        )
 
 
 def _number(checkpoint: Checkpoint, parameter: str) -> float:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from mindzoo.utils.config.augmentation_keys import AugmentationKeys
 from mindzoo.utils.config.checkpoint_keys import CheckpointKeys, ClassNameKeys, EngineKeys
+from mindzoo.utils.config.dropout_keys import DropoutKeys
 from mindzoo.utils.config.image_keys import BadImageKeys, PreprocessingKeys, TrainDataKeys
 from mindzoo.utils.config.learning_keys import ClassWeightKeys, LossKeys, OptimizerKeys, ScheduleKeys
 from mindzoo.utils.config.machine_keys import DeviceKeys, RanksKeys, RecipeKeys, StorageKeys
@@ -31,6 +32,7 @@ class TrainConfig(
     ScheduleKeys,
     ClassWeightKeys,
     LossKeys,
+    DropoutKeys,
     PreprocessingKeys,
     AugmentationKeys,
     TrainDataKeys,

@@ -53,7 +53,7 @@ class TrainStep(nn.Cell):
         accumulation_steps: batches whose gradients are averaged into one update.
         clip_norm: the gradients of an update are scaled down to this global norm; 0 leaves them.
         ema_decay: after each update, `ema.<name>` = decay * itself + (1 - decay) * weight, for weights and batch norm
-            statistics alike; 0 keeps none.
+            statistics alike, not for counters; 0 keeps none.
         loss_scale: factor on the loss, taken out of the gradients again; the start value of a dynamic one.
         scale_cancels: all is computed in float32, where a fixed scale changes nothing and is left out.
         dynamic_loss_scale: halve the scale and skip the update when a gradient is not finite, double it after
@@ -115,7 +115,9 @@ class TrainStep(nn.Cell):
         self.averages = ema_decay > 0
         if self.averages:
             self.decay = Tensor(ema_decay, ms.float32)
-            self.weights = ParameterTuple(list(network.get_parameters()))
+            self.weights = ParameterTuple(
+                [each for each in network.get_parameters() if each.dtype in ms.dtype.float_type]
+            )
             self.shadow = self.weights.clone("ema", "same")
 
     def scaled_loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

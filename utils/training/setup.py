@@ -17,7 +17,7 @@ from mindzoo.utils.data import bad_images, data_set, listing, transforms
 from mindzoo.utils.data.loader import Data, EvalData, TrainData
 from mindzoo.utils.data.look import Marks
 from mindzoo.utils.errors import UserError, counted
-from mindzoo.utils.learning import augmentation, freeze, optimizers, schedules, thor
+from mindzoo.utils.learning import augmentation, dropout, freeze, optimizers, schedules, thor
 from mindzoo.utils.learning.augmentation import BatchAugmentation
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy, class_weights
 from mindzoo.utils.learning.mixing import LossOfMixed
@@ -92,6 +92,8 @@ def make_network(spec: ModelSpec, config: TrainConfig, start: StartingPoint, num
         loading.load_into(network, start.pretrained, without=start.kept)
     for line in freeze.freeze(network, config.freeze):
         aside(line)
+    if not dropout.seeded(network, config.seed, world.rank) and config.drop_rate:
+        logger.info("note: drop_rate has no effect: %s has no dropout", spec.name)
     if config.sync_batch_norm and world.connected:
         aside("%d batch norms take the images of all ranks", synchronise(network, world.size))
     refuse_single_values(network, config, world)
