@@ -66,6 +66,15 @@ def rmsprop(weights: Arrays, gradients: Arrays, state: Arrays, rate: float, deca
         weights[name] = weights[name] - state[name]
 
 
+def adamw(weights: Arrays, gradients: Arrays, state: Arrays, rate: float, decay: float, step: int) -> None:
+    for name, gradient in gradients.items():
+        mean = state[name] = 0.9 * state.get(name, 0) + 0.1 * gradient
+        square = state[f"square {name}"] = 0.999 * state.get(f"square {name}", 0) + 0.001 * gradient**2
+        change = mean / (1 - 0.9**step) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
+        own = decay * (0 if name.endswith(NOT_DECAYED) else 1)
+        weights[name] = weights[name] - rate * (own * weights[name] + change)
+
+
 def values(parameters: Sequence[Parameter]) -> Arrays:
     return {parameter.name: parameter.asnumpy().astype(np.float64) for parameter in parameters}
 
@@ -96,6 +105,7 @@ def test_an_empty_group_is_left_out(network: nn.Cell, decay: float) -> None:
         ("momentum", momentum, optimizers.NO_DECAY),
         ("nesterov", nesterov, optimizers.NO_DECAY),
         ("rmsprop", rmsprop, optimizers.NO_DECAY),
+        ("adamw", adamw, optimizers.NO_DECAY),
         ("momentum", thor, ()),  # as a second-order step takes it
     ],
 )
@@ -123,7 +133,7 @@ def test_updates(name: str, update: Update, no_decay: tuple[str, ...], decay: fl
 
 
 @pytest.mark.parametrize("size", [3, 8, 100, 1001])
-@pytest.mark.parametrize("name", ["momentum", "nesterov", "rmsprop"])
+@pytest.mark.parametrize("name", ["momentum", "nesterov", "rmsprop", "adamw"])
 def test_an_optimizer_that_goes_on_gives_the_bits_of_one_without_a_break(name: str, size: int) -> None:
     """MindSpore's kernel of RMSProp depends on how often it was called (K4)."""
     rates, noise = np.full(12, 0.01), np.random.default_rng(3)
@@ -152,5 +162,5 @@ def test_the_global_step_counts_updates() -> None:
 
 
 def test_an_unknown_optimizer() -> None:
-    with pytest.raises(ValueError, match=r"^optimizer 'sgd'; wanted momentum, nesterov or rmsprop$"):
+    with pytest.raises(ValueError, match=r"^optimizer 'sgd'; wanted momentum, nesterov, rmsprop or adamw$"):
         optimizers.create("sgd", Small(), np.array(RATES), momentum=0.9, weight_decay=0.0)

@@ -41,6 +41,10 @@ STATE_NAMES = ("momentum", "learning_rate", "global_step", "epoch_num", "step_nu
 STATE_PREFIXES = (
     "moments.",
     "moment.",
+    "moment1.",
+    "moment2.",
+    "adamw_",
+    "plateau.",
     "mean_square.",
     "mean_gradient.",
     "accum.",
