@@ -82,6 +82,11 @@ SPEC = ModelSpec(
     published_step=PublishedStep(1000 * 32 / 760, 32, 1, 'its table of performance: "单卡：760 img/s", batch size 32'),
     folder=Path(__file__).resolve().parent,
     classifier="head.fc",
+    stages=(
+        ("backbone.features.conv0.", "backbone.features.norm0."),
+        *((f"backbone.features.denseblock{i}.", f"backbone.features.transition{i}.") for i in (1, 2, 3)),
+        ("backbone.features.denseblock4.",),
+    ),
     options_of=options_of,
     dated_runs=True,
     ascend_precision="O3",  # train.py of the original: Model(..., amp_level="O3") on Ascend, batch norm too

@@ -87,6 +87,7 @@ SPEC = ModelSpec(
     small={"layers": (1, 1, 1, 1), "base_width": 8, "gather": "paper"},
     folder=Path(__file__).resolve().parent,
     classifier="end_point",
+    stages=(("conv1.", "bn1."), ("layer1.",), ("layer2.",), ("layer3.",), ("layer4.",)),
     ascend_precision="O3",  # train.py of the original: amp_level="O2" with keep_batchnorm_fp32=False, which is the same
     allreduce_splits=(85, 160),  # its all_reduce_fusion_config
     options_of=options_of,

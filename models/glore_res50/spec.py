@@ -98,6 +98,7 @@ SPEC = ModelSpec(
     published_step=PublishedStep(263.483, 128, 8, 'its table of performance: "263.483毫秒/步（8卡）", batch size 128'),
     folder=Path(__file__).resolve().parent,
     classifier="end_point",
+    stages=(("conv1.", "bn1."), ("layer1.",), ("layer2.",), ("layer3.",), ("layer4.",)),
     # train.py of the original names no level on Ascend. The first generation itself computes float32 convolutions in
     # float16, as its README says; on a later one O2 may be wanted.
     ascend_precision="O0",

@@ -9,7 +9,6 @@ from typing import Any
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn
-from mindspore.nn.learning_rate_schedule import LearningRateSchedule
 
 from mindzoo.utils.learning.adamw import AdamW
 from mindzoo.utils.learning.plateau import Plateau
@@ -101,11 +100,11 @@ def _of_kind(
     raise ValueError(f"optimizer {name!r}; wanted momentum, nesterov, rmsprop or adamw")
 
 
-class ScaledRate(LearningRateSchedule):
+class ScaledRate(nn.Cell):
     """(global step) -> the rate of `rates`, times `share`, times a constant factor."""
 
     def __init__(self, rates: nn.Cell, factor: float, share: nn.Cell) -> None:
-        super().__init__()
+        super().__init__(auto_prefix=False)  # the array keeps its name in checkpoints
         self.rates, self.share = rates, share
         self.factor = Tensor(factor, ms.float32)
 
@@ -115,6 +114,7 @@ class ScaledRate(LearningRateSchedule):
 
 def _change_rates(optimizer: nn.Optimizer, factors: Mapping[str, float], plateau: Plateau | None) -> None:
     """Multiply the rates of an optimizer; the same array of rates serves all of its parameters."""
+    optimizer.plateau = plateau
     if plateau is None and not factors:
         return
     rates, share = optimizer.learning_rate, plateau or nn.Identity()

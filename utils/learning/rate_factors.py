@@ -5,8 +5,12 @@ from __future__ import annotations
 import fnmatch
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mindspore import nn
 
 from mindzoo.utils.errors import UserError, shorten
+from mindzoo.utils.log import aside
 
 Stages = Sequence[Sequence[str]]  # beginnings of the names of their parameters, from the input on; the head is the rest
 
@@ -50,20 +54,44 @@ def by_pattern(key: str, factors: Mapping[str, float], names: Sequence[str]) -> 
 
 
 def by_depth(decay: float, stages: Stages, names: Sequence[str]) -> dict[str, float]:
-    """decay^d of each name, where d is how many stages lie between its own and the head: the last stage has d = 1.
+    """decay^d of each name: d is 1 in the last stage, and one more in each stage before it.
 
-    Parameters of no stage are of the head, with d = 0, as in timm's `layer_decay` over the stages of a network.
-    Clark et al. 2020, https://arxiv.org/abs/2003.10555, and Bao et al. 2022, https://arxiv.org/abs/2106.08254.
+    Parameters of no stage are of the head, with d = 0. Clark et al. 2020, https://arxiv.org/abs/2003.10555, section 3, and
+    Bao et al. 2022, https://arxiv.org/abs/2106.08254, have a rate for each layer of a transformer; here a stage has one.
+
+    Args:
+        stages: those that this network has no parameter of, because it is a smaller one, do not count.
+        names: of all parameters, frozen or not.
     """
+    stages = [own for own in stages if any(name.startswith(tuple(own)) for name in names)]
     depths = {
         name: len(stages) - stage for stage, own in enumerate(stages) for name in names if name.startswith(tuple(own))
     }
     return {name: decay ** depths.get(name, 0) for name in names}
 
 
-def together(first: Mapping[str, float], second: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
-    """The product of two factors of each name; one that is absent is 1."""
-    return {name: first.get(name, 1.0) * second.get(name, 1.0) for name in names}
+def of(config: Any, network: nn.Cell, stages: Stages, loss: nn.Cell | None = None) -> dict[str, dict[str, float]]:
+    """The `rate_factors` and `decay_factors` of an optimizer that a TrainConfig asks for; says which there are.
+
+    Raises:
+        UserError: a pattern matches no parameter that is trained.
+    """
+    names = [parameter.name for parameter in network.trainable_params()]
+    rates, decays = dict[str, float](), dict[str, float]()
+    if config.layer_decay != 1:
+        everything = [parameter.name for parameter in network.get_parameters()]
+        depths = by_depth(config.layer_decay, stages, everything)
+        rates = {name: depths[name] for name in names}
+    if config.lr_groups:
+        loss_names = [parameter.name for parameter in loss.trainable_params()] if loss else []
+        groups = by_pattern("lr_groups", parsed("lr_groups", config.lr_groups), [*names, *loss_names])
+        rates = {name: rates.get(name, 1.0) * groups.get(name, 1.0) for name in [*names, *loss_names]}
+    if config.weight_decay_groups:
+        decays = by_pattern("weight_decay_groups", parsed("weight_decay_groups", config.weight_decay_groups), names)
+    for what, factors in {"learning rates": rates, "weight decay": decays}.items():
+        if factors:
+            aside(explained(what, factors))
+    return {"rate_factors": rates, "decay_factors": decays}
 
 
 def explained(what: str, factors: Mapping[str, float]) -> str:

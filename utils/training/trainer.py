@@ -57,9 +57,11 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     # 1. Device, data and checkpoints that are named exist and fit together.
     device = runtime.start(config.device_target, seed=config.seed, deterministic=config.deterministic)
     world = ranks.meet(config, device)
+    config = setup.settle_accumulation(config, world)
     graphs.start(config, world)
     trackers = registry.classes(config.tracker if world.rank == 0 else ())
     data = setup.open_data(config, world)
+    setup.check_plateau(config, data)
     num_classes = setup.settle_classes(config.num_classes, data.classes)
     start = starting_point.agree(world, spec, loaded, data, num_classes)
     if start.is_complete(config, data.train.steps_per_epoch):
@@ -81,7 +83,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     cross_entropy = setup.build_loss(config, num_classes, data.train.folders.labels)
     forward, loss = spec.objective(config, network, cross_entropy, world.rank)
     on_card.fuse_gradients(spec, forward, device, world)
-    step = setup.build_step(config, forward, loss, rates, level, world, registers)
+    step = setup.build_step(config, forward, loss, rates, level, world, registers, spec.stages)
     if native:
         fuse(step.optimizer)
     take_state(step, start, config, data.train, world)
