@@ -59,7 +59,7 @@ def test_within_an_epoch_the_rates_go_on_by_steps() -> None:
     )
     fine = rates("--schedule", "cosine_restarts", "--restart_epochs", "1", "--final_lr", "0.02", epochs=3, steps=4)
     np.testing.assert_allclose(fine[:4], [0.8, 0.685771645, 0.41, 0.134228355], rtol=3e-6)
-    np.testing.assert_allclose(fine[4:], [*RESTARTS[6:], 0.134228355, 0.0496873], rtol=3e-6)
+    np.testing.assert_allclose(fine[4:], [*RESTARTS[6:], 0.134228355, 0.049687], rtol=3e-6)
     stairs = rates("--schedule", "step", "--decay_epochs", "1,2", epochs=3, steps=4)
     np.testing.assert_allclose(stairs, STEP, rtol=3e-6)
 
