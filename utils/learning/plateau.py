@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mindspore as ms
 import numpy as np
-from mindspore import Parameter, Tensor, nn
+from mindspore import Parameter, Tensor, nn, ops
 
 
 class Plateau(nn.Cell):
@@ -54,4 +54,5 @@ def _state(value: float, name: str) -> Parameter:
 
 
 def _set(parameter: Parameter, value: float) -> None:
-    parameter.set_data(Tensor(value, ms.float32))
+    # `set_data` does not reach a graph that reads the parameter within a branch, as that of accumulated gradients does.
+    ops.assign(parameter, Tensor(value, ms.float32))
