@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from mindspore import nn
 
@@ -22,7 +24,7 @@ class Staged(nn.Cell):
         self.head = nn.Dense(2, 2)
 
 
-def factors(network: nn.Cell, **keys: object) -> dict[str, dict[str, float]]:
+def factors(network: nn.Cell, **keys: Any) -> dict[str, dict[str, float]]:
     return rate_factors.of(TrainConfig(**keys), network, STAGES)
 
 

@@ -39,7 +39,7 @@ def open_data(config: TrainConfig, world: World) -> Data:
     """Scan and check the folders; training, `val/` beside it and evaluation must have the same classes.
 
     Raises:
-        UserError: see `mindzoo.utils.data.data_set`.
+        UserError: see `mindzoo.utils.data.data_set`, or `check_plateau`.
     """
     train_root = data_set.find_split(config.data_dir, "train", "data_dir")
     train_folders = bad_images.usable(train_root, config, world, check=transforms.training_check(config))
@@ -56,6 +56,7 @@ def open_data(config: TrainConfig, world: World) -> Data:
             eval_folders, how, batch_size=min(config.batch_size, len(eval_folders)), world=world, workers=config.workers
         )
         bad_images.say_left_out(eval_folders, "evaluation")
+    check_plateau(config, evaluation)
     marks = Marks()
     train_data = TrainData(
         train_folders, transforms.training_operations(config, marks), batch_size=config.batch_size, world=world,
@@ -198,14 +199,14 @@ def build_plateau(config: TrainConfig) -> Plateau | None:
     )
 
 
-def check_plateau(config: TrainConfig, data: Data) -> None:
+def check_plateau(config: TrainConfig, evaluation: EvalData | None) -> None:
     """Refuse a schedule that nothing would ever change.
 
     Raises:
         UserError: nothing is evaluated.
     """
-    if config.schedule == rate_keys.PLATEAU and not (data.evaluation and config.run_eval):
-        lacks = "run_eval is false" if data.evaluation else "there are no images to evaluate on: give --eval_data_dir"
+    if config.schedule == rate_keys.PLATEAU and not (evaluation and config.run_eval):
+        lacks = "run_eval is false" if evaluation else "there are no images to evaluate on: give --eval_data_dir"
         raise UserError(f"schedule is plateau, which goes by evaluations, and {lacks}; or use another schedule")
 
 

@@ -57,16 +57,14 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     # 1. Device, data and checkpoints that are named exist and fit together.
     device = runtime.start(config.device_target, seed=config.seed, deterministic=config.deterministic)
     world = ranks.meet(config, device)
-    config = setup.settle_accumulation(config, world)
     graphs.start(config, world)
     trackers = registry.classes(config.tracker if world.rank == 0 else ())
     data = setup.open_data(config, world)
-    setup.check_plateau(config, data)
     num_classes = setup.settle_classes(config.num_classes, data.classes)
     start = starting_point.agree(world, spec, loaded, data, num_classes)
     if start.is_complete(config, data.train.steps_per_epoch):
         return None
-    config = dataclasses.replace(config, **start.options)
+    config = setup.settle_accumulation(dataclasses.replace(config, **start.options), world)
     card, level = on_card.find(device), on_card.precision(spec, config, device)
     on_card.set_jit_level(config, device, card)
     registers = on_card.registers(config, device, card, second_order=setup.step_kind(config) is not TrainStep)
