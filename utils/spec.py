@@ -77,6 +77,8 @@ class ModelSpec:
     published: Mapping[str, float]  # {"top1": …, "top5": …} in percent, as the original README claims
     folder: Path
     classifier: str  # the layer whose outputs are the classes
+    # Beginnings of the names of the parameters of each stage, from the input on; parameters of none are the head's.
+    stages: Sequence[Sequence[str]]
     # The arguments of the network that its weights (by our names) show, such as its width; None: not its weights.
     options_of: Callable[[Mapping[str, np.ndarray]], dict[str, Any] | None]
     # Options that are the value of a parameter: {option: parameter}. A file of weights may lack it, and an option that

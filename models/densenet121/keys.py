@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mindzoo.models.densenet121.constants import FLAVOURS
 from mindzoo.utils.config.keys import EvalConfig, ExportConfig, TrainConfig
+from mindzoo.utils.config.rate_keys import OF_OWN
 from mindzoo.utils.config.reading import key
 
 SCHEDULES = ("exponential", "cosine_annealing")
@@ -42,6 +43,7 @@ class DenseNetTrainConfig(TrainConfig, DenseNetKeys):
         "cosine_annealing",
         "learning rate by epoch; exponential: lr times lr_gamma at each of lr_epochs",
         choices=SCHEDULES,
+        only_with=OF_OWN,
     )
     lr_epochs: tuple[int, ...] = key(
         (30, 60, 90, 120), "epochs at which the learning rate falls", minimum=1, only_with=EXPONENTIAL

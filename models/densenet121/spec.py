@@ -84,6 +84,11 @@ SPEC = ModelSpec(
     folder=Path(__file__).resolve().parent,
     classifier="head.fc",
     first_convolution=("backbone.features.conv0.weight",),
+    stages=(
+        ("backbone.features.conv0.", "backbone.features.norm0."),
+        *((f"backbone.features.denseblock{i}.", f"backbone.features.transition{i}.") for i in (1, 2, 3)),
+        ("backbone.features.denseblock4.",),
+    ),
     options_of=options_of,
     dated_runs=True,
     ascend_precision="O3",  # train.py of the original: Model(..., amp_level="O3") on Ascend, batch norm too

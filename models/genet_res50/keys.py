@@ -8,6 +8,7 @@ from mindzoo.models.genet_res50.constants import GATHERS
 from mindzoo.utils.config.image_keys import MOST_PIXELS, ShorterSideKeys
 from mindzoo.utils.config.keys import EvalConfig, ExportConfig, TrainConfig
 from mindzoo.utils.config.learning_keys import MOST_EPOCHS
+from mindzoo.utils.config.rate_keys import OF_OWN
 from mindzoo.utils.config.reading import key
 
 LINEAR = ("decay_mode", ("linear",))
@@ -54,10 +55,13 @@ class GENetTrainConfig(GENetPreprocessingKeys, TrainConfig, GENetKeys):
     max_epoch: int = key(150, "epochs to train", minimum=1, maximum=MOST_EPOCHS)
     lr: float = key(0.8, "highest learning rate; the original's lr_init", minimum=0)
     decay_mode: str = key(
-        "linear", "how the learning rate falls, step by step, to lr_end or by a cosine", choices=("linear", "cosine")
+        "linear",
+        "how the learning rate falls, step by step, to lr_end or by a cosine",
+        choices=("linear", "cosine"),
+        only_with=OF_OWN,
     )
     lr_end: float = key(0.0, "learning rate at the end of the line", minimum=0, only_with=LINEAR)
-    hold_epochs: int = key(0, "epochs at the highest learning rate before it falls", minimum=0)
+    hold_epochs: int = key(0, "epochs at the highest learning rate before it falls", minimum=0, only_with=OF_OWN)
     label_smooth: bool = key(True, "smooth the labels of the cross entropy")
     output_dir: str = key("./checkpoints", "where the run's folder is made")
     save_checkpoint_epochs: int = key(10, "epochs between two checkpoints; 0: none by epochs", minimum=0)

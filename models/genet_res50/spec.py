@@ -89,6 +89,7 @@ SPEC = ModelSpec(
     folder=Path(__file__).resolve().parent,
     classifier="end_point",
     first_convolution=("conv1.weight",),
+    stages=(("conv1.", "bn1."), ("layer1.",), ("layer2.",), ("layer3.",), ("layer4.",)),
     ascend_precision="O3",  # train.py of the original: amp_level="O2" with keep_batchnorm_fp32=False, which is the same
     allreduce_splits=(85, 160),  # its all_reduce_fusion_config
     options_of=options_of,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mindzoo.models.glore_res50.constants import UNITS, WEIGHT_INITS
 from mindzoo.utils.config.image_keys import ShorterSideKeys
 from mindzoo.utils.config.keys import EvalConfig, ExportConfig, TrainConfig
+from mindzoo.utils.config.rate_keys import BUT_ONE_CYCLE, OF_OWN
 from mindzoo.utils.config.reading import key
 
 LINEAR = ("lr_decay_mode", ("Linear",))
@@ -42,10 +43,13 @@ class GloReTrainConfig(ShorterSideKeys, TrainConfig, GloReKeys):
         "Linear",
         "how the learning rate falls; Linear: to lr_end; poly: by a square to 0; steps: to a tenth after 30, 60 and 80 % of the steps",
         choices=("Linear", "poly", "cosine", "steps"),
+        only_with=OF_OWN,
     )
-    lr_init: float = key(0.0, "learning rate at the start of the warmup", minimum=0)
+    lr_init: float = key(0.0, "learning rate at the start of the warmup", minimum=0, only_with=OF_OWN)
     lr_end: float = key(0.0, "learning rate at the end of the line", minimum=0, only_with=LINEAR)
-    warmup_epochs: int = key(0, "epochs in which the learning rate rises from lr_init, step by step", minimum=0)
+    warmup_epochs: int = key(
+        0, "epochs in which the learning rate rises from lr_init, step by step", minimum=0, only_with=BUT_ONE_CYCLE
+    )
     label_smooth: bool = key(True, "smooth the labels of the cross entropy")
     label_smooth_factor: float = key(
         0.05,

@@ -99,6 +99,7 @@ SPEC = ModelSpec(
     folder=Path(__file__).resolve().parent,
     classifier="end_point",
     first_convolution=("conv1.conv_1.weight",),
+    stages=(("conv1.", "bn1."), ("layer1.",), ("layer2.",), ("layer3.",), ("layer4.",)),
     # train.py of the original names no level on Ascend. The first generation itself computes float32 convolutions in
     # float16, as its README says; on a later one O2 may be wanted.
     ascend_precision="O0",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from mindzoo.models.hrnet_w48.constants import CONV_INITS, DENSE_INITS
 from mindzoo.utils.config.image_keys import ShorterSideKeys
 from mindzoo.utils.config.keys import EvalConfig, ExportConfig, TrainConfig
-from mindzoo.utils.config.learning_keys import LossKeys
+from mindzoo.utils.config.learning_keys import UPDATE_RULES, LossKeys
+from mindzoo.utils.config.rate_keys import BUT_ONE_CYCLE, OF_OWN
 from mindzoo.utils.config.reading import key
 
 LINEAR = ("lr_scheme", ("linear",))
@@ -49,11 +50,14 @@ class HRNetTrainConfig(ShorterSideKeys, HRNetLossKeys, TrainConfig, HRNetKeys):
         "linear",
         "how the learning rate falls; linear: to lr_end; polynomial: by a square to 0; cosine: a line times a cosine",
         choices=("linear", "polynomial", "cosine"),
+        only_with=OF_OWN,
     )
-    lr_init: float = key(0.0001, "learning rate at the start of the warmup", minimum=0)
+    lr_init: float = key(0.0001, "learning rate at the start of the warmup", minimum=0, only_with=OF_OWN)
     lr_end: float = key(0.00001, "learning rate at the end of the line", minimum=0, only_with=LINEAR)
-    warmup_epochs: int = key(2, "epochs in which the learning rate rises from lr_init, step by step", minimum=0)
-    optimizer: str = key("rmsprop", "update rule", choices=("momentum", "nesterov", "rmsprop"))
+    warmup_epochs: int = key(
+        2, "epochs in which the learning rate rises from lr_init, step by step", minimum=0, only_with=BUT_ONE_CYCLE
+    )
+    optimizer: str = key("rmsprop", "update rule", choices=UPDATE_RULES)
     weight_decay: float = key(
         1e-5, "L2 decay of weights; biases and batch norm's gamma and beta are left out", minimum=0
     )

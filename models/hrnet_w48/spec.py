@@ -101,6 +101,12 @@ SPEC = ModelSpec(
     folder=Path(__file__).resolve().parent,
     classifier="classifier",
     first_convolution=("conv1.weight",),
+    stages=(
+        ("conv1.", "bn1.", "conv2.", "bn2."),
+        ("layer1.",),
+        *((f"transition{i - 1}.", f"stage{i}.") for i in (2, 3, 4)),
+        ("incre_modules.", "downsamp_modules.", "final_layer."),
+    ),
     ascend_precision="O3",  # train.py of the original: the network cast to float16, and amp_level="O3"
     options_of=options_of,
     train_aliases={

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from mindzoo.models.multigrain.constants import BACKBONES, FLAVOURS
 from mindzoo.utils.config.image_keys import ShorterSideKeys
 from mindzoo.utils.config.keys import THOR, EvalConfig, ExportConfig, ThorConfig
-from mindzoo.utils.config.learning_keys import MOST_EPOCHS
+from mindzoo.utils.config.learning_keys import MOST_EPOCHS, UPDATE_RULES
+from mindzoo.utils.config.rate_keys import BUT_ONE_CYCLE, OF_OWN
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.errors import UserError
 
-FIRST_ORDER = ("optimizer", ("momentum", "nesterov", "rmsprop"))
+FIRST_ORDER = ("optimizer", UPDATE_RULES)
 TRIPLET, MARGIN = ("metric_loss", ("triplet",)), ("metric_loss", ("margin",))
 
 
@@ -72,7 +73,10 @@ class MultiGrainTrainConfig(ShorterSideKeys, ThorConfig, ObjectiveKeys, MultiGra
     zero_gamma: bool = key(False, "a new network's blocks begin as doing nothing; the original's choice beside thor")
     max_epoch: int = key(50, "epochs to train", minimum=1, maximum=MOST_EPOCHS)
     lr_init: float = key(
-        0.05672, "with thor the learning rate at the beginning, else at the start of the warmup", minimum=0
+        0.05672,
+        "with thor the learning rate at the beginning, else at the start of the warmup",
+        minimum=0,
+        only_with=OF_OWN,
     )
     lr_decay: float = key(4.9687, "power by which the learning rate falls", minimum=0, only_with=THOR)
     lr_end_epoch: int = key(70, "epoch at which the learning rate would be 0", minimum=1, only_with=THOR)
@@ -84,10 +88,13 @@ class MultiGrainTrainConfig(ShorterSideKeys, ThorConfig, ObjectiveKeys, MultiGra
         "Linear",
         "how the learning rate falls; Linear: to lr_end; poly: by a square to 0; steps: to a tenth after 30, 60 and 80 % of the steps",
         choices=("Linear", "poly", "cosine", "steps"),
-        only_with=FIRST_ORDER,
+        only_with=(FIRST_ORDER, OF_OWN),
     )
     warmup_epochs: int = key(
-        2, "epochs in which the learning rate rises from lr_init, step by step", minimum=0, only_with=FIRST_ORDER
+        2,
+        "epochs in which the learning rate rises from lr_init, step by step",
+        minimum=0,
+        only_with=(FIRST_ORDER, BUT_ONE_CYCLE),
     )
     label_smooth: bool = key(True, "smooth the labels of the cross entropy")
     output_dir: str = key("./", "where the run's folder is made")

@@ -140,6 +140,7 @@ SPEC = ModelSpec(
     folder=Path(__file__).resolve().parent,
     classifier="end_point",
     first_convolution=("conv1_0.weight", "conv1.weight"),
+    stages=(("conv1.", "bn1."), ("layer1.",), ("layer2.",), ("layer3.",), ("layer4.",)),
     ascend_precision="O3",  # train.py of the original: amp_level="O2" with keep_batchnorm_fp32=False, which is the same
     options_of=options_of,
     from_torch=from_torch,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import itertools
 from collections.abc import Callable, Sequence
 
 import mindspore as ms
@@ -13,10 +13,9 @@ from mindspore import Parameter, Tensor, nn
 from mindzoo.utils.learning import optimizers
 
 RATES = [0.1, 0.01, 0.001]
-NEVER_DECAYED = ("boundary",)  # a parameter of the loss
-NOT_DECAYED = (*optimizers.NO_DECAY, *NEVER_DECAYED)
 Arrays = dict[str, np.ndarray]
-Update = Callable[[Arrays, Arrays, Arrays, float, float, int], None]
+Numbers = dict[str, float]  # by parameter
+Update = Callable[[Arrays, Arrays, Arrays, Numbers, Numbers, int], None]
 
 
 class Small(nn.Cell):
@@ -32,38 +31,35 @@ class Small(nn.Cell):
         return self.fc(self.norm(self.conv(x)).mean((2, 3)))
 
 
-def momentum(
-    weights: Arrays,
-    gradients: Arrays,
-    state: Arrays,
-    rate: float,
-    decay: float,
-    step: int,
-    kept: tuple[str, ...] = NOT_DECAYED,
-) -> None:
+def momentum(weights: Arrays, gradients: Arrays, state: Arrays, rates: Numbers, decays: Numbers, step: int) -> None:
     for name, gradient in gradients.items():
-        whole = gradient + decay * (0 if name.endswith(kept) else 1) * weights[name]
+        whole = gradient + decays[name] * weights[name]
         state[name] = 0.9 * state.get(name, np.zeros_like(gradient)) + whole
-        weights[name] = weights[name] - rate * state[name]
+        weights[name] = weights[name] - rates[name] * state[name]
 
 
-thor = functools.partial(momentum, kept=NEVER_DECAYED)
-
-
-def nesterov(weights: Arrays, gradients: Arrays, state: Arrays, rate: float, decay: float, step: int) -> None:
+def nesterov(weights: Arrays, gradients: Arrays, state: Arrays, rates: Numbers, decays: Numbers, step: int) -> None:
     for name, gradient in gradients.items():
-        whole = gradient + decay * (0 if name.endswith(NOT_DECAYED) else 1) * weights[name]
+        whole = gradient + decays[name] * weights[name]
         state[name] = 0.9 * state.get(name, np.zeros_like(gradient)) + whole
-        weights[name] = weights[name] - rate * (whole + 0.9 * state[name])
+        weights[name] = weights[name] - rates[name] * (whole + 0.9 * state[name])
 
 
-def rmsprop(weights: Arrays, gradients: Arrays, state: Arrays, rate: float, decay: float, step: int) -> None:
+def rmsprop(weights: Arrays, gradients: Arrays, state: Arrays, rates: Numbers, decays: Numbers, step: int) -> None:
     for name, gradient in gradients.items():
-        whole = gradient + decay * (0 if name.endswith(NOT_DECAYED) else 1) * weights[name]
+        whole = gradient + decays[name] * weights[name]
         square = state[f"square {name}"] = 0.8 * state.get(f"square {name}", np.ones_like(gradient)) + 0.2 * whole**2
         moment = state.get(name, np.zeros_like(gradient))
-        state[name] = 0.9 * moment + rate * whole / np.sqrt(square + 0.01)
+        state[name] = 0.9 * moment + rates[name] * whole / np.sqrt(square + 0.01)
         weights[name] = weights[name] - state[name]
+
+
+def adamw(weights: Arrays, gradients: Arrays, state: Arrays, rates: Numbers, decays: Numbers, step: int) -> None:
+    for name, gradient in gradients.items():
+        mean = state[name] = 0.9 * state.get(name, 0) + 0.1 * gradient
+        square = state[f"square {name}"] = 0.999 * state.get(f"square {name}", 0) + 0.001 * gradient**2
+        change = mean / (1 - 0.9**step) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
+        weights[name] = weights[name] - rates[name] * (decays[name] * weights[name] + change)
 
 
 def values(parameters: Sequence[Parameter]) -> Arrays:
@@ -89,18 +85,20 @@ def test_an_empty_group_is_left_out(network: nn.Cell, decay: float) -> None:
     optimizers.create("momentum", wrapped, np.array(RATES), momentum=0.9, weight_decay=0.05)
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.05])
+@pytest.mark.parametrize("factors", [{}, {"conv.weight": 0.5, "fc.weight": 2.0}], ids=["one rate", "own rates"])
 @pytest.mark.parametrize(
     ("name", "update", "no_decay"),
     [
         ("momentum", momentum, optimizers.NO_DECAY),
         ("nesterov", nesterov, optimizers.NO_DECAY),
         ("rmsprop", rmsprop, optimizers.NO_DECAY),
-        ("momentum", thor, ()),  # as a second-order step takes it
+        ("adamw", adamw, optimizers.NO_DECAY),
+        ("momentum", momentum, ()),  # as a second-order step takes it
     ],
 )
-def test_updates(name: str, update: Update, no_decay: tuple[str, ...], decay: float) -> None:
-    boundary = Parameter(Tensor(1.2, ms.float32), name="boundary")
+def test_updates(name: str, update: Update, no_decay: tuple[str, ...], factors: Numbers) -> None:
+    """By rates that are the same for all, without decay, and by rates and decays with factors."""
+    boundary, decay = Parameter(Tensor(1.2, ms.float32), name="boundary"), 0.05 if factors else 0.0
     optimizer = optimizers.create(
         name,
         Small(),
@@ -111,19 +109,25 @@ def test_updates(name: str, update: Update, no_decay: tuple[str, ...], decay: fl
         rho=0.8,
         loss_parameters=[boundary],
         no_decay=no_decay,
+        rate_factors=factors,
+        decay_factors={"fc.weight": factors.get("conv.weight", 1.0)},
     )
     assert optimizer.parameters[-1] is boundary
     wanted, state, noise = values(optimizer.parameters), dict[str, np.ndarray](), np.random.default_rng(1)
+    decays = {name: 0.0 if name.endswith((*no_decay, "boundary")) else decay for name in wanted}
+    decays["fc.weight"] *= 0.5
     for step, rate in enumerate(RATES):
         gradients = {p.name: np.asarray(noise.standard_normal(p.shape), np.float32) for p in optimizer.parameters}
         optimizer(tuple(Tensor(gradients[p.name]) for p in optimizer.parameters))
-        update(wanted, {k: v.astype(np.float64) for k, v in gradients.items()}, state, rate, decay, step + 1)
+        rates = {name: rate * factors.get(name, 1.0) for name in wanted}
+        update(wanted, {k: v.astype(np.float64) for k, v in gradients.items()}, state, rates, decays, step + 1)
         for parameter, found in values(optimizer.parameters).items():
             np.testing.assert_allclose(found, wanted[parameter], rtol=1e-5, atol=1e-5, err_msg=f"{step} {parameter}")
 
 
-@pytest.mark.parametrize("size", [3, 8, 100, 1001])
-@pytest.mark.parametrize("name", ["momentum", "nesterov", "rmsprop"])
+@pytest.mark.parametrize(
+    ("name", "size"), [*itertools.product(["momentum", "nesterov", "rmsprop"], [3, 8, 100, 1001]), ("adamw", 1001)]
+)
 def test_an_optimizer_that_goes_on_gives_the_bits_of_one_without_a_break(name: str, size: int) -> None:
     """MindSpore's kernel of RMSProp depends on how often it was called (K4)."""
     rates, noise = np.full(12, 0.01), np.random.default_rng(3)
@@ -152,5 +156,5 @@ def test_the_global_step_counts_updates() -> None:
 
 
 def test_an_unknown_optimizer() -> None:
-    with pytest.raises(ValueError, match=r"^optimizer 'sgd'; wanted momentum, nesterov or rmsprop$"):
+    with pytest.raises(ValueError, match=r"^optimizer 'sgd'; wanted momentum, nesterov, rmsprop or adamw$"):
         optimizers.create("sgd", Small(), np.array(RATES), momentum=0.9, weight_decay=0.0)

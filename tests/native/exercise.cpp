@@ -17,8 +17,8 @@ int open_library(const char*, int, int, char*, size_t);
 Operator convolution, biased_convolution, convolution_inputs, convolution_weights, biased_convolution_weights, pooling,
     pooling_inputs, batch_norm, batch_norm_of_sum, batch_norm_gradients, batch_norm_of_sum_gradients, normalisation,
     normalisation_of_sum, moving_statistics, upsampling, upsampling_inputs, addition, momentum_update, rmsprop_update,
-    dense_block, dense_block_gradients, gated_sum, gated_sum_gradients,
-    mean_over_map, mean_over_map_inputs;
+    adamw_update, dense_block, dense_block_gradients, gated_sum, gated_sum_gradients, mean_over_map,
+    mean_over_map_inputs;
 }
 
 // Of exactly its size, so that a number too many is found.
@@ -167,6 +167,8 @@ void updates() {
     Array s1 = positive({70001}), s2 = positive({3, 5});
     CALL(momentum_update, &rate, &momentum, &decays, &w1, &w2, &v1, &v2, &g1, &g2, &done);
     CALL(rmsprop_update, &rate, &three, &decays, &w1, &w2, &s1, &s2, &v1, &v2, &g1, &g2, &done);
+    Array rates = options({0.1f, 0.2f}), corrections = options({0.1f, 0.001f});
+    CALL(adamw_update, &rates, &three, &corrections, &decays, &w1, &w2, &v1, &v2, &s1, &s2, &g1, &g2, &done);
 }
 
 int main(int, char** arguments) {

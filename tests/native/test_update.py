@@ -26,13 +26,14 @@ class Weights(nn.Cell):
         return [getattr(self, name.replace(".", "_")) for name in SHAPES]
 
 
-@pytest.mark.parametrize("kind", ["momentum", "rmsprop"])
-def test_weights_and_state_are_those_of_the_plain_update(kind: str) -> None:
+@pytest.mark.parametrize("factors", [{}, {"conv.weight": 0.5, "head.bias": 0.0}], ids=["one rate", "own rates"])
+@pytest.mark.parametrize("kind", ["momentum", "rmsprop", "adamw"])
+def test_weights_and_state_are_those_of_the_plain_update(kind: str, factors: dict[str, float]) -> None:
     found = []
     for at_once in (False, True):
         network = Weights()
         rates = np.array([0.1, 0.05, 0.2], np.float32)
-        optimizer = optimizers.create(kind, network, rates, momentum=0.9, weight_decay=1e-2)
+        optimizer = optimizers.create(kind, network, rates, momentum=0.9, weight_decay=1e-2, rate_factors=factors)
         if at_once:
             fuse(optimizer)
         order = [parameter.name for parameter in optimizer.parameters]

@@ -50,6 +50,10 @@ STATE_NAMES = (
 STATE_PREFIXES = (
     "moments.",
     "moment.",
+    "moment1.",
+    "moment2.",
+    "adamw_",
+    "plateau.",
     "mean_square.",
     "mean_gradient.",
     "accum.",

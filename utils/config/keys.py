@@ -12,9 +12,17 @@ from mindzoo.utils.config.augmentation_keys import AugmentationKeys
 from mindzoo.utils.config.checkpoint_keys import CheckpointKeys, ClassNameKeys, EngineKeys
 from mindzoo.utils.config.dropout_keys import DropoutKeys
 from mindzoo.utils.config.image_keys import BadImageKeys, PreprocessingKeys, TrainDataKeys
-from mindzoo.utils.config.learning_keys import ClassWeightKeys, LossKeys, OptimizerKeys, ScheduleKeys
+from mindzoo.utils.config.learning_keys import (
+    UPDATE_RULES,
+    WITH_MOMENTUM,
+    ClassWeightKeys,
+    LossKeys,
+    OptimizerKeys,
+    ScheduleKeys,
+)
 from mindzoo.utils.config.machine_keys import DeviceKeys, RanksKeys, RecipeKeys, StorageKeys
-from mindzoo.utils.config.reading import key
+from mindzoo.utils.config.rate_keys import OWN, ChosenScheduleKeys, LayerRateKeys
+from mindzoo.utils.config.reading import key, show
 from mindzoo.utils.config.run_keys import RunKeys
 from mindzoo.utils.errors import UserError
 
@@ -29,6 +37,8 @@ THOR = ("optimizer", ("thor",))
 class TrainConfig(
     RunKeys,
     OptimizerKeys,
+    LayerRateKeys,
+    ChosenScheduleKeys,
     ScheduleKeys,
     ClassWeightKeys,
     LossKeys,
@@ -53,6 +63,9 @@ class TrainConfig(
             )
         self.check_mixing(self.batch_size // self.repeats)
 
+        if len(self.betas) != 2:
+            raise UserError(f"betas has {counted(len(self.betas), 'number')}; wanted two")
+
     @property
     def last_epoch(self) -> int:
         """Where the run ends, in epochs."""
@@ -66,7 +79,10 @@ class ThorConfig(TrainConfig):
     optimizer: str = key(
         "thor",
         "update rule; thor: momentum, with gradients multiplied by the inverse of an approximate Fisher information",
-        choices=("thor", "momentum", "nesterov", "rmsprop"),
+        choices=("thor", *UPDATE_RULES),
+    )
+    momentum: float = key(
+        0.9, "momentum of the update", minimum=0, maximum=1, only_with=("optimizer", ("thor", *WITH_MOMENTUM))
     )
     weight_decay: float = key(
         1e-4, "L2 decay; thor: of all weights; else not of biases and batch norm's gamma and beta", minimum=0
@@ -87,6 +103,20 @@ class ThorConfig(TrainConfig):
         minimum=0,
         only_with=THOR,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        changes = {
+            "schedule": self.schedule != OWN,
+            "layer_decay": self.layer_decay != 1,
+            "lr_groups": bool(self.lr_groups),
+        }
+        given = next((name for name, is_given in changes.items() if is_given), "")
+        if self.optimizer == "thor" and given:
+            raise UserError(
+                f"{given} is {show(getattr(self, given))}, and the optimizer is thor, whose rate is its own and that of all "
+                f"layers; leave {given} out, or give another --optimizer"
+            )
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mindzoo.utils.config.rate_keys import BUT_ONE_CYCLE
 from mindzoo.utils.config.reading import key
 
 NATIVE_CHOICES = ("auto", "on", "off")
 MOST_EPOCHS = 1_000_000
 # Keys that have no effect beside another value of this one.
-RMSPROP = ("optimizer", ("rmsprop",))
+RMSPROP, ADAMW = ("optimizer", ("rmsprop",)), ("optimizer", ("adamw",))
+UPDATE_RULES = ("momentum", "nesterov", "rmsprop", "adamw")
+WITH_MOMENTUM = ("momentum", "nesterov", "rmsprop")
 
 
 @dataclass(frozen=True)
@@ -60,15 +63,17 @@ class ScheduleKeys:
         "images per update, over all ranks, that the learning rates are meant for: another number of images multiplies them by its share; 0: they are taken as they are",
         minimum=0,
     )
-    warmup_epochs: int = key(0, "epochs in which the learning rate rises from 0, step by step", minimum=0)
+    warmup_epochs: int = key(
+        0, "epochs in which the learning rate rises from 0, step by step", minimum=0, only_with=BUT_ONE_CYCLE
+    )
 
 
 @dataclass(frozen=True)
 class OptimizerKeys:
     """Optimizer and step"""
 
-    optimizer: str = key("momentum", "update rule", choices=("momentum", "nesterov", "rmsprop"))
-    momentum: float = key(0.9, "momentum of the update", minimum=0, maximum=1)
+    optimizer: str = key("momentum", "update rule", choices=UPDATE_RULES)
+    momentum: float = key(0.9, "momentum of the update", minimum=0, maximum=1, only_with=("optimizer", WITH_MOMENTUM))
     weight_decay: float = key(
         1e-4, "L2 decay of weights; biases and batch norm's gamma and beta are left out", minimum=0
     )
@@ -76,7 +81,9 @@ class OptimizerKeys:
         0.001, "added to the mean square of the gradients, under the root", minimum=1e-12, only_with=RMSPROP
     )
     rho: float = key(0.9, "decay of the mean square of the gradients", minimum=0, maximum=1, only_with=RMSPROP)
-    accumulation_steps: int = key(1, "batches whose gradients are averaged into one update", minimum=1)
+    accumulation_steps: int = key(
+        1, "batches whose gradients are averaged into one update", minimum=1, only_with=("global_batch", (0,))
+    )
     clip_norm: float = key(0.0, "largest global norm of the gradients; 0: not clipped", minimum=0)
     ema_decay: float = key(0.0, "decay of the averaged weights; 0: none are kept", minimum=0, maximum=0.99999)
     sync_batch_norm: bool = key(False, "batch norm over the images of all ranks, not of each by itself")
@@ -103,4 +110,17 @@ class OptimizerKeys:
     )
     is_dynamic_loss_scale: bool = key(
         False, "halve the loss scale and skip the update on overflow, double it after 2000 good steps"
+    )
+    betas: tuple[float, ...] = key(
+        (0.9, 0.999),
+        "decay of the mean of the gradients, of that of their squares",
+        minimum=0,
+        maximum=0.999999,
+        only_with=ADAMW,
+    )
+    epsilon: float = key(1e-8, "added to the root of the mean square of the gradients", minimum=1e-12, only_with=ADAMW)
+    global_batch: int = key(
+        0,
+        "images per update over all ranks, a multiple of batch_size times ranks: sets accumulation_steps; 0: it is taken as it is",
+        minimum=0,
     )

@@ -24,6 +24,7 @@ from mindzoo.utils.config.values import check_range, convert
 from mindzoo.utils.errors import UserError, nearest
 
 C = TypeVar("C")
+Condition = tuple[str, tuple[Any, ...]]
 
 
 def key(
@@ -33,14 +34,22 @@ def key(
     choices: Sequence[Any] = (),
     minimum: float | None = None,
     maximum: float | None = None,
-    only_with: tuple[str, tuple[Any, ...]] | None = None,
+    only_with: Condition | tuple[Condition, ...] = (),
     positional: bool = False,
 ) -> Any:
     """One configuration key. `only_with=("lr_scheduler", ("exponential",))`: it has no effect otherwise.
 
+    Of several conditions all must hold.
     A number without a `maximum` may be as large as LARGEST says.
     """
-    metadata = {"help": help, "choices": tuple(choices), "minimum": minimum, "maximum": maximum, "only_with": only_with}
+    conditions = (only_with,) if only_with and isinstance(only_with[0], str) else only_with
+    metadata = {
+        "help": help,
+        "choices": tuple(choices),
+        "minimum": minimum,
+        "maximum": maximum,
+        "only_with": conditions,
+    }
     return field(default=default, metadata={**metadata, "positional": positional})
 
 
@@ -76,15 +85,15 @@ class Loaded(Generic[C]):
 
     def _why_not(self, name: str) -> str:
         """Why a key has no effect, or the key that it depends on has none; empty where it has one."""
-        (spec,) = (spec for spec in dataclasses.fields(self.config) if spec.name == name)  # type: ignore[arg-type]
-        if not spec.metadata.get("only_with"):
-            return ""
-        other, wanted = spec.metadata["only_with"]
-        found = getattr(self.config, other)
-        if found in wanted:
-            return self._why_not(other)
-        words = " or ".join(show(value) for value in wanted)
-        return f"{other} is {show(found)}, and it is used with {words} only"
+        specs = {spec.name: spec for spec in dataclasses.fields(self.config)}  # type: ignore[arg-type]
+        for other, wanted in specs[name].metadata.get("only_with", ()):
+            found, choices = getattr(self.config, other), specs[other].metadata.get("choices")
+            if found not in wanted:
+                words = " or ".join(show(value) for value in wanted if not choices or value in choices)
+                return f"{other} is {show(found)}, and it is used with {words} only"
+            if reason := self._why_not(other):
+                return reason
+        return ""
 
 
 def read_config(

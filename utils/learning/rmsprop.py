@@ -24,7 +24,7 @@ def _update_parameter(
 
 
 class RMSProp(nn.RMSProp):
-    """nn.RMSProp with one learning rate for all groups, and the same state, without its kernel.
+    """nn.RMSProp with the same state, without its kernel.
 
     MindSpore's ApplyRMSProp on the CPU gives other bits from a process' sixth call on, so that a run that goes on
     does not end as one without a break.
@@ -34,5 +34,8 @@ class RMSProp(nn.RMSProp):
         gradients = self.scale_grad(self.gradients_centralization(self.decay_weight(gradients)))
         rate = self.get_lr()
         self.assignadd(self.global_step, self.global_step_increase_tensor)
+        if self.is_group_lr:
+            update = ops.partial(_update, self.decay, self.momentum, self.epsilon)
+            return self.hyper_map(update, rate, self._parameters, self.ms, self.moment, gradients)
         update = ops.partial(_update, self.decay, self.momentum, self.epsilon, rate)
         return self.hyper_map(update, self._parameters, self.ms, self.moment, gradients)

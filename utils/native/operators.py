@@ -200,7 +200,7 @@ class DenseBlock(nn.Cell):
 
 
 def momentum_update(count: int) -> ops.Custom:
-    """(rate, [momentum], decays (count,), weights..., moments..., gradients...) changes weights and moments."""
+    """(rate (1 or count,), [momentum], decays (count,), weights..., moments..., gradients...) changes weights and moments."""
     changed = _numbered(count, "w", "v")
     return _changing("momentum_update", ("rate", "options", "decays"), changed, _numbered(count, "g"))
 
@@ -209,6 +209,13 @@ def rmsprop_update(count: int) -> ops.Custom:
     """(rate, [momentum, rho, epsilon], decays, weights..., squares..., moments..., gradients...) changes the first three."""
     changed = _numbered(count, "w", "s", "v")
     return _changing("rmsprop_update", ("rate", "options", "decays"), changed, _numbered(count, "g"))
+
+
+def adamw_update(count: int) -> ops.Custom:
+    """(rate, [b1, b2, epsilon], corrections, decays, weights..., means..., squares..., gradients...), see `AdamW`."""
+    changed = _numbered(count, "w", "m", "s")
+    first = ("rate", "options", "corrections", "decays")
+    return _changing("adamw_update", first, changed, _numbered(count, "g"))
 
 
 def _custom(name: str, shape: Callable, dtype: Callable, bprop: Callable | None = None) -> ops.Custom:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 from mindspore import dtype as mstype
 
+from mindzoo.utils.learning.adamw import AdamW
 from mindzoo.utils.learning.rmsprop import RMSProp
 from mindzoo.utils.native import operators
 
@@ -18,7 +19,7 @@ class FusedMomentum(nn.Momentum):
         self.decays = _decays(self)
 
     def construct(self, gradients: tuple[Tensor, ...]) -> Tensor:
-        rate = self.get_lr()
+        rate = _vector(self.get_lr())
         self.assignadd(self.global_step, self.global_step_increase_tensor)
         return self.all_at_once(rate, self.options, self.decays, *self._parameters, *self.moments, *gradients)
 
@@ -32,12 +33,39 @@ class FusedRMSProp(RMSProp):
         self.decays = _decays(self)
 
     def construct(self, gradients: tuple[Tensor, ...]) -> Tensor:
-        rate = self.get_lr()
+        rate = _vector(self.get_lr())
         self.assignadd(self.global_step, self.global_step_increase_tensor)
         return self.all_at_once(rate, self.options, self.decays, *self._parameters, *self.ms, *self.moment, *gradients)
 
 
-FUSED: dict[type[nn.Optimizer], type[nn.Optimizer]] = {nn.Momentum: FusedMomentum, RMSProp: FusedRMSProp}
+class FusedAdamW(AdamW):
+    """The formulas of AdamW."""
+
+    def prepare(self) -> None:
+        self.all_at_once = operators.adamw_update(len(self._parameters))
+        self.options = Tensor([self.beta1, self.beta2, self.epsilon], mstype.float32)
+        self.decay_of_each = _decays(self)
+
+    def construct(self, gradients: tuple[Tensor, ...]) -> Tensor:
+        rate = _vector(self.get_lr())
+        self.assignadd(self.global_step, self.global_step_increase_tensor)
+        return self.all_at_once(
+            rate,
+            self.options,
+            self.corrections(),
+            self.decay_of_each,
+            *self._parameters,
+            *self.means,
+            *self.squares,
+            *gradients,
+        )
+
+
+FUSED: dict[type[nn.Optimizer], type[nn.Optimizer]] = {
+    nn.Momentum: FusedMomentum,
+    RMSProp: FusedRMSProp,
+    AdamW: FusedAdamW,
+}
 
 
 def fuse(optimizer: nn.Optimizer) -> None:
@@ -46,6 +74,11 @@ def fuse(optimizer: nn.Optimizer) -> None:
     if kind:
         optimizer.__class__ = kind
         optimizer.prepare()
+
+
+def _vector(rate: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """One rate as it is, or those of all parameters, of which there may be one alone, as (number of parameters,)."""
+    return ops.stack(rate) if isinstance(rate, tuple) else rate
 
 
 def _decays(optimizer: nn.Optimizer) -> Tensor:

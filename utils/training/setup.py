@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,28 @@ import numpy as np
 from mindspore import nn
 
 from mindzoo.utils.checkpoints import loading
+from mindzoo.utils.config import rate_keys
 from mindzoo.utils.config.keys import ThorConfig, TrainConfig
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data import bad_images, data_set, listing, transforms
 from mindzoo.utils.data.loader import Data, EvalData, TrainData
 from mindzoo.utils.data.look import Marks
 from mindzoo.utils.errors import UserError, counted
-from mindzoo.utils.learning import augmentation, dropout, freeze, optimizers, schedules, thor
+from mindzoo.utils.learning import (
+    augmentation,
+    chosen_schedule,
+    dropout,
+    freeze,
+    optimizers,
+    rate_factors,
+    schedules,
+    thor,
+)
 from mindzoo.utils.learning.augmentation import BatchAugmentation
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy, class_weights
 from mindzoo.utils.learning.mixing import LossOfMixed
+from mindzoo.utils.learning.plateau import Plateau
+from mindzoo.utils.learning.rate_factors import Stages
 from mindzoo.utils.learning.sync_batch_norm import synchronise
 from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import aside, logger
@@ -37,7 +50,7 @@ def open_data(config: TrainConfig, world: World) -> Data:
     """Scan and check the folders; training, `val/` beside it and evaluation must have the same classes.
 
     Raises:
-        UserError: see `mindzoo.utils.data.data_set`.
+        UserError: see `mindzoo.utils.data.data_set`, or `check_plateau`.
     """
     train_root = data_set.find_split(config.data_dir, "train", "data_dir")
     train_folders = bad_images.usable(train_root, config, world, check=transforms.training_check(config))
@@ -54,6 +67,7 @@ def open_data(config: TrainConfig, world: World) -> Data:
             eval_folders, how, batch_size=min(config.batch_size, len(eval_folders)), world=world, workers=config.workers
         )
         bad_images.say_left_out(eval_folders, "evaluation")
+    check_plateau(config, evaluation)
     marks = Marks()
     train_data = TrainData(
         train_folders, transforms.training_operations(config, marks), batch_size=config.batch_size, world=world,
@@ -112,7 +126,8 @@ def learning_rates(spec: ModelSpec, config: TrainConfig, steps_per_epoch: int, w
         raise UserError(
             f"max_epoch is {config.max_epoch}, with {steps_per_epoch} steps each: that is more than {MOST_STEPS:,} steps"
         )
-    rates = spec.learning_rates(config, steps_per_epoch)
+    own = config.schedule == rate_keys.OWN
+    rates = spec.learning_rates(config, steps_per_epoch) if own else chosen_schedule.rates(config, steps_per_epoch)
     if not config.lr_base_batch:
         return rates
     images = config.batch_size * world.size * config.accumulation_steps
@@ -140,15 +155,17 @@ def build_step(
     level: str,
     world: World,
     registers: nn.Cell | None = None,
+    stages: Stages = (),
 ) -> TrainStep:
     """The compiled step's cell, in training mode; `network` gives what `loss` takes.
 
     Args:
         level: of mixed precision, O0 to O3.
         registers: see `TrainStep`.
+        stages: of the network, see `ModelSpec`.
 
     Raises:
-        UserError: the training ends before its first update.
+        UserError: the training ends before its first update, or a factor is for no parameter.
     """
     if level != "O0":
         network = ms.amp.auto_mixed_precision(network, level, ms.float16)
@@ -161,7 +178,9 @@ def build_step(
     kind = step_kind(config)
     optimizer = optimizers.create(
         kind.update_rule or config.optimizer, network, rates[accumulation - 1 :: accumulation], momentum=config.momentum,
-        weight_decay=config.weight_decay, eps=config.eps, rho=config.rho, loss_parameters=loss.trainable_params(), no_decay=kind.no_decay,
+        weight_decay=config.weight_decay, eps=config.eps, rho=config.rho, betas=(config.betas[0], config.betas[1]),
+        epsilon=config.epsilon, loss_parameters=loss.trainable_params(), no_decay=kind.no_decay, plateau=build_plateau(config),
+        **rate_factors.of(config, network, stages, loss),
     )  # fmt: skip
     # In float32 a fixed scale cancels out. A card may compute in float16 all the same.
     cancels = level == "O0" and not config.is_dynamic_loss_scale and ms.get_context("device_target") == "CPU"
@@ -191,6 +210,47 @@ def batch_augmentation(config: TrainConfig, steps: int, world: World) -> BatchAu
     return augmentation.of_batches(
         config, config.image_size, steps=steps, epochs=config.max_epoch, seed=config.seed, rank=world.rank
     )
+
+
+def build_plateau(config: TrainConfig) -> Plateau | None:
+    """What lets the rates fall where evaluations get no better; None with other schedules."""
+    if config.schedule != rate_keys.PLATEAU:
+        return None
+    lowest = config.final_lr / config.lr if config.lr else 0.0
+    return Plateau(
+        factor=config.decay_factor, patience=config.plateau_patience, lowest=lowest, min_delta=config.min_delta
+    )
+
+
+def check_plateau(config: TrainConfig, evaluation: EvalData | None) -> None:
+    """Refuse a schedule that nothing would ever change.
+
+    Raises:
+        UserError: nothing is evaluated.
+    """
+    if config.schedule == rate_keys.PLATEAU and not (evaluation and config.run_eval):
+        lacks = "run_eval is false" if evaluation else "there are no images to evaluate on: give --eval_data_dir"
+        raise UserError(f"schedule is plateau, which goes by evaluations, and {lacks}; or use another schedule")
+
+
+def settle_accumulation(config: TrainConfig, world: World) -> TrainConfig:
+    """The configuration with the accumulation_steps that `global_batch` asks for.
+
+    Raises:
+        UserError: it is no multiple of the images of a step.
+    """
+    if not config.global_batch:
+        return config
+    images = config.batch_size * world.size
+    steps, rest = divmod(config.global_batch, images)
+    if rest or not steps:
+        near = f"{steps * images} or {(steps + 1) * images}" if steps else str(images)
+        raise UserError(
+            f"global_batch is {config.global_batch}, and a step has {images} images ({config.batch_size} of batch_size, on "
+            f"{counted(world.size, 'rank')}); wanted a multiple of them: use {near}, or another batch_size"
+        )
+    aside("%d images per update: batches of %d, accumulated %d times", config.global_batch, images, steps)
+    return dataclasses.replace(config, accumulation_steps=steps)
 
 
 def step_kind(config: TrainConfig) -> type[TrainStep]:

@@ -72,6 +72,7 @@ class RunState:
     loss: float = math.nan  # of the last step that was read
     saved: str = ""  # the newest checkpoint
     step_before: int = 0  # `step` at the call of the callbacks before this one
+    rate_share: float = 1.0  # of `rates` that the epoch under way has, see `Plateau`
     epoch_clock: Clock = field(default_factory=Clock)
     between_steps: bool = True  # the weights are those after `step`: no step is under way, none has failed
     _last: Tensor | None = None  # the loss of the step that may still be computing
@@ -98,7 +99,7 @@ class RunState:
     @property
     def lr(self) -> float:
         """The learning rate of the last step."""
-        return float(self.rates[max(self.step - 1, 0)])
+        return float(self.rates[max(self.step - 1, 0)]) * self.rate_share
 
     def advance(self, loss: Tensor) -> None:
         """Count a step with this loss.
@@ -157,6 +158,8 @@ class RunState:
             self.epoch, self.epoch_step = self.epoch + 1, 0
         if self.epoch_step == 0:
             self.loss_sum, self.loss_count = 0.0, 0
+        plateau = self.train_step.optimizer.plateau
+        self.rate_share = plateau.now if plateau else 1.0
         self.epoch_clock = Clock()
 
     def counts(self) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     start = starting_point.agree(world, spec, loaded, data, num_classes)
     if start.is_complete(config, data.train.steps_per_epoch):
         return None
-    config = dataclasses.replace(config, **start.options)
+    config = setup.settle_accumulation(dataclasses.replace(config, **start.options), world)
     card, level = on_card.find(device), on_card.precision(spec, config, device)
     on_card.set_jit_level(config, device, card)
     registers = on_card.registers(config, device, card, second_order=setup.step_kind(config) is not TrainStep)
@@ -81,7 +81,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     cross_entropy = setup.build_loss(config, num_classes, data.train.folders.labels)
     forward, loss = spec.objective(config, network, cross_entropy, world.rank)
     on_card.fuse_gradients(spec, forward, device, world)
-    step = setup.build_step(config, forward, loss, rates, level, world, registers)
+    step = setup.build_step(config, forward, loss, rates, level, world, registers, spec.stages)
     if native:
         fuse(step.optimizer)
     take_state(step, start, config, data.train, world)

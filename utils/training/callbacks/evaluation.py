@@ -56,6 +56,7 @@ class Evaluation(Callback):
         }
         run.folder.add_metrics(kind="evaluation", **run.evaluation, **(self._keep_predictions(run) if is_best else {}))
         count_for_patience(run, result.accuracy)
+        count_for_plateau(run, result.accuracy)
         if is_best:
             run.best = {"accuracy": result.accuracy, "epoch": run.epoch + 1, "step": run.step}
             if run.config.save_best_ckpt:
@@ -76,6 +77,17 @@ def count_for_patience(run: RunState, accuracy: float) -> None:
     run.waited += 1
     if run.out_of_patience:
         logger.info("no better evaluation in %d: the training ends; patience is %d", run.waited, run.config.patience)
+
+
+def count_for_plateau(run: RunState, accuracy: float) -> None:
+    """Let the learning rate fall where the evaluation is one too many that is no better; those of the warmup do not count."""
+    plateau = run.train_step.optimizer.plateau
+    if plateau and run.epoch >= run.config.warmup_epochs and plateau.note(accuracy):
+        logger.info(
+            "no better evaluation in %d: the learning rate is %g from here on",
+            plateau.patience,
+            run.rates[-1] * plateau.now,
+        )
 
 
 @contextmanager

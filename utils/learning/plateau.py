@@ -1,0 +1,58 @@
+"""A learning rate that falls where evaluations no longer get better."""
+
+from __future__ import annotations
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+
+
+class Plateau(nn.Cell):
+    """rate -> rate times a factor, which the host changes between two steps without compiling anything again.
+
+    What it knows is in parameters, which a checkpoint of the training holds.
+
+    Args:
+        factor: what the rate is multiplied by after `patience` evaluations in a row that were no better.
+        lowest: the smallest share of the rate.
+        min_delta: how much higher an accuracy has to be to count as better.
+    """
+
+    def __init__(self, *, factor: float, patience: int, lowest: float = 0.0, min_delta: float = 0.0) -> None:
+        super().__init__(auto_prefix=False)
+        self.factor, self.patience, self.lowest, self.min_delta = factor, patience, lowest, min_delta
+        self.share = _state(1.0, "plateau.share")
+        self.waited = _state(0.0, "plateau.waited")
+        self.to_beat = _state(-1.0, "plateau.to_beat")
+
+    def construct(self, rate: Tensor) -> Tensor:
+        return rate * self.share
+
+    @property
+    def now(self) -> float:
+        """The share of the rate that the next steps take."""
+        return float(self.share.asnumpy())
+
+    def note(self, accuracy: float) -> bool:
+        """Count an evaluation with this accuracy, from 0 to 1; whether the rate falls."""
+        found, before = np.float32(accuracy), np.float32(self.to_beat.asnumpy())
+        if found > before + np.float32(self.min_delta if before >= 0 else 0):
+            _set(self.to_beat, accuracy)
+            _set(self.waited, 0)
+            return False
+        _set(self.waited, float(self.waited.asnumpy()) + 1)
+        if float(self.waited.asnumpy()) < self.patience:
+            return False
+        _set(self.waited, 0)
+        share = self.now
+        _set(self.share, max(share * self.factor, min(self.lowest, 1.0)))
+        return self.now < share
+
+
+def _state(value: float, name: str) -> Parameter:
+    return Parameter(Tensor(value, ms.float32), name=name, requires_grad=False)
+
+
+def _set(parameter: Parameter, value: float) -> None:
+    # `set_data` does not reach a graph that reads the parameter within a branch, as that of accumulated gradients does.
+    ops.assign(parameter, Tensor(value, ms.float32))
