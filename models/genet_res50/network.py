@@ -42,8 +42,8 @@ from mindzoo.models.layers import (
     GatedSumReLU,
     MeanOverMap,
     ToLayout,
+    TruncatedNormal,
     mean_over_map,
-    truncated_normal,
 )
 
 MLP_REDUCTION = 16
@@ -145,7 +145,7 @@ class GENet(nn.Cell):
         self.layer3 = self._layer(3, layers[2], 8 * base_width, 16 * base_width)
         self.layer4 = self._layer(4, layers[3], 16 * base_width, 32 * base_width)
         self.enter, self.leave = ToLayout(), FromLayout()
-        self.end_point = nn.Dense(32 * base_width, num_classes, weight_init=truncated_normal(0.01), bias_init="zeros")
+        self.end_point = nn.Dense(32 * base_width, num_classes, weight_init=TruncatedNormal(0.01), bias_init="zeros")
 
     def _layer(self, number: int, blocks: int, in_channels: int, out_channels: int) -> nn.SequentialCell:
         """The blocks of layer1 to layer4; all but layer1 halve the map in their first block."""

@@ -26,8 +26,8 @@ from mindzoo.models.layers import (
     Fork,
     FromLayout,
     ToLayout,
+    TruncatedNormal,
     mean_over_map,
-    truncated_normal,
 )
 
 INITIALIZERS = {"xavier_uniform": XavierUniform, "he_uniform": HeUniform, "he_normal": HeNormal}
@@ -209,7 +209,7 @@ class GloReResNet(nn.Cell):
         self.layer3 = layer(layers[2], widths[2], widths[3], 2, with_units=use_glore)
         self.layer4 = layer(layers[3], widths[3], widths[4], 2)
         self.enter, self.leave = ToLayout(), FromLayout()
-        self.end_point = nn.Dense(widths[4], num_classes, weight_init=truncated_normal(0.01), bias_init="zeros")
+        self.end_point = nn.Dense(widths[4], num_classes, weight_init=TruncatedNormal(0.01), bias_init="zeros")
 
     def features(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, C, H/32, W/32), rounded up: the last feature map, after the ReLU."""

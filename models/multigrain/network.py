@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 
-from mindzoo.models.layers import truncated_normal
+from mindzoo.models.layers import TruncatedNormal
 from mindzoo.models.multigrain.resnet import ResNet
 from mindzoo.models.multigrain.whitening_layer import WhiteningLayer, normalised
 
@@ -83,7 +83,7 @@ class MultiGrain(ResNet):
         self.pool = GeM(gem_p, learnt=learn_p)
         self.whitening = WhiteningLayer(self.channels) if whitening else nn.Identity()
         length = self.channels + 1 if whitening else self.channels
-        self.end_point = nn.Dense(length, num_classes, weight_init=truncated_normal(0.01), bias_init="zeros")
+        self.end_point = nn.Dense(length, num_classes, weight_init=TruncatedNormal(0.01), bias_init="zeros")
 
     def pooled(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, C) float32: the embedding before it is normalised, what the classifier sees."""

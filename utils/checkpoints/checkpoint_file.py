@@ -37,7 +37,9 @@ COUNT = "mindzoo.parameters"
 AVERAGED = "ema."
 OURS = "mindzoo"
 # What optimizers and callbacks of MindSpore add to a checkpoint: it never belongs to a network.
-STATE_NAMES = ("momentum", "learning_rate", "global_step", "epoch_num", "step_num", "loss_scale", "cov_step")
+STATE_NAMES = (
+    "momentum", "learning_rate", "global_step", "epoch_num", "step_num", "loss_scale", "cov_step", "averaged_updates",
+)  # fmt: skip
 STATE_PREFIXES = (
     "moments.",
     "moment.",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mindzoo.utils.config.checkpoint_keys import CheckpointKeys, ClassNameKeys, EngineKeys
 from mindzoo.utils.config.image_keys import BadImageKeys, PreprocessingKeys, TrainDataKeys
-from mindzoo.utils.config.learning_keys import ClassWeightKeys, LossKeys, OptimizerKeys, ScheduleKeys
+from mindzoo.utils.config.learning_keys import ClassWeightKeys, LossKeys, OptimizerKeys, ScheduleKeys, WeightKeys
 from mindzoo.utils.config.machine_keys import DeviceKeys, RanksKeys, RecipeKeys, StorageKeys
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.config.run_keys import RunKeys
@@ -26,6 +26,7 @@ THOR = ("optimizer", ("thor",))
 @dataclass(frozen=True)
 class TrainConfig(
     RunKeys,
+    WeightKeys,
     OptimizerKeys,
     ScheduleKeys,
     ClassWeightKeys,

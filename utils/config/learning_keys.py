@@ -104,3 +104,13 @@ class OptimizerKeys:
     is_dynamic_loss_scale: bool = key(
         False, "halve the loss scale and skip the update on overflow, double it after 2000 good steps"
     )
+
+
+@dataclass(frozen=True)
+class WeightKeys:
+    """Averaged and frozen weights"""
+
+    ema_warmup: bool = key(
+        False,
+        "let the decay of the averaged weights rise to ema_decay: (1 + t) / (10 + t) at update t, so that the first weights are soon forgotten",
+    )

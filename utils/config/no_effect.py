@@ -25,6 +25,8 @@ def without_effect(loaded: Loaded[Any]) -> list[str]:
         reasons["eval_data_dir"] = "run_eval is false"
     if "end_epoch" in values and config.end_epoch > config.max_epoch:
         reasons["end_epoch"] = f"it is {config.end_epoch}, and the training ends after {config.max_epoch} (max_epoch)"
+    if not values.get("ema_decay", True):
+        reasons["ema_warmup"] = "ema_decay is 0, and no weights are averaged"
     if values.get("file_format") == "ONNX":
         reasons["batch_size"] = "an ONNX file takes batches of any size"
     if not values.get("html", True):

@@ -165,6 +165,7 @@ def build_step(
         "accumulation_steps": accumulation,
         "clip_norm": config.clip_norm,
         "ema_decay": config.ema_decay,
+        "ema_warmup": config.ema_warmup,
         "loss_scale": config.loss_scale,
         "scale_cancels": cancels,
         "dynamic_loss_scale": config.is_dynamic_loss_scale,
