@@ -284,7 +284,12 @@ def test_registers_are_not_asked_without_a_dynamic_scale() -> None:
 
 
 def test_all_state_is_in_get_parameters() -> None:
-    options: dict[str, Any] = {"accumulation_steps": 2, "ema_decay": 0.5, "ema_warmup": True, "dynamic_loss_scale": True}
+    options: dict[str, Any] = {
+        "accumulation_steps": 2,
+        "ema_decay": 0.5,
+        "ema_warmup": True,
+        "dynamic_loss_scale": True,
+    }
     step = make_step(dense_network(norm=True), **options)
     names = [parameter.name for parameter in step.get_parameters()]
     assert len(names) == len(set(names))
@@ -292,7 +297,14 @@ def test_all_state_is_in_get_parameters() -> None:
     trained = [parameter.name for parameter in step.network.trainable_params()]
     wanted = {*weights, *(f"ema.{name}" for name in weights)}
     wanted |= {f"{prefix}.{name}" for prefix in ("moments", "accumulated") for name in trained}
-    wanted |= {"loss_scale", "loss_scale_good_updates", "accumulated_batches", "averaged_updates", "global_step", "momentum"}
+    wanted |= {
+        "loss_scale",
+        "loss_scale_good_updates",
+        "accumulated_batches",
+        "averaged_updates",
+        "global_step",
+        "momentum",
+    }
     assert wanted <= set(names)
 
 

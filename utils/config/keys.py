@@ -55,11 +55,21 @@ class TrainConfig(
                 f"batch_size is {self.batch_size}, and each image is in it {self.repeats} times (repeats); wanted a "
                 f"multiple of {self.repeats}: use {near}"
             )
+        if self.thaws and self.optimizer == "thor":
+            raise UserError(
+                f"unfreeze_epoch is {self.unfreeze_epoch}, and the optimizer thor takes second-order updates of the layers alone "
+                "that are trained from the start; leave unfreeze_epoch out, or give --optimizer momentum"
+            )
 
     @property
     def last_epoch(self) -> int:
         """Where the run ends, in epochs."""
         return min(self.end_epoch or self.max_epoch, self.max_epoch)
+
+    @property
+    def thaws(self) -> bool:
+        """Whether what is frozen is trained later."""
+        return bool(self.freeze) and 0 < self.unfreeze_epoch < self.last_epoch
 
 
 @dataclass(frozen=True)

@@ -114,3 +114,8 @@ class WeightKeys:
         False,
         "let the decay of the averaged weights rise to ema_decay: (1 + t) / (10 + t) at update t, so that the first weights are soon forgotten",
     )
+    unfreeze_epoch: int = key(
+        0,
+        "epochs after which what freeze names is trained too, its batch norms included, with the rate of that time; 0: never",
+        minimum=0,
+    )

@@ -27,6 +27,10 @@ def without_effect(loaded: Loaded[Any]) -> list[str]:
         reasons["end_epoch"] = f"it is {config.end_epoch}, and the training ends after {config.max_epoch} (max_epoch)"
     if not values.get("ema_decay", True):
         reasons["ema_warmup"] = "ema_decay is 0, and no weights are averaged"
+    if not values.get("freeze", True):
+        reasons["unfreeze_epoch"] = "nothing is frozen; freeze says what"
+    elif "freeze" in values and config.unfreeze_epoch >= config.last_epoch:
+        reasons["unfreeze_epoch"] = f"it is {config.unfreeze_epoch}, and the training ends after {config.last_epoch}"
     if values.get("file_format") == "ONNX":
         reasons["batch_size"] = "an ONNX file takes batches of any size"
     if not values.get("html", True):

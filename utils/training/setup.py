@@ -10,6 +10,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
+from mindzoo.utils import ranks
 from mindzoo.utils.checkpoints import loading
 from mindzoo.utils.config.keys import ThorConfig, TrainConfig
 from mindzoo.utils.config.reading import Loaded
@@ -18,6 +19,7 @@ from mindzoo.utils.data.loader import Data, EvalData, TrainData
 from mindzoo.utils.data.look import Marks
 from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.learning import freeze, optimizers, schedules, thor
+from mindzoo.utils.learning.freeze import Frozen
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy, class_weights
 from mindzoo.utils.learning.sync_batch_norm import synchronise
 from mindzoo.utils.learning.train_step import TrainStep
@@ -82,18 +84,27 @@ def settle_classes(wanted: int, classes: Sequence[str]) -> int:
     return wanted or len(classes)
 
 
-def make_network(spec: ModelSpec, config: TrainConfig, start: StartingPoint, num_classes: int, world: World) -> nn.Cell:
-    """The network with the weights that it starts from, and with what the configuration freezes and synchronises."""
+def make_network(
+    spec: ModelSpec, config: TrainConfig, start: StartingPoint, num_classes: int, world: World
+) -> tuple[nn.Cell, Frozen]:
+    """The network with the weights that it starts from, and with what the configuration freezes and synchronises.
+
+    Beside it what is frozen now: nothing any more in a run that goes on after `unfreeze_epoch`.
+    """
     init_options = {name: getattr(config, name) for name in spec.init_options}
     network = spec.make(num_classes, {**start.options, **init_options})
     if start.pretrained:
         loading.load_into(network, start.pretrained, without=start.kept)
-    for line in freeze.freeze(network, config.freeze):
+    frozen = freeze.freeze(network, config.freeze)
+    if config.thaws and ranks.first(world, lambda: frozen.are_trained_in(start.resumed.state if start.resumed else ())):
+        aside("resume: %s", frozen.thaw())
+        frozen = Frozen()
+    for line in frozen.lines:
         aside(line)
     if config.sync_batch_norm and world.connected:
         aside("%d batch norms take the images of all ranks", synchronise(network, world.size))
     refuse_single_values(network, config, world)
-    return network
+    return network, frozen
 
 
 def learning_rates(spec: ModelSpec, config: TrainConfig, steps_per_epoch: int, world: World) -> np.ndarray:
@@ -146,8 +157,24 @@ def build_step(
     Raises:
         UserError: the training ends before its first update.
     """
-    if level != "O0":
-        network = ms.amp.auto_mixed_precision(network, level, ms.float16)
+    return step_over(config, in_precision(network, level), loss, rates, level, world, registers)
+
+
+def in_precision(network: nn.Cell, level: str) -> nn.Cell:
+    """The network as it computes at a level of mixed precision, O0 to O3; to be asked for once."""
+    return network if level == "O0" else ms.amp.auto_mixed_precision(network, level, ms.float16)
+
+
+def step_over(
+    config: TrainConfig,
+    network: nn.Cell,
+    loss: nn.Cell,
+    rates: np.ndarray,
+    level: str,
+    world: World,
+    registers: nn.Cell | None,
+) -> TrainStep:
+    """`build_step`, of a network that is `in_precision` already: it trains what may be trained of it now."""
     accumulation = config.accumulation_steps
     if accumulation > len(rates):
         raise UserError(
