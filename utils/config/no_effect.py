@@ -12,6 +12,9 @@ SAVING = (
     "is_save_on_master",
 )  # fmt: skip
 
+# Of an average of checkpoints: what is of images.
+ON_IMAGES = ("data_dir", "batch_size", "workers", "engine", "verify", "on_bad_image", "skip_list")
+
 
 def without_effect(loaded: Loaded[Any]) -> list[str]:
     """One line for each such key, as `Loaded.notes` has them."""
@@ -31,6 +34,8 @@ def without_effect(loaded: Loaded[Any]) -> list[str]:
         reasons["unfreeze_epoch"] = "nothing is frozen; freeze says what"
     elif "freeze" in values and config.unfreeze_epoch >= config.last_epoch:
         reasons["unfreeze_epoch"] = f"it is {config.unfreeze_epoch}, and the training ends after {config.last_epoch}"
+    if not (values.get("greedy", True) or config.recalibrate):
+        reasons.update(dict.fromkeys(ON_IMAGES, "neither greedy nor recalibrate is given, and no image is read"))
     if values.get("file_format") == "ONNX":
         reasons["batch_size"] = "an ONNX file takes batches of any size"
     if not values.get("html", True):
