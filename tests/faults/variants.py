@@ -36,6 +36,7 @@ def _variant(name: str, network: str, more: str, ranks: int = 1) -> Variant:
 RMSPROP = "--optimizer rmsprop --lr 0.001 --ckpt_interval 2"
 # It watches MindSpore's own convolutions: MINDZOO_NATIVE=on would end it.
 THOR = "--optimizer thor --lr_init 0.0005 --frequency 3 --ckpt_interval 2 --native off"
+UNFREEZING = "--lr 0.05 --ckpt_interval 2 --freeze backbone.features.denseblock1* --unfreeze_epoch 6 --ema_decay 0.9 --ema_warmup 1"
 SINGLE = (
     _variant("densenet121 momentum", "densenet121", "--lr 0.05 --ckpt_interval 2"),
     _variant("densenet121 defaults", "densenet121", "--lr 0.05"),
@@ -49,6 +50,7 @@ SINGLE = (
     _variant(
         "densenet121 sampling", "densenet121", "--lr 0.05 --ckpt_interval 4 --auto_augment 1 --sampling square_root"
     ),
+    _variant("densenet121 unfreezing", "densenet121", UNFREEZING),
     _variant("genet_res50 rmsprop", "genet_res50", RMSPROP),
     _variant("genet_res50 momentum", "genet_res50", "--optimizer momentum --lr 0.02 --save_checkpoint_epochs 1"),
     _variant("glore_res50 momentum", "glore_res50", "--lr 0.02 --ckpt_interval 2"),
