@@ -29,7 +29,7 @@ from mindzoo.utils.commands.of_runs import COMPARE, REPORT, WATCH
 from mindzoo.utils.config.reading import Loaded, key
 from mindzoo.utils.errors import UserError, nearest
 from mindzoo.utils.exits import FoundProblems, exit_status
-from mindzoo.utils.inference.keys import ConvertConfig
+from mindzoo.utils.inference.keys import AverageConfig, ConvertConfig
 from mindzoo.utils.information.keys import FileInfoConfig
 from mindzoo.utils.launch.keys import LaunchConfig
 from mindzoo.utils.log import ProgressDisplay
@@ -154,6 +154,12 @@ def _convert(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     convert_checkpoint.convert(list(SPECS.values()), loaded.config)
 
 
+def _average(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
+    from mindzoo.utils.inference import average_checkpoints
+
+    average_checkpoints.average(list(SPECS.values()), loaded.config)
+
+
 def _info_of_file(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
     from mindzoo.utils.information import file_info
 
@@ -209,6 +215,20 @@ CONVERT = Command(
     run=_convert,
     verb="Write any checkpoint as one of this zoo",
     examples=("hrnetv2_w48_imagenet_pretrained.pth hrnet_w48.ckpt",),
+    of_a_network=False,
+)
+AVERAGE = Command(
+    name="average",
+    help="the mean of the weights of several checkpoints: average FILE FILE ...",
+    config=lambda _: AverageConfig,
+    run=_average,
+    verb="Write the mean of the weights of several checkpoints of one network",
+    examples=(
+        "RUN1/best.ckpt RUN2/best.ckpt --output mean.ckpt",
+        "RUN1/best.ckpt RUN2/best.ckpt RUN3/best.ckpt --greedy --data_dir ROOT/val --output soup.ckpt",
+        "RUN --recalibrate --data_dir ROOT/train --output mean.ckpt",
+    ),
+    operands=" FILE FILE ...",
     of_a_network=False,
 )
 INFO_OF_FILE = Command(
@@ -267,6 +287,7 @@ COMMANDS = {
         QUERY,
         FIT_EXPONENT,
         CONVERT,
+        AVERAGE,
         CHECK_DATA,
         SHOW_BATCH,
         PACK,

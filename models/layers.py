@@ -8,8 +8,9 @@ that names a class of `utils/native/cells.py` as `native`. Parameters keep names
 from __future__ import annotations
 
 import mindspore as ms
+import numpy as np
 from mindspore import Tensor, nn, ops
-from mindspore.common.initializer import Initializer, TruncatedNormal
+from mindspore.common.initializer import Initializer
 
 
 class ToLayout(nn.Cell):
@@ -141,9 +142,20 @@ def mean_over_map(x: Tensor) -> Tensor:
     return x.mean((2, 3)).astype(ms.float32)
 
 
-def truncated_normal(sigma: float) -> TruncatedNormal:
+class TruncatedNormal(Initializer):
     """A normal distribution of standard deviation `sigma` before it is cut at two of them on both sides.
 
-    MindSpore's own bounds are absolute, -2 and 2, and cut nothing off at the sigmas that networks use.
+    What falls outside is drawn again. MindSpore's own draws one number after another, and takes absolute bounds; it is as
+    random: the seed is the next number of NumPy's, as in all of MindSpore's initializers.
     """
-    return TruncatedNormal(sigma, 0.0, -2 * sigma, 2 * sigma)
+
+    def __init__(self, sigma: float) -> None:
+        super().__init__(sigma=sigma)
+        self.sigma = sigma
+
+    def _initialize(self, array: np.ndarray) -> None:
+        random = np.random.default_rng(np.random.randint(1, 1 << 63, dtype=np.int64))
+        numbers = random.standard_normal(array.size, np.float32)
+        while (outside := np.flatnonzero(np.abs(numbers) > 2)).size:
+            numbers[outside] = random.standard_normal(outside.size, np.float32)
+        array[...] = (numbers * np.float32(self.sigma)).reshape(array.shape)

@@ -24,6 +24,7 @@ TABLE: dict[str, tuple[list[str], str]] = {
     "export": (["densenet121", "--file_name", "OUTPUT"], ".mindir"),
     "eval": (["densenet121", "--data_dir", "val", "--is_distributed", "0", "--output_dir", "OUTPUT"], ""),
     "convert": (["t.ckpt", "OUTPUT", "--overwrite"], ".ckpt"),
+    "average": (["t.ckpt", "u.ckpt", "--overwrite", "--output", "OUTPUT"], ".ckpt"),
     "whiten": (["v.npy", "--output", "OUTPUT"], ".npz"),
     "index": (["v.npy", "--output", "OUTPUT"], ""),
     "evaluate-retrieval": (["v.npy", "--output", "OUTPUT"], ".json"),
@@ -39,6 +40,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, color in COLORS.items():
         write_images(root / "val" / name, color, 1)
     save_tiny_checkpoint(root / "t.ckpt")
+    save_tiny_checkpoint(root / "u.ckpt", seed=2)
     write_vectors(root / "v.npy", np.random.default_rng(1).standard_normal((120, 16)))
     return root
 

@@ -41,10 +41,10 @@ from mindzoo.models.layers import (
     Fork,
     GatedSumReLU,
     MeanOverMap,
+    TruncatedNormal,
     classifier,
     dropout,
     mean_over_map,
-    truncated_normal,
 )
 
 MLP_REDUCTION = 16
@@ -149,7 +149,7 @@ class GENet(FourLayers):
         self.layer4 = self._layer(4, layers[3], 16 * base_width, 32 * base_width)
         self.map_channels = base_width, *(base_width << number for number in range(2, 6))
         self.dropout = dropout(drop_rate)
-        self.end_point = classifier(32 * base_width, num_classes, truncated_normal(0.01))
+        self.end_point = classifier(32 * base_width, num_classes, TruncatedNormal(0.01))
 
     def _layer(self, number: int, blocks: int, in_channels: int, out_channels: int) -> nn.SequentialCell:
         """The blocks of layer1 to layer4; all but layer1 halve the map in their first block."""

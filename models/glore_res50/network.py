@@ -25,10 +25,10 @@ from mindzoo.models.layers import (
     BatchNormReLU,
     BatchNormSumReLU,
     Fork,
+    TruncatedNormal,
     classifier,
     dropout,
     mean_over_map,
-    truncated_normal,
 )
 
 INITIALIZERS = {"xavier_uniform": XavierUniform, "he_uniform": HeUniform, "he_normal": HeNormal}
@@ -213,7 +213,7 @@ class GloReResNet(FourLayers):
         self.layer4 = layer(layers[3], widths[3], widths[4], 2)
         self.map_channels = tuple(widths)
         self.dropout = dropout(drop_rate)
-        self.end_point = classifier(widths[4], num_classes, truncated_normal(0.01))
+        self.end_point = classifier(widths[4], num_classes, TruncatedNormal(0.01))
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, C) float32: the mean over the last feature map, what the classifier sees."""

@@ -32,14 +32,14 @@ from mindzoo.models.layers import (
     Fork,
     FromLayout,
     ToLayout,
+    TruncatedNormal,
     classifier,
     dropout,
     mean_over_map,
-    truncated_normal,
 )
 
 INITIALIZERS = {
-    "TruncatedNormal": truncated_normal(0.027),
+    "TruncatedNormal": TruncatedNormal(0.027),
     "XavierUniform": XavierUniform(),
     "HeNormal": HeNormal(mode="fan_out", nonlinearity="relu"),
     "RandomNormal": Normal(0.01),

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 
-from mindzoo.models.layers import classifier, dropout, truncated_normal
+from mindzoo.models.layers import TruncatedNormal, classifier, dropout
 from mindzoo.models.multigrain.resnet import ResNet
 from mindzoo.models.multigrain.whitening_layer import WhiteningLayer, normalised
 
@@ -87,7 +87,7 @@ class MultiGrain(ResNet):
         self.whitening = WhiteningLayer(self.channels) if whitening else nn.Identity()
         length = self.channels + 1 if whitening else self.channels
         self.dropout = dropout(drop_rate)
-        self.end_point = classifier(length, num_classes, truncated_normal(0.01))
+        self.end_point = classifier(length, num_classes, TruncatedNormal(0.01))
 
     def pooled(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, C) float32: the embedding before it is normalised, what the classifier sees."""

@@ -29,7 +29,7 @@ from mindzoo.models.layers import (
     GatedSumReLU,
     MeanOverMap,
     SymmetricMaxPool,
-    truncated_normal,
+    TruncatedNormal,
 )
 from mindzoo.models.multigrain.constants import BACKBONES, FLAVOURS, LAYERS
 
@@ -192,7 +192,7 @@ def _norm(
 
 
 def _dense(in_channels: int, out_channels: int) -> nn.Dense:
-    return nn.Dense(in_channels, out_channels, weight_init=truncated_normal(0.01), bias_init="zeros")
+    return nn.Dense(in_channels, out_channels, weight_init=TruncatedNormal(0.01), bias_init="zeros")
 
 
 def _halving() -> nn.MaxPool2d:

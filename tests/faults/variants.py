@@ -36,6 +36,7 @@ def _variant(name: str, network: str, more: str, ranks: int = 1) -> Variant:
 RMSPROP = "--optimizer rmsprop --lr 0.001 --ckpt_interval 2"
 # It watches MindSpore's own convolutions: MINDZOO_NATIVE=on would end it.
 THOR = "--optimizer thor --lr_init 0.0005 --frequency 3 --ckpt_interval 2 --native off"
+UNFREEZING = "--lr 0.05 --ckpt_interval 2 --freeze backbone.features.denseblock1* --unfreeze_epoch 6 --ema_decay 0.9 --ema_warmup 1"
 SINGLE = (
     _variant("densenet121 momentum", "densenet121", "--lr 0.05 --ckpt_interval 2"),
     _variant("densenet121 defaults", "densenet121", "--lr 0.05"),
@@ -55,6 +56,7 @@ SINGLE = (
         "--lr 0.05 --ckpt_interval 2 --accumulation_steps 2 --rand_augment 2,9 --random_erasing 0.5 --mixup 0.4 --cutmix 1 "
         "--mixup_prob 0.8 --mixup_off_epoch 9",
     ),
+    _variant("densenet121 unfreezing", "densenet121", UNFREEZING),
     _variant("genet_res50 rmsprop", "genet_res50", RMSPROP),
     _variant("genet_res50 momentum", "genet_res50", "--optimizer momentum --lr 0.02 --save_checkpoint_epochs 1"),
     _variant("glore_res50 momentum", "glore_res50", "--lr 0.02 --ckpt_interval 2"),

@@ -182,6 +182,19 @@ def test_averages_follow_batch_norm_statistics() -> None:
     assert not np.allclose(wanted["norm.moving_mean"], first["norm.moving_mean"])
 
 
+def test_with_a_warm_up_the_first_weights_are_soon_forgotten() -> None:
+    """At update t the decay is (1 + t) / (10 + t): 2/11, then 3/12, then 0.3, the most."""
+    network = dense_network(norm=True)
+    step = make_step(network, ema_decay=0.3, ema_warmup=True)
+    names = ("norm.moving_mean", "last.weight")
+    wanted = {name: values(network)[name].astype(np.float64) for name in names}
+    for decay, batch in zip((2 / 11, 3 / 12, 0.3, 0.3), batches(4), strict=True):
+        run(step, [batch])
+        wanted = {name: decay * wanted[name] + (1 - decay) * values(network)[name] for name in names}
+        assert_close(values(step), {f"ema.{name}": value for name, value in wanted.items()}, 1e-6)
+    assert values(step)["averaged_updates"] == 4
+
+
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_loss_scale_does_not_change_the_result(dynamic: bool) -> None:
     plain, scaled = dense_network(), dense_network()
@@ -199,7 +212,8 @@ def overflowing(count: int = 1) -> list[tuple[np.ndarray, np.ndarray]]:
 @pytest.mark.parametrize("k", [1, 2])
 def test_overflow_halves_the_scale_and_skips_the_update(k: int) -> None:
     network = dense_network()
-    step = make_step(network, loss_scale=2.0**126, dynamic_loss_scale=True, ema_decay=0.5, accumulation_steps=k)
+    options: dict[str, Any] = {"ema_decay": 0.5, "ema_warmup": True, "accumulation_steps": k}
+    step = make_step(network, loss_scale=2.0**126, dynamic_loss_scale=True, **options)
     start = values(step)
     assert np.isfinite(run(step, overflowing(k))).all()
     found = values(step)
@@ -270,7 +284,12 @@ def test_registers_are_not_asked_without_a_dynamic_scale() -> None:
 
 
 def test_all_state_is_in_get_parameters() -> None:
-    options: dict[str, Any] = {"accumulation_steps": 2, "ema_decay": 0.5, "dynamic_loss_scale": True}
+    options: dict[str, Any] = {
+        "accumulation_steps": 2,
+        "ema_decay": 0.5,
+        "ema_warmup": True,
+        "dynamic_loss_scale": True,
+    }
     step = make_step(dense_network(norm=True), **options)
     names = [parameter.name for parameter in step.get_parameters()]
     assert len(names) == len(set(names))
@@ -278,12 +297,21 @@ def test_all_state_is_in_get_parameters() -> None:
     trained = [parameter.name for parameter in step.network.trainable_params()]
     wanted = {*weights, *(f"ema.{name}" for name in weights)}
     wanted |= {f"{prefix}.{name}" for prefix in ("moments", "accumulated") for name in trained}
-    wanted |= {"loss_scale", "loss_scale_good_updates", "accumulated_batches", "global_step", "momentum"}
+    wanted |= {
+        "loss_scale",
+        "loss_scale_good_updates",
+        "accumulated_batches",
+        "averaged_updates",
+        "global_step",
+        "momentum",
+    }
     assert wanted <= set(names)
 
 
 def test_a_restored_step_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"accumulation_steps": 2, "ema_decay": 0.5, "dynamic_loss_scale": True, "loss_scale": 8.0}
+    options: dict[str, Any] = {
+        "accumulation_steps": 2, "ema_decay": 0.5, "ema_warmup": True, "dynamic_loss_scale": True, "loss_scale": 8.0,
+    }  # fmt: skip
     data = batches(7)
     whole, first, second = (make_step(dense_network(norm=True), **options) for _ in range(3))
     wanted = run(whole, data)

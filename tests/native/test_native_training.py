@@ -7,12 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mindzoo.models import create_model
 from mindzoo.models.densenet121 import SPEC
+from mindzoo.tests.support.retrieval_files import OPTIONS
 from mindzoo.tests.support.trainings import KEPT, PLAIN_IMAGES, run_train, training
 from mindzoo.utils import commands
 from mindzoo.utils.checkpoints.checkpoint_file import Checkpoint, read_checkpoint
 from mindzoo.utils.config import reading
+from mindzoo.utils.learning.freeze import freeze
 from mindzoo.utils.native import library
+from mindzoo.utils.native.channels_last import convert
 from mindzoo.utils.runtime import World
 from mindzoo.utils.training import native_road
 
@@ -116,3 +120,14 @@ def test_frozen_layers_keep_their_statistics(colors: Path, tmp_path: Path) -> No
     assert frozen
     assert not any(means[name].any() for name in frozen)
     assert any(means[name].any() for name in means if "denseblock2" in name)
+
+
+def test_what_was_frozen_goes_the_native_road_as_well() -> None:
+    network = create_model("densenet121", num_classes=3, **OPTIONS)
+    frozen = freeze(network, ["backbone.features.denseblock1*"])
+    convert(network)
+    block, norm = network.backbone.features.denseblock1, frozen.norms[0]
+    assert (block.by_batch, norm.counts) == (False, False)
+    frozen.thaw()
+    native_road.renew(network)
+    assert (block.by_batch, norm.counts) == (True, True)

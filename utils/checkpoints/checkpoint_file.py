@@ -46,6 +46,7 @@ STATE_NAMES = (
     "loss_scale",
     "cov_step",
     "augmented_batches",
+    "averaged_updates",
 )
 STATE_PREFIXES = (
     "moments.",

@@ -21,7 +21,7 @@ LONGEST_NAME = 1000  # characters, of a class
 OTHER_FILE = "use another checkpoint"
 # Whole numbers of a training, each with the least that it can be.
 COUNTS = {"epoch": 0, "epoch_step": 0, "step": 0, "steps_per_epoch": 1, "waited": 0, "loss_count": 0}
-MAPPINGS = ("options", "preprocessing", "config", "converted_from")
+MAPPINGS = ("options", "preprocessing", "config", "converted_from", "averaged_from")
 EVALUATIONS = ("best", "evaluation")  # of which there may be none
 NUMBERS = ("loss_sum", "to_beat")
 

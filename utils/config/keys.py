@@ -19,12 +19,13 @@ from mindzoo.utils.config.learning_keys import (
     LossKeys,
     OptimizerKeys,
     ScheduleKeys,
+    WeightKeys,
 )
 from mindzoo.utils.config.machine_keys import DeviceKeys, RanksKeys, RecipeKeys, StorageKeys
 from mindzoo.utils.config.rate_keys import OWN, ChosenScheduleKeys, LayerRateKeys
 from mindzoo.utils.config.reading import key, show
 from mindzoo.utils.config.run_keys import RunKeys
-from mindzoo.utils.errors import UserError
+from mindzoo.utils.errors import UserError, counted
 
 # Spellings that every network takes; a network adds those of its own README.
 TRAIN_ALIASES = {"eval_data_path": "eval_data_dir", "config": "config_path", "checkpoint": "pretrained"}
@@ -36,6 +37,7 @@ THOR = ("optimizer", ("thor",))
 @dataclass(frozen=True)
 class TrainConfig(
     RunKeys,
+    WeightKeys,
     OptimizerKeys,
     LayerRateKeys,
     ChosenScheduleKeys,
@@ -62,14 +64,23 @@ class TrainConfig(
                 f"multiple of {self.repeats}: use {near}"
             )
         self.check_mixing(self.batch_size // self.repeats)
-
         if len(self.betas) != 2:
             raise UserError(f"betas has {counted(len(self.betas), 'number')}; wanted two")
+        if self.thaws and self.optimizer == "thor":
+            raise UserError(
+                f"unfreeze_epoch is {self.unfreeze_epoch}, and the optimizer thor takes second-order updates of the layers alone "
+                "that are trained from the start; leave unfreeze_epoch out, or give --optimizer momentum"
+            )
 
     @property
     def last_epoch(self) -> int:
         """Where the run ends, in epochs."""
         return min(self.end_epoch or self.max_epoch, self.max_epoch)
+
+    @property
+    def thaws(self) -> bool:
+        """Whether what is frozen is trained later."""
+        return bool(self.freeze) and 0 < self.unfreeze_epoch < self.last_epoch
 
 
 @dataclass(frozen=True)

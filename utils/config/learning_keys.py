@@ -124,3 +124,18 @@ class OptimizerKeys:
         "images per update over all ranks, a multiple of batch_size times ranks: sets accumulation_steps; 0: it is taken as it is",
         minimum=0,
     )
+
+
+@dataclass(frozen=True)
+class WeightKeys:
+    """Averaged and frozen weights"""
+
+    ema_warmup: bool = key(
+        False,
+        "let the decay of the averaged weights rise to ema_decay: (1 + t) / (10 + t) at update t, so that the first weights are soon forgotten",
+    )
+    unfreeze_epoch: int = key(
+        0,
+        "epochs after which what freeze names is trained too, its batch norms included, with the rate of that time; 0: never",
+        minimum=0,
+    )

@@ -13,6 +13,8 @@ SAVING = (
 )  # fmt: skip
 
 MIXING = ("mixup_prob", "mixup_off_epoch")
+# Of an average of checkpoints: what is of images.
+ON_IMAGES = ("data_dir", "batch_size", "workers", "engine", "verify", "on_bad_image", "skip_list")
 
 
 def without_effect(loaded: Loaded[Any]) -> list[str]:
@@ -34,6 +36,14 @@ def without_effect(loaded: Loaded[Any]) -> list[str]:
     elif config.mixup_off_epoch >= config.max_epoch:
         ends = f"the training ends after {config.max_epoch} (max_epoch)"
         reasons["mixup_off_epoch"] = f"it is {config.mixup_off_epoch}, and {ends}"
+    if not values.get("ema_decay", True):
+        reasons["ema_warmup"] = "ema_decay is 0, and no weights are averaged"
+    if not values.get("freeze", True):
+        reasons["unfreeze_epoch"] = "nothing is frozen; freeze says what"
+    elif "freeze" in values and config.unfreeze_epoch >= config.last_epoch:
+        reasons["unfreeze_epoch"] = f"it is {config.unfreeze_epoch}, and the training ends after {config.last_epoch}"
+    if not (values.get("greedy", True) or config.recalibrate):
+        reasons.update(dict.fromkeys(ON_IMAGES, "neither greedy nor recalibrate is given, and no image is read"))
     if values.get("file_format") == "ONNX":
         reasons["batch_size"] = "an ONNX file takes batches of any size"
     if not values.get("html", True):

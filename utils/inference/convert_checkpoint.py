@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-import mindspore as ms
-import numpy as np
-from mindspore import nn
-
 from mindzoo.utils import progress, runtime
 from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan, origin_preprocessing, soundness
 from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.files import check_file
+from mindzoo.utils.inference import weights_file
 from mindzoo.utils.inference.keys import ConvertConfig
 from mindzoo.utils.log import logger
 from mindzoo.utils.spec import ModelSpec
@@ -28,14 +25,11 @@ def convert(specs: Collection[ModelSpec], config: ConvertConfig) -> Path:
     source, target = _names(specs, config)
     runtime.start("CPU")
     with progress.ticking(f"convert {source}"):
-        network = _converted(specs, config, source, target)
-    size = sum(int(np.prod(parameter.shape)) for parameter in network.get_parameters())
-    logger.info("wrote %s: %s numbers in %d parameters", target, f"{size:,}", len(network.parameters_dict()))
+        _converted(specs, config, source, target)
     return target
 
 
-def _converted(specs: Collection[ModelSpec], config: ConvertConfig, source: Path, target: Path) -> nn.Cell:
-    """Do it; the network with the weights that were written."""
+def _converted(specs: Collection[ModelSpec], config: ConvertConfig, source: Path, target: Path) -> None:
     spec, found = checkpoint_file.recognise(source, specs)
     plan = network_plan.plan_network(spec, found)
     network = spec.make(plan.num_classes, plan.options)
@@ -43,17 +37,11 @@ def _converted(specs: Collection[ModelSpec], config: ConvertConfig, source: Path
     loading.load_into(network, found, which=config.weights, without=plan.kept)
     soundness.check(source, found.chosen(config.weights), allowed=True)
     settings = spec.eval_config(**({"image_size": plan.options["image_size"]} if "image_size" in plan.options else {}))
-    meta = {
-        "network": spec.name,
-        "options": plan.options,
-        "num_classes": plan.num_classes,
-        "classes": found.classes,
-        "preprocessing": origin_preprocessing.settled(found, settings, config.preprocessing).to_dict(),
-        "mindspore": ms.__version__,
-        "converted_from": {"file": source.name, "sha256": checkpoint_file.sha256(source)},
-    }
-    checkpoint_file.save_checkpoint(target, network.parameters_dict(), meta)
-    return network
+    weights_file.write(
+        target, spec, plan, network, classes=found.classes,
+        preprocessing=origin_preprocessing.settled(found, settings, config.preprocessing),
+        facts={"converted_from": {"file": source.name, "sha256": checkpoint_file.sha256(source)}},
+    )  # fmt: skip
 
 
 def _names(specs: Collection[ModelSpec], config: ConvertConfig) -> tuple[Path, Path]:

@@ -62,7 +62,7 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
     world = ranks.whole_set(ranks.meet(config, device), "an evaluation")
     graphs.start(config, world)
     engine = Engine(spec, config, device)
-    session = _Session(spec, loaded, data_root, world, engine)
+    session = Session(spec, loaded, data_root, world, engine)
     # What is wrong with all of them is said before anything is written.
     remaining = [*itertools.dropwhile(lambda path: not session.opens(path), paths)]
     if not remaining:
@@ -103,7 +103,7 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
     return results
 
 
-class _Session:
+class Session:
     """Evaluates checkpoint after checkpoint; those of one network share a compiled graph."""
 
     def __init__(
@@ -133,30 +133,38 @@ class _Session:
         return True
 
     def _open(self, path: Path) -> None:
+        self.take(network_source.read_source(self.spec, path, self.loaded))
+        self.opened = path
+
+    def take(self, made_from: Source, *, say: bool = True) -> None:
+        """Put these weights into the network: they are evaluated next. `say`: log it.
+
+        Raises:
+            UserError: see `open_source`; they do not fit.
+        """
         config = self.loaded.config
-        made_from, data = open_source(self.spec, path, self.data_root, self.loaded, self.images)
+        made_from, data = with_images(made_from, self.data_root, self.loaded, self.images)
         if self.engine.name == ONNX_RUNTIME:
-            self._open_runner(made_from)
+            self._open_runner(made_from, say)
         else:
-            self._open_network(made_from)
+            self._open_network(made_from, say)
         self.how = made_from.preprocessing
         how = transforms.evaluation_operations(made_from.preprocessing, self.marks)
         size = min(config.batch_size, len(data))
         self.data = EvalData(data, how, batch_size=size, world=self.world, workers=config.workers)
-        self.opened = path
 
-    def _open_network(self, made_from: Source) -> None:
+    def _open_network(self, made_from: Source, say: bool) -> None:
         which = self.loaded.config.weights
         self.runner = None
         if self.network is not None and made_from.plan == self.plan:
-            loading.load_into(self.network, made_from.checkpoint, which=which, without=made_from.plan.kept)
+            loading.load_into(self.network, made_from.checkpoint, which=which, without=made_from.plan.kept, say=say)
             return
-        self.network, self.plan = network_source.build_network(self.spec, made_from, which), made_from.plan
+        self.network, self.plan = network_source.build_network(self.spec, made_from, which, say=say), made_from.plan
         self.evaluator = self._counter(self.network)
 
-    def _open_runner(self, made_from: Source) -> None:
+    def _open_runner(self, made_from: Source, say: bool) -> None:
         """The logits come from elsewhere, and MindSpore counts: what it does with equal logits is its own."""
-        self.runner = self.engine.open(made_from, self.loaded.config.weights)
+        self.runner = self.engine.open(made_from, self.loaded.config.weights, say=say)
         if self.network is not None or made_from.plan != self.plan:
             self.network, self.plan = None, made_from.plan
             self.evaluator = self._counter(nn.Identity())
@@ -211,7 +219,17 @@ def open_source(
         UserError: see `network_source.source`, `class_names.named` and `data_set.open_set`; another number of outputs
             than wanted, or more class folders than outputs.
     """
-    made_from = class_names.named(network_source.read_source(spec, path, loaded), loaded.config.classes)
+    return with_images(network_source.read_source(spec, path, loaded), data_root, loaded, images)
+
+
+def with_images(made_from: Source, data_root: Path, loaded: Loaded[Any], images: Images) -> tuple[Source, ImageSet]:
+    """The same of a checkpoint that has been read.
+
+    Raises:
+        UserError: see `open_source`.
+    """
+    path = made_from.checkpoint.path
+    made_from = class_names.named(made_from, loaded.config.classes)
     outputs, wanted = made_from.plan.num_classes, getattr(loaded.config, "num_classes", 0)
     if wanted not in (0, outputs):
         raise UserError(

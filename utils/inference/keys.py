@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mindzoo.utils.config.checkpoint_keys import CheckpointKeys, ClassNameKeys, EngineKeys
-from mindzoo.utils.config.image_keys import EVALUATIONS, PreprocessingKeys
-from mindzoo.utils.config.machine_keys import RanksKeys, RecipeKeys
+from mindzoo.utils.config.image_keys import EVALUATIONS, BadImageKeys, PreprocessingKeys
+from mindzoo.utils.config.machine_keys import CompileKeys, RanksKeys, RecipeKeys
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.explaining.methods import METHODS
 
@@ -54,3 +54,28 @@ class ConvertConfig:
         choices=("auto", *EVALUATIONS),
     )
     overwrite: bool = key(False, "write OUT also where it exists")
+
+
+@dataclass(frozen=True)
+class AverageConfig(EngineKeys, BadImageKeys, CompileKeys):
+    """Averaging"""
+
+    files: tuple[str, ...] = key(
+        (), "checkpoints of one network, or folders of which every checkpoint is taken", positional=True
+    )
+    output: str = key("", "file to write, .ckpt")
+    weights: str = key("averaged", "which weights of a checkpoint that holds both", choices=("averaged", "raw"))
+    greedy: bool = key(
+        False,
+        "take the checkpoints one by one, the best first, and keep those with which the mean is no worse on data_dir",
+    )
+    recalibrate: bool = key(
+        False, "compute the statistics of batch norm anew, on the training images of data_dir, for the mean"
+    )
+    data_dir: str = key(
+        "",
+        "class folders, or a pack: validation images for greedy, training images for recalibrate; a folder that holds train/ and val/ serves both",
+    )
+    batch_size: int = key(32, "images per step", minimum=1)
+    workers: int = key(0, "threads that read images; 0: chosen from the number of cores", minimum=0)
+    overwrite: bool = key(False, "write output also where it exists")

@@ -34,6 +34,7 @@ HISTORY = (
     "mindspore",
     "config",
     "converted_from",
+    "averaged_from",
 )
 # Of the facts of an export: what a reader of the file wants to know.
 EXPORTED = ("format", "input", "output", "verification", "checkpoint", "mindzoo", "mindspore")

@@ -10,6 +10,7 @@ from mindzoo.utils.errors import counted, fitted, shorten, visible
 
 LABEL = 16  # characters
 NAMED = 5  # classes
+MOST_FILES = 20  # of which an average was made
 LONGEST_NAME = 40  # characters, of a class
 # What decides the result of a training, of its keys.
 SETTINGS = ("optimizer", "lr", "batch_size", "max_epoch", "seed")
@@ -64,10 +65,25 @@ def _history(history: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         ("made by", _pairs({name: history[name] for name in ("mindspore", "ranks", "images") if name in history})),
         ("converted from", _pairs(history.get("converted_from", {}))),
+        *_averaged(history.get("averaged_from", {})),
         ("stands at", place),
         ("evaluation", _pairs(history.get("evaluation", {}))),
         ("best so far", _pairs(history.get("best", {}))),
         ("settings", _pairs({name: config[name] for name in SETTINGS if name in config})),
+    ]
+
+
+def _averaged(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """How, and then the files, one a line."""
+    files = found.get("files")
+    if not isinstance(files, list):
+        return []
+    about = {name: value for name, value in found.items() if name != "files"}
+    shown = [_pairs(one) if isinstance(one, dict) else show(_plain(one)) for one in files[:MOST_FILES]]
+    more = [f"and {len(files) - MOST_FILES:,} more"] if len(files) > MOST_FILES else []
+    return [
+        ("averaged from", f"{counted(len(files), 'file')}; {_pairs(about)}"),
+        *(("", line) for line in [*shown, *more]),
     ]
 
 

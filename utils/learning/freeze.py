@@ -1,17 +1,43 @@
-"""Parameters that a training leaves as they are."""
+"""Parameters that a training leaves as they are, or that it begins to train later."""
 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from mindspore import nn
+from mindspore import Parameter, nn
 
 from mindzoo.utils.errors import UserError, shorten
 
 
-def freeze(network: nn.Cell, patterns: Sequence[str]) -> list[str]:
-    """Take the parameters that match a pattern out of training; return the lines that say what that means.
+@dataclass(frozen=True)
+class Frozen:
+    """What is not trained, and the lines that say what that means; by default nothing."""
+
+    parameters: tuple[Parameter, ...] = ()
+    norms: tuple[nn.Cell, ...] = ()  # batch norms that keep their statistics
+    lines: tuple[str, ...] = ()
+
+    def thaw(self) -> str:
+        """Let them be trained from now on, as the others are, and say so; whatever was built over them is built anew."""
+        for parameter in self.parameters:
+            parameter.requires_grad = True
+        for norm in self.norms:
+            norm.use_batch_statistics = None
+        return (
+            f"no longer frozen: {len(self.parameters)} parameters, and {len(self.norms)} batch norms, which use the statistics of "
+            "the batch from now on"
+        )
+
+    def are_trained_in(self, state: Iterable[str]) -> bool:
+        """Whether an optimizer's state, which is named KIND.PARAMETER, is one of these too."""
+        names = {parameter.name for parameter in self.parameters}
+        return any(name.partition(".")[2] in names for name in state)
+
+
+def freeze(network: nn.Cell, patterns: Sequence[str]) -> Frozen:
+    """Take the parameters that match a pattern out of training.
 
     A batch norm whose gamma and beta are both frozen normalises with its stored statistics, as in an evaluation, and
     leaves them as they are: otherwise a frozen layer would still change.
@@ -23,7 +49,7 @@ def freeze(network: nn.Cell, patterns: Sequence[str]) -> list[str]:
         UserError: a pattern that matches nothing, or nothing left to train.
     """
     if not patterns:
-        return []
+        return Frozen()
     parameters = network.trainable_params()
     names = [parameter.name for parameter in parameters]
     for pattern in patterns:
@@ -43,8 +69,9 @@ def freeze(network: nn.Cell, patterns: Sequence[str]) -> list[str]:
         cell.use_batch_statistics = False
     norms = sum(isinstance(cell, nn.BatchNorm2d) for _, cell in network.cells_and_names())
     trained = sum(parameter.size for parameter in network.trainable_params())
-    return [
+    lines = (
         f"frozen: {len(frozen)} of {len(names)} parameters ({shorten(sorted(frozen))}); {trained:,} numbers are trained",
         f"batch norm: {len(still)} of {norms} layers are frozen and use their stored statistics; the others use those "
         "of the batch",
-    ]
+    )
+    return Frozen(tuple(parameter for parameter in parameters if parameter.name in frozen), tuple(still), lines)

@@ -54,6 +54,7 @@ class TrainStep(nn.Cell):
         clip_norm: the gradients of an update are scaled down to this global norm; 0 leaves them.
         ema_decay: after each update, `ema.<name>` = decay * itself + (1 - decay) * weight, for weights and batch norm
             statistics alike, not for counters; 0 keeps none.
+        ema_warmup: the decay rises to `ema_decay`, see `decay_of`.
         loss_scale: factor on the loss, taken out of the gradients again; the start value of a dynamic one.
         scale_cancels: all is computed in float32, where a fixed scale changes nothing and is left out.
         dynamic_loss_scale: halve the scale and skip the update when a gradient is not finite, double it after
@@ -80,6 +81,7 @@ class TrainStep(nn.Cell):
         accumulation_steps: int = 1,
         clip_norm: float = 0.0,
         ema_decay: float = 0.0,
+        ema_warmup: bool = False,
         loss_scale: float = 1.0,
         dynamic_loss_scale: bool = False,
         scale_cancels: bool = False,
@@ -119,6 +121,9 @@ class TrainStep(nn.Cell):
                 [each for each in network.get_parameters() if each.dtype in ms.dtype.float_type]
             )
             self.shadow = self.weights.clone("ema", "same")
+        self.decay_rises = self.averages and ema_warmup
+        if self.decay_rises:
+            self.averaged_updates = _state(0, ms.int32, "averaged_updates")
 
     def scaled_loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         if self.augments:
@@ -168,8 +173,14 @@ class TrainStep(nn.Cell):
             gradients = ops.clip_by_global_norm(gradients, self.clip_norm)
         self.optimizer(gradients)
         if self.averages:
-            self.map(ops.partial(_average, self.decay), self.shadow, self.weights)
+            self.map(ops.partial(_average, self.next_decay()), self.shadow, self.weights)
         return True
+
+    def next_decay(self) -> Tensor:
+        if not self.decay_rises:
+            return self.decay
+        ops.assign_add(self.averaged_updates, Tensor(1, ms.int32))
+        return decay_of(self.averaged_updates.astype(ms.float32), self.decay)
 
     def no_overflow(self) -> Tensor:
         """On no rank, in no batch of this update."""
@@ -185,6 +196,15 @@ class TrainStep(nn.Cell):
             ops.assign(self.scale, self.scale * SCALE_FACTOR)
             ops.assign(self.good_updates, Tensor(0, ms.int32))
         return True
+
+
+def decay_of(updates: Tensor, most: Tensor) -> Tensor:
+    """The decay of the averaged weights at the update `updates` (from 1), at most `most`: float32 scalars.
+
+    It is min(most, (1 + t) / (10 + t)), that of TensorFlow's tf.train.ExponentialMovingAverage with `num_updates` t: so the
+    first weights, which are random or of other data, are soon forgotten.
+    """
+    return ops.minimum(most, (updates + 1.0) / (updates + 10.0))
 
 
 def _state(value: float, dtype: ms.dtype, name: str) -> Parameter:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mindspore import nn
 
 from mindzoo.utils.native import cells
@@ -26,8 +28,13 @@ def convert(network: nn.Cell) -> None:
             cell.__class__ = kind
         if hasattr(cell, "channels_last"):
             cell.channels_last = True
-    for cell in reversed(found):  # a cell that takes from those inside it comes after them
-        if turned[id(cell)]:
+    prepare(found)
+
+
+def prepare(found: Sequence[nn.Cell]) -> None:
+    """Let turned cells take up what they and the cells inside them are now; `found` has a cell before those inside it."""
+    for cell in reversed(found):
+        if hasattr(cell, "prepare"):
             cell.prepare()
 
 

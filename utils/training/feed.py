@@ -110,9 +110,9 @@ class Sink:
     feed: type[Feed]
     loops: bool = False  # whether the device may do several steps at a call, see `blocks.plan`
 
-    def open(self, run: RunState, data: TrainData) -> Feed:
-        """The feed of the steps that `run` has left, of which there must be some."""
+    def open(self, run: RunState, data: TrainData, last_step: int) -> Feed:
+        """The feed of the steps that `run` has left until `last_step`, of which there must be some."""
         planned = blocks.plan(
-            run.config.sink_size, run.steps_per_epoch, step=run.step, last_step=run.last_step, loops=self.loops
+            run.config.sink_size, run.steps_per_epoch, step=run.step, last_step=last_step, loops=self.loops
         )
         return self.feed(run, data, planned)

@@ -20,13 +20,17 @@ from mindzoo.utils.ranks import Stop
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.feed import Feed, Sink
 from mindzoo.utils.training.state import RunState
+from mindzoo.utils.training.unfreezing import Thaw
 
 
-def train(run: RunState, data: TrainData, listed: Sequence[Callback], sink: Sink | None = None) -> None:
+def train(
+    run: RunState, data: TrainData, listed: Sequence[Callback], sink: Sink | None = None, thaw: Thaw | None = None
+) -> None:
     """Train until `run.last_step`, or until a signal: several ranks stop at the same step.
 
     Args:
         sink: how blocks of steps are fed; None: the steps run one by one.
+        thaw: what is frozen at first, and when it is trained.
 
     Raises:
         Interrupted: after a checkpoint was saved.
@@ -36,17 +40,11 @@ def train(run: RunState, data: TrainData, listed: Sequence[Callback], sink: Sink
         if run.epoch_step == run.steps_per_epoch:
             for callback in listed:
                 callback.on_resume(run)
-        with feeding(run, data, sink) as feed, rescuing(run, listed):
-            while run.step < run.last_step and not run.out_of_patience and not stop:
-                run.begin_epoch()
-                if feed:
-                    sunk_epoch(run, feed, listed, stop)
-                else:
-                    stepped_epoch(run, data, listed, stop)
-                run.read_loss()
-                if run.epoch_step == run.steps_per_epoch:
-                    for callback in listed:
-                        callback.on_epoch_end(run)
+        for last_step in stages(run, thaw):
+            with feeding(run, data, sink, last_step) as feed, rescuing(run, listed):
+                train_until(last_step, run, data, listed, feed, stop)
+            if stop or run.out_of_patience:
+                break
         run.progress.clear()
         for callback in listed:
             callback.on_end(run)
@@ -58,19 +56,44 @@ def train(run: RunState, data: TrainData, listed: Sequence[Callback], sink: Sink
         )
 
 
+def stages(run: RunState, thaw: Thaw | None) -> Iterator[int]:
+    """Where each part of the run ends that has one training step; between two the run gets another step."""
+    if thaw and run.step < thaw.step:
+        yield min(thaw.step, run.last_step)
+    if thaw and run.step < run.last_step:
+        thaw.apply(run)
+    yield run.last_step
+
+
+def train_until(
+    last_step: int, run: RunState, data: TrainData, listed: Sequence[Callback], feed: Feed | None, stop: Stop
+) -> None:
+    """Go through epochs until `last_step` steps are done in all."""
+    while run.step < last_step and not run.out_of_patience and not stop:
+        run.begin_epoch()
+        if feed:
+            sunk_epoch(run, feed, listed, stop)
+        else:
+            stepped_epoch(run, data, listed, stop)
+        run.read_loss()
+        if run.epoch_step == run.steps_per_epoch:
+            for callback in listed:
+                callback.on_epoch_end(run)
+
+
 @contextmanager
-def feeding(run: RunState, data: TrainData, sink: Sink | None) -> Iterator[Feed | None]:
+def feeding(run: RunState, data: TrainData, sink: Sink | None, last_step: int) -> Iterator[Feed | None]:
     """Compile what the steps run; inside the block there is a feed for them, None where they run one by one.
 
     Whatever else is compiled before the first step would take from MindSpore how many steps a call is to do.
     """
-    if run.step >= run.last_step:
+    if run.step >= last_step:
         yield None
     elif sink is None:
         compile_step(run, data)
         yield None
     else:
-        feed = sink.open(run, data)
+        feed = sink.open(run, data, last_step)
         try:
             with moving(f"compiling {what(run, data)}"):
                 feed.compile()

@@ -36,6 +36,13 @@ def take(config: TrainConfig, network: nn.Cell, world: World) -> bool:
     return reason is None
 
 
+def renew(network: nn.Cell) -> None:
+    """Let a network that was turned take up what has changed in it; any other stays as it is."""
+    from mindzoo.utils.native.channels_last import prepare
+
+    prepare([cell for _, cell in network.cells_and_names()])
+
+
 def name(native: bool) -> str:
     """By which operators a training computes: results are the same to the bit only by the same ones."""
     return f"native in {computing_threads()} threads" if native else "MindSpore's"

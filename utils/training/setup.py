@@ -11,6 +11,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
+from mindzoo.utils import ranks
 from mindzoo.utils.checkpoints import loading
 from mindzoo.utils.config import rate_keys
 from mindzoo.utils.config.keys import ThorConfig, TrainConfig
@@ -30,6 +31,7 @@ from mindzoo.utils.learning import (
     thor,
 )
 from mindzoo.utils.learning.augmentation import BatchAugmentation
+from mindzoo.utils.learning.freeze import Frozen
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy, class_weights
 from mindzoo.utils.learning.mixing import LossOfMixed
 from mindzoo.utils.learning.plateau import Plateau
@@ -98,20 +100,29 @@ def settle_classes(wanted: int, classes: Sequence[str]) -> int:
     return wanted or len(classes)
 
 
-def make_network(spec: ModelSpec, config: TrainConfig, start: StartingPoint, num_classes: int, world: World) -> nn.Cell:
-    """The network with the weights that it starts from, and with what the configuration freezes and synchronises."""
+def make_network(
+    spec: ModelSpec, config: TrainConfig, start: StartingPoint, num_classes: int, world: World
+) -> tuple[nn.Cell, Frozen]:
+    """The network with the weights that it starts from, and with what the configuration freezes and synchronises.
+
+    Beside it what is frozen now: nothing any more in a run that goes on after `unfreeze_epoch`.
+    """
     init_options = {name: getattr(config, name) for name in spec.init_options}
     network = spec.make(num_classes, {**start.options, **init_options})
     if start.pretrained:
         loading.load_into(network, start.pretrained, without=start.kept)
-    for line in freeze.freeze(network, config.freeze):
+    frozen = freeze.freeze(network, config.freeze)
+    if config.thaws and ranks.first(world, lambda: frozen.are_trained_in(start.resumed.state if start.resumed else ())):
+        aside("resume: %s", frozen.thaw())
+        frozen = Frozen()
+    for line in frozen.lines:
         aside(line)
     if not dropout.seeded(network, config.seed, world.rank) and config.drop_rate:
         logger.info("note: drop_rate has no effect: %s has no dropout", spec.name)
     if config.sync_batch_norm and world.connected:
         aside("%d batch norms take the images of all ranks", synchronise(network, world.size))
     refuse_single_values(network, config, world)
-    return network
+    return network, frozen
 
 
 def learning_rates(spec: ModelSpec, config: TrainConfig, steps_per_epoch: int, world: World) -> np.ndarray:
@@ -167,8 +178,25 @@ def build_step(
     Raises:
         UserError: the training ends before its first update, or a factor is for no parameter.
     """
-    if level != "O0":
-        network = ms.amp.auto_mixed_precision(network, level, ms.float16)
+    return step_over(config, in_precision(network, level), loss, rates, level, world, registers, stages)
+
+
+def in_precision(network: nn.Cell, level: str) -> nn.Cell:
+    """The network as it computes at a level of mixed precision, O0 to O3; to be asked for once."""
+    return network if level == "O0" else ms.amp.auto_mixed_precision(network, level, ms.float16)
+
+
+def step_over(
+    config: TrainConfig,
+    network: nn.Cell,
+    loss: nn.Cell,
+    rates: np.ndarray,
+    level: str,
+    world: World,
+    registers: nn.Cell | None,
+    stages: Stages = (),
+) -> TrainStep:
+    """`build_step`, of a network that is `in_precision` already: it trains what may be trained of it now."""
     accumulation = config.accumulation_steps
     if accumulation > len(rates):
         raise UserError(
@@ -191,6 +219,7 @@ def build_step(
         "accumulation_steps": accumulation,
         "clip_norm": config.clip_norm,
         "ema_decay": config.ema_decay,
+        "ema_warmup": config.ema_warmup,
         "loss_scale": config.loss_scale,
         "scale_cancels": cancels,
         "dynamic_loss_scale": config.is_dynamic_loss_scale,

@@ -28,7 +28,7 @@ def refuse_single_values(network: nn.Cell, config: TrainConfig, world: World) ->
     hooks = [
         cell.register_forward_pre_hook(lambda _, inputs, name=name: look(name, inputs))
         for name, cell in network.cells_and_names()
-        if isinstance(cell, nn.BatchNorm2d) and cell.use_batch_statistics is not False
+        if isinstance(cell, nn.BatchNorm2d) and (config.thaws or cell.use_batch_statistics is not False)
     ]
     mode = ms.get_context("mode")
     ms.set_context(mode=ms.PYNATIVE_MODE)

@@ -30,7 +30,7 @@ from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.trackers import registry
 from mindzoo.utils.trackers.several import Several
 from mindzoo.utils.trackers.tracker import Tracker
-from mindzoo.utils.training import continuity, loop, native_road, on_card, run_folder, setup, starting_point
+from mindzoo.utils.training import continuity, loop, native_road, on_card, run_folder, setup, starting_point, unfreezing
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.callbacks.epoch_line import EpochLine
 from mindzoo.utils.training.callbacks.evaluation import Evaluation
@@ -74,16 +74,22 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     say([*ineffective, *on_card.notes(config, level, device, card)])
     if data.evaluation is None:
         logger.info("there are no validation images: nothing is evaluated; --eval_data_dir names some")
-    network = setup.make_network(spec, config, start, num_classes, world)
+    network, frozen = setup.make_network(spec, config, start, num_classes, world)
     native = native_road.take(config, network, world)
     continuity.say_other_operators(start.resumed, native_road.name(native))
     rates = setup.learning_rates(spec, config, data.train.steps_per_epoch, world)
     cross_entropy = setup.build_loss(config, num_classes, data.train.folders.labels)
     forward, loss = spec.objective(config, network, cross_entropy, world.rank)
-    on_card.fuse_gradients(spec, forward, device, world)
-    step = setup.build_step(config, forward, loss, rates, level, world, registers, spec.stages)
-    if native:
-        fuse(step.optimizer)
+
+    def build(computing: nn.Cell) -> TrainStep:
+        on_card.fuse_gradients(spec, forward, device, world)
+        step = setup.step_over(config, computing, loss, rates, level, world, registers, spec.stages)
+        if native:
+            fuse(step.optimizer)
+        return step
+
+    step = build(setup.in_precision(forward, level))
+    thaw = unfreezing.planned(config, frozen, data.train.steps_per_epoch, network, build)
     take_state(step, start, config, data.train, world)
 
     # 3. The run's folder, the first thing that is written.
@@ -103,7 +109,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
         # 4. The loop.
         with storage.uploading(config, folder.path, [folder.log_name]) as uploader:
             listed = callbacks(run, data, network, num_classes, uploader, trackers, start.resumed)
-            loop.train(run, data.train, listed, on_card.sink(config, device, card, type(step)))
+            loop.train(run, data.train, listed, on_card.sink(config, device, card, type(step)), thaw)
     return run
 
 
