@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mindzoo.utils.config.balance_keys import BalanceKeys
 from mindzoo.utils.config.checkpoint_keys import CheckpointKeys, ClassNameKeys, EngineKeys
 from mindzoo.utils.config.image_keys import BadImageKeys, PreprocessingKeys, TrainDataKeys
 from mindzoo.utils.config.learning_keys import ClassWeightKeys, LossKeys, OptimizerKeys, ScheduleKeys
@@ -28,6 +29,7 @@ class TrainConfig(
     RunKeys,
     OptimizerKeys,
     ScheduleKeys,
+    BalanceKeys,
     ClassWeightKeys,
     LossKeys,
     PreprocessingKeys,
