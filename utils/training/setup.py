@@ -227,7 +227,7 @@ def ineffective(
         if name in loaded.given and getattr(config, name) not in ("auto", False) and device != "Ascend":
             lines.append(f"{name} has no effect: it is for Ascend, and this is {device}")
     lines += twice_over(config)
-    for name in sorted({"eval_interval", "eval_start_epoch", "patience", "min_delta"} & loaded.given):
+    for name in sorted({"eval_interval", "eval_start_epoch", "metric", "patience", "min_delta"} & loaded.given):
         if not evaluated:
             lines.append(f"{name} has no effect: there is no eval_data_dir to evaluate on")
         elif not config.run_eval:
