@@ -98,6 +98,7 @@ FORGED: list[dict[str, Any]] = [
     {"num_classes": 1 << 40},
     {"options": {"block_config": [9, 9]}},
     {"best": {"accuracy": "1"}},
+    {"best": {"accuracy": 1.0, "value": None}},
     {"classes": ["a"] * 9},
 ]
 
