@@ -98,9 +98,12 @@ def test_the_effective_number_by_hand() -> None:
     assert weights is not None
     np.testing.assert_allclose(weights / weights[3], [2, 4 / 3, 0, 1], rtol=1e-6)
     assert (weights * counts).sum() == pytest.approx(counts.sum())
-    np.testing.assert_allclose(class_weights("effective", counts, 0.0), [1, 1, 0, 1], rtol=1e-6)
-    almost = class_weights("effective", counts, 0.999999)
-    np.testing.assert_allclose(almost, class_weights("balanced", counts), rtol=1e-3)
+    alike, almost, balanced = (
+        np.asarray(class_weights(kind, counts, beta))
+        for kind, beta in (("effective", 0.0), ("effective", 0.999999), ("balanced", 0.0))
+    )
+    np.testing.assert_allclose(alike, [1, 1, 0, 1], rtol=1e-6)
+    np.testing.assert_allclose(almost, balanced, rtol=1e-3)
 
 
 def test_logit_adjustment_adds_logarithms_of_shares() -> None:

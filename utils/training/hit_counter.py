@@ -105,7 +105,9 @@ class HitCounter:
         whole, amounts = self._over_ranks(
             np.concatenate([counts, *of_classes, sure.counts, sure.hits]), np.append(sure.sums, loss)
         )
-        counts, hits, taken, *bins = np.split(whole, np.cumsum([3, self.num_classes, self.num_classes, BINS]))
+        counts, hits, taken, in_bins, hits_in_bins = np.split(
+            whole, np.cumsum([3, self.num_classes, self.num_classes, BINS])
+        )
         top1, top5, total = (int(count) for count in counts)
         if total != len(data.folders):
             raise RuntimeError(f"counted {total} images of {len(data.folders)} in {data.folders.root}")
@@ -113,7 +115,7 @@ class HitCounter:
         self.by_class = ClassCounts(images, hits, taken)
         return EvalResult(
             top1, top5, total, float(amounts[-1]) / total, self.k, self.by_class.balanced_accuracy,
-            self.by_class.macro_f1, Calibration(*bins, amounts[:-1]).error,
+            self.by_class.macro_f1, Calibration(in_bins, hits_in_bins, amounts[:-1]).error,
         )  # fmt: skip
 
     def _own(self, data: EvalData) -> list[np.ndarray]:
