@@ -55,6 +55,7 @@ def test_files_of_a_run(trained: Trained) -> None:
         "metrics.csv",
         "metrics.jsonl",
         "predictions.jsonl",
+        "class_scores.csv",
         "report.html",
         log,
     }

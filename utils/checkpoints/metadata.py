@@ -90,9 +90,9 @@ def _check_kinds(meta: Mapping[str, Any]) -> None:
         )
     if len(classes) > meta.get("num_classes", len(classes)):
         raise UserError(f"there are {len(classes)} class names for {meta['num_classes']} outputs")
-    best = meta.get("best") or {"accuracy": 0}
+    best = {"accuracy": 0} if meta.get("best") is None else meta["best"]
     for name in ("accuracy", "value"):
-        value = best.get(name, 0 if name == "value" else None)  # older files have the accuracy alone
+        value: Any = best.get(name, 0 if name == "value" else None)  # older files have the accuracy alone
         if type(value) not in (int, float) or math.isnan(value):
             raise UserError(f"the best {name} is {_shown(value)}, and is to be a number")
 
