@@ -92,9 +92,9 @@ def _check_kinds(meta: Mapping[str, Any]) -> None:
         raise UserError(f"there are {len(classes)} class names for {meta['num_classes']} outputs")
     best = {"accuracy": 0} if meta.get("best") is None else meta["best"]
     for name in ("accuracy", "value"):
-        value: Any = best.get(name, 0 if name == "value" else None)  # older files have the accuracy alone
-        if type(value) not in (int, float) or math.isnan(value):
-            raise UserError(f"the best {name} is {_shown(value)}, and is to be a number")
+        number: Any = best.get(name, 0 if name == "value" else None)  # older files have the accuracy alone
+        if type(number) not in (int, float) or math.isnan(number):
+            raise UserError(f"the best {name} is {_shown(number)}, and is to be a number")
 
 
 def _check_options(options: Mapping[str, Any], spec: ModelSpec) -> None:
