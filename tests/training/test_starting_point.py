@@ -196,6 +196,7 @@ def test_a_run_goes_on_in_the_middle_of_an_epoch(
         "metrics.csv",
         "metrics.jsonl",
         "predictions.jsonl",
+        "class_scores.csv",
         "report.html",
         "best.ckpt",
         "last.ckpt",
