@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 # Files of a run's folder. A run that goes on there writes config_2.yaml and so on, as `numbered` says.
@@ -11,6 +12,7 @@ CLASSES = "classes.json"
 METRICS = "metrics.jsonl"
 TABLE = "metrics.csv"
 PREDICTIONS = "predictions.jsonl"
+CLASS_SCORES = "class_scores.csv"
 
 
 def numbered(name: str, number: int) -> str:
@@ -45,6 +47,9 @@ class EvalResult:
     total: int
     loss: float  # mean per image, without label smoothing
     k: int = 5  # what top5 counts: 5, or fewer where there are fewer classes
+    balanced_accuracy: float = math.nan  # the mean over classes of their recall; see `scores.by_class`
+    macro_f1: float = math.nan  # the mean over classes of their F1
+    calibration_error: float = math.nan  # see `scores.calibration`
 
     @property
     def accuracy(self) -> float:

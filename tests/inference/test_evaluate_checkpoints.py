@@ -60,7 +60,7 @@ def test_one_checkpoint(trained: Trained, recorded: Recorded) -> None:
     assert (row["top1"], row["total"], row["checkpoint"]) == (13, 13, str(trained.checkpoint))
     before = (trained.folder / "metrics.jsonl").read_text().splitlines()[-1]
     assert row["loss"] == pytest.approx(json.loads(before)["loss"], rel=1e-5)
-    assert {path.suffix for path in folder.iterdir()} == {".jsonl", ".yaml", ".json", ".log", ".html"}
+    assert {path.suffix for path in folder.iterdir()} == {".jsonl", ".yaml", ".json", ".log", ".html", ".csv"}
 
 
 @pytest.mark.parametrize(

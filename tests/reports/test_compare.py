@@ -103,7 +103,9 @@ def test_what_differs(tmp_path: Path) -> None:
     assert differences.settings(runs) == [("image_size", ["32, 32", "64, 32"])]
     assert differences.only_some(runs) == [("note", ["<i>", "-"]), ("ema", ["-", "True"])]
     assert [row.name for row in differences.environments(runs)] == ["python", "evaluated images"]
-    assert differences.results(runs, ["a", "b"])[1][:7] == ["b", "tiny_net", "100.00%", "70", "70", "-", "best.ckpt"]
+    assert differences.results(runs, ["a", "b"])[1][:10] == [
+        "b", "tiny_net", "100.00%", "70", "70", "-", "-", "-", "best.ckpt", "top-1",
+    ]  # fmt: skip
 
 
 def test_the_command_says_it_and_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

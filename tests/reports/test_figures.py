@@ -25,9 +25,9 @@ def test_pairs_and_classes() -> None:
     mistaken = figures.pairs(FOUND)
     assert mistaken == [Pair(0, 2, 2), Pair(1, 0, 1), Pair(3, 1, 1)]
     assert figures.by_class(FOUND, mistaken) == [
-        ClassFigures(0, 3, 1, 1, 2, 2),
-        ClassFigures(1, 2, 1, 2, 0, 1),
-        ClassFigures(3, 3, 2, 2, 1, 1),
+        ClassFigures(0, 3, 1, 1, 2, 2, 2),
+        ClassFigures(1, 2, 1, 2, 0, 1, 2),
+        ClassFigures(3, 3, 2, 2, 1, 1, 2),
     ]
 
 

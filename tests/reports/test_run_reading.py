@@ -9,7 +9,7 @@ import pytest
 
 from mindzoo.tests.reports.runs import write_run
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.reports import page
+from mindzoo.utils.reports import differences, page
 from mindzoo.utils.reports.reading import read_run
 
 
@@ -42,6 +42,32 @@ def test_predictions_of_another_evaluation_are_left_out(tmp_path: Path) -> None:
     run = read_run(folder)
     assert run.predictions is None
     assert run.notes == ["predictions.jsonl is of another evaluation than the best one in metrics.jsonl: left out"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "epoch", "title"),
+    [("loss", 1, "loss"), ("balanced", 2, "balanced accuracy"), ("<script>", 0, "top-1"), ("[1, 2]", 0, "top-1")],
+)
+def test_the_best_is_found_by_the_metric_of_the_settings(tmp_path: Path, metric: str, epoch: int, title: str) -> None:
+    """Top-1 is the same in all; older lines do not say the mean over classes."""
+    folder = tmp_path / "run"
+    write_run(folder)
+    (folder / "config.yaml").write_text(f"metric: {metric!r}\n" if metric[0] == "<" else f"metric: {metric}\n")
+    rows = [json.loads(row) for row in (folder / "metrics.jsonl").read_text().splitlines()]
+    rows[3] |= {"loss": 1.5, "balanced_accuracy": 0.4, "macro_f1": 0.3, "calibration_error": 0.1}
+    rows[5] |= {"balanced_accuracy": 0.5}
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = read_run(folder)
+    assert run.best is not None
+    assert (run.best["epoch"], run.metric.title) == (epoch, title)
+    text = page.text([run])
+    assert ("best by" in text) == (title != "top-1")
+    assert "<script>'" not in text
+    for words in ("Balanced accuracy", "Means over the classes", "Expected calibration error", "Precision"):
+        assert words in text
+    cells = differences.results([run], ["a"])[0]
+    assert cells[-1 - 4] == title
+    assert ("50.00%" in cells) == (metric == "balanced")
 
 
 def test_a_name_that_leads_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:

@@ -49,6 +49,18 @@ def test_digits_are_split_the_same_way_every_time(tmp_path: Path) -> None:
     assert picture.max() > 200
 
 
+def test_digits_of_a_long_tail_fall_by_a_power_law(tmp_path: Path) -> None:
+    script = ROOT / "scripts" / "prepare_digits.py"
+    assert run(sys.executable, script, tmp_path / "tail", "--long_tail", "30").returncode == 0
+    sizes = {
+        part: [len(list((tmp_path / "tail" / part / str(d)).iterdir())) for d in range(10)] for part in ("train", "val")
+    }
+    assert sizes["train"] == [89, 32, 18, 11, 8, 6, 5, 4, 3, 3]
+    assert sizes["val"] == [89, 32, 18, 11, 10, 10, 10, 10, 10, 10]
+    done = run(sys.executable, script, tmp_path / "other", "--long_tail", "0.5")
+    assert (done.returncode, done.stderr) == (2, "error: long_tail is 0.5; wanted a number from 1 to 89\n")
+
+
 def test_digits_leave_a_folder_with_something_else_alone(tmp_path: Path) -> None:
     (tmp_path / "keep.txt").write_text("mine")
     done = run(sys.executable, ROOT / "scripts" / "prepare_digits.py", tmp_path)

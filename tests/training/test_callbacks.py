@@ -235,7 +235,7 @@ def test_evaluation_uses_the_averaged_weights_and_keeps_the_best(tmp_path: Path,
     assert accuracies[1] == 1.0
     assert accuracies[0] == accuracies[2] < 1.0
     assert [row["epoch"] for row in best] == [1, 2, 2]
-    assert best[2] == {"accuracy": 1.0, "epoch": 2, "step": 8}
+    assert best[2] == {"accuracy": 1.0, "metric": "top1", "value": 1.0, "epoch": 2, "step": 8}
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan
 from mindzoo.utils.data import class_folders as folders
 from mindzoo.utils.data import transforms
 from mindzoo.utils.data.loader import EvalData
+from mindzoo.utils.reports import figures
 from mindzoo.utils.runtime import World
 from mindzoo.utils.training.hit_counter import HitCounter
 
@@ -86,6 +87,10 @@ def test_what_is_said_of_each_image(colors: Path, classes: int, batch_size: int)
     assert found.best.tolist() == best.tolist()
     np.testing.assert_allclose(found.shares, np.take_along_axis(probabilities, best, 1), rtol=1e-4)
     assert int(found.hits.sum()) == result.top1
+    recall = [found.hits[labels == label].mean() for label in range(3)]
+    assert result.balanced_accuracy == pytest.approx(np.mean(recall))
+    assert counter.by_class.said.tolist() == np.bincount(best[:, 0], minlength=classes).tolist()
+    assert result.calibration_error == pytest.approx(figures.calibration(found).error, abs=1e-6)
     assert Path(found.root).is_absolute()
 
 

@@ -13,8 +13,10 @@ import pytest
 
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.training.test_data_parallel import free_port
+from mindzoo.tests.training.test_hit_counter import data_of, network_of
 from mindzoo.utils import ranks
 from mindzoo.utils.runtime import World
+from mindzoo.utils.training.hit_counter import HitCounter
 
 # Each rank takes 400 short steps, or long ones, and rank 1 is asked to stop before one of them; then both evaluate.
 SCRIPT = """
@@ -51,6 +53,8 @@ data, sums[0] = data_of(colors / "val", 2, world), 0
 counter = HitCounter(network_of(3), 3, world)
 result = counter.run(data)
 said["evaluation"] = {"batches": data.batches, "sums": sums[0], "result": vars(result)}
+by_class = counter.by_class
+said["evaluation"]["by_class"] = [by_class.images.tolist(), by_class.hits.tolist(), by_class.said.tolist()]
 found = counter.predictions(data)
 said["predictions"] = {"hits": int(found.hits.sum()), "shares": found.shares.sum(1).round(4).tolist()}
 ranks.check_hosts(world, f"server{world.rank}", world.rank)
@@ -87,6 +91,11 @@ def test_ranks_vote_once_in_a_while_stop_at_one_step_and_add_up_once(colors: Pat
     assert first["evaluation"]["batches"] == 4  # a sum for each, before
     assert first["evaluation"]["sums"] == 1
     assert first["evaluation"]["result"]["total"] == 13
+    alone = HitCounter(network_of(3), 3, World())
+    assert first["evaluation"]["result"] == pytest.approx(vars(alone.run(data_of(colors / "val", 2))), abs=1e-6)
+    assert first["evaluation"]["by_class"] == [
+        getattr(alone.by_class, of).tolist() for of in ("images", "hits", "said")
+    ]
     assert first["predictions"] == {"hits": first["evaluation"]["result"]["top1"], "shares": [1.0] * 13}
     assert first["hosts"].startswith(
         "servers 0 and 1 have one host name (this one is localhost), by which ranks are told"

@@ -98,6 +98,7 @@ FORGED: list[dict[str, Any]] = [
     {"num_classes": 1 << 40},
     {"options": {"block_config": [9, 9]}},
     {"best": {"accuracy": "1"}},
+    {"best": {"accuracy": 1.0, "value": None}},
     {"classes": ["a"] * 9},
 ]
 
@@ -195,6 +196,7 @@ def test_a_run_goes_on_in_the_middle_of_an_epoch(
         "metrics.csv",
         "metrics.jsonl",
         "predictions.jsonl",
+        "class_scores.csv",
         "report.html",
         "best.ckpt",
         "last.ckpt",

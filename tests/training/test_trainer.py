@@ -55,6 +55,7 @@ def test_files_of_a_run(trained: Trained) -> None:
         "metrics.csv",
         "metrics.jsonl",
         "predictions.jsonl",
+        "class_scores.csv",
         "report.html",
         log,
     }
@@ -81,7 +82,8 @@ def test_the_best_checkpoint_is_the_first_of_the_best_epochs(trained: Trained) -
     accuracies = [row["accuracy"] for row in metrics(trained.folder, "evaluation")]
     meta = checkpoint_file.read_checkpoint(trained.folder / "best.ckpt", SPEC).meta
     first = accuracies.index(max(accuracies)) + 1
-    assert meta["best"] == {"accuracy": max(accuracies), "epoch": first, "step": 6 * first}
+    of_metric = {"accuracy": max(accuracies), "metric": "top1", "value": max(accuracies)}
+    assert meta["best"] == {**of_metric, "epoch": first, "step": 6 * first}
     assert (meta["epoch"], meta["epoch_step"]) == (first - 1, 6)
 
 

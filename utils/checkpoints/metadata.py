@@ -90,9 +90,11 @@ def _check_kinds(meta: Mapping[str, Any]) -> None:
         )
     if len(classes) > meta.get("num_classes", len(classes)):
         raise UserError(f"there are {len(classes)} class names for {meta['num_classes']} outputs")
-    best = meta.get("best")
-    if best is not None and (type(best.get("accuracy")) not in (int, float) or math.isnan(best["accuracy"])):
-        raise UserError(f"the best accuracy is {_shown(best.get('accuracy'))}, and is to be a number")
+    best = {"accuracy": 0} if meta.get("best") is None else meta["best"]
+    for name in ("accuracy", "value"):
+        number: Any = best.get(name, 0 if name == "value" else None)  # older files have the accuracy alone
+        if type(number) not in (int, float) or math.isnan(number):
+            raise UserError(f"the best {name} is {_shown(number)}, and is to be a number")
 
 
 def _check_options(options: Mapping[str, Any], spec: ModelSpec) -> None:

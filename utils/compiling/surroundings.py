@@ -31,7 +31,15 @@ WITHOUT_EFFECT_ON_GRAPHS = frozenset(
             "eval_start_epoch",
             "eval_interval",
         ),
-        *("patience", "min_delta", "save_checkpoint", "save_best_ckpt", "ckpt_interval", "save_checkpoint_epochs"),
+        *(
+            "metric",
+            "patience",
+            "min_delta",
+            "save_checkpoint",
+            "save_best_ckpt",
+            "ckpt_interval",
+            "save_checkpoint_epochs",
+        ),
         *("save_minutes", "keep_checkpoint_max", "is_save_on_master", "workers", "engine", "verify"),
     }
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mindzoo.utils.config.augmentation_keys import AugmentationKeys
+from mindzoo.utils.config.balance_keys import BalanceKeys
 from mindzoo.utils.config.checkpoint_keys import CheckpointKeys, ClassNameKeys, EngineKeys
 from mindzoo.utils.config.dropout_keys import DropoutKeys
 from mindzoo.utils.config.image_keys import BadImageKeys, PreprocessingKeys, TrainDataKeys
@@ -42,6 +43,7 @@ class TrainConfig(
     LayerRateKeys,
     ChosenScheduleKeys,
     ScheduleKeys,
+    BalanceKeys,
     ClassWeightKeys,
     LossKeys,
     DropoutKeys,

@@ -40,8 +40,8 @@ class ClassWeightKeys:
 
     class_weights: str = key(
         "none",
-        "weight of an image's loss; balanced: one over the size of its class; square_root: one over the root of it",
-        choices=("none", "balanced", "square_root"),
+        "weight of an image's loss; balanced: one over the size of its class; square_root: one over the root of it; effective: one over the effective number of its images",
+        choices=("none", "balanced", "square_root", "effective"),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mindzoo.utils.config.reading import key
+from mindzoo.utils.scores.metric import METRIC_KINDS, TOP1
 from mindzoo.utils.trackers import registry as trackers
 
 
@@ -48,7 +49,10 @@ class RunKeys:
         0, "end the training after so many evaluations without a better one; 0: it is not ended for that", minimum=0
     )
     min_delta: float = key(
-        0.0, "how much higher, in 0..1, an accuracy has to be to count as better for patience", minimum=0, maximum=1
+        0.0,
+        "by how much, in 0..1, an evaluation has to be better by its metric to count as better for patience",
+        minimum=0,
+        maximum=1,
     )
     save_checkpoint: bool = key(True, "write checkpoints; false: none at all")
     save_best_ckpt: bool = key(True, "keep the checkpoint of the best evaluation as best.ckpt")
@@ -72,4 +76,9 @@ class RunKeys:
         "steps of a block with sink_mode: reports, checkpoints, signals wait for its end; 0: about 50 on Ascend; elsewhere steps run one by one unless it is given",
         minimum=0,
         only_with=("sink_mode", (True,)),
+    )
+    metric: str = key(
+        TOP1,
+        "by which number of an evaluation it is the best so far: for best.ckpt, patience and the report; balanced: the mean recall of the classes; macro_f1: the mean of their F1; loss: the lowest",
+        choices=tuple(METRIC_KINDS),
     )

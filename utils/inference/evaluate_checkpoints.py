@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from mindzoo.utils.records import METRICS, EvalResult, Evaluated
 from mindzoo.utils.reports import report
 from mindzoo.utils.reports.predictions import Predictions
 from mindzoo.utils.runtime import World
+from mindzoo.utils.scores import sentences
 from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training import run_folder, starting_point
 from mindzoo.utils.training.hit_counter import HitCounter
@@ -79,6 +80,8 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
             bad_images.say_left_out(session.data.folders, "this evaluation")
             for line in spec.lines.evaluation(Evaluated(result, checkpoint=str(path))):
                 logger.info("%s", line)
+            for line in session.lines(result):
+                logger.info("%s", line)
             facts = {
                 **dataclasses.asdict(result),
                 "accuracy": result.accuracy,
@@ -88,6 +91,7 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
                 "preprocessing": session.how.to_dict(),
                 **folder.add_predictions(session.predictions(), len(results)),
             }
+            folder.add_class_scores(session.evaluator.by_class, session.data.folders.classes, len(results))
             with said_of(folder.path / METRICS):
                 folder.add_metrics(kind="evaluation", checkpoint=str(path), data=str(data_root), **facts)
         if world.rank == 0:
@@ -182,6 +186,12 @@ class Session:
             first = np.frombuffer(self.data.folders.content(0), np.uint8)
             self.marks.take_back(self.data.filled, prepared(first, self.how.orientation).orientation)
         return result
+
+    def lines(self, result: EvalResult) -> Iterator[str]:
+        """What is said of the classes after the model's own lines."""
+        by_class = self.evaluator.by_class
+        yield sentences.means(by_class, result.calibration_error)
+        yield from sentences.worst(by_class, self.data.folders.classes)
 
     def predictions(self) -> Predictions:
         """What `run` found of each image; all ranks must call it together."""

@@ -6,6 +6,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
+from mindzoo.utils.scores.metric import METRIC_KINDS, Metric
+
 
 class Plateau(nn.Cell):
     """rate -> rate times a factor, which the host changes between two steps without compiling anything again.
@@ -15,11 +17,21 @@ class Plateau(nn.Cell):
     Args:
         factor: what the rate is multiplied by after `patience` evaluations in a row that were no better.
         lowest: the smallest share of the rate.
-        min_delta: how much higher an accuracy has to be to count as better.
+        min_delta: by how much a value has to be better to count as that.
+        metric: which of two evaluations is better.
     """
 
-    def __init__(self, *, factor: float, patience: int, lowest: float = 0.0, min_delta: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        factor: float,
+        patience: int,
+        lowest: float = 0.0,
+        min_delta: float = 0.0,
+        metric: Metric = METRIC_KINDS["top1"],
+    ) -> None:
         super().__init__(auto_prefix=False)
+        self.metric = metric
         self.factor, self.patience, self.lowest, self.min_delta = factor, patience, lowest, min_delta
         self.share = _state(1.0, "plateau.share")
         self.waited = _state(0.0, "plateau.waited")
@@ -33,11 +45,11 @@ class Plateau(nn.Cell):
         """The share of the rate that the next steps take."""
         return float(self.share.asnumpy())
 
-    def note(self, accuracy: float) -> bool:
-        """Count an evaluation with this accuracy, from 0 to 1; whether the rate falls."""
-        found, before = np.float32(accuracy), np.float32(self.to_beat.asnumpy())
-        if found > before + np.float32(self.min_delta if before >= 0 else 0):
-            _set(self.to_beat, accuracy)
+    def note(self, value: float) -> bool:
+        """Count an evaluation with this number by `metric`, 0 or more; whether the rate falls."""
+        found, before = float(np.float32(value)), float(self.to_beat.asnumpy())  # as a checkpoint keeps them
+        if self.metric.is_better(found, before if before >= 0 else None, self.min_delta):
+            _set(self.to_beat, value)
             _set(self.waited, 0)
             return False
         _set(self.waited, float(self.waited.asnumpy()) + 1)

@@ -27,7 +27,7 @@ def results(runs: Sequence[Run], names: Sequence[str]) -> str:
         [f'<a href="#run{place}">{word(name)}</a>', *(word(cell, LONGEST_IN_TILE) for cell in cells)]
         for place, (name, *cells) in enumerate(differences.results(runs, names))
     ]
-    said = "Counts are of the best evaluation of each run. ECE is the expected calibration error (Guo et al. 2017)."
+    said = "Counts are of the best evaluation of each run. Balanced is the mean recall of the classes, macro F1 the mean of their F1. ECE is the expected calibration error (Guo et al. 2017)."
     return section("Results", said, table("Results", differences.RESULTS, rows))
 
 

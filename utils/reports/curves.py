@@ -53,6 +53,15 @@ def charts(runs: Sequence[Run], names: Sequence[str]) -> list[Chart]:
     listed: list[tuple[str, str, dict[str, tuple[str, Value]]]] = [
         ("Loss", "", {"training": ("epochs", _of("mean_loss")), "validation": ("evaluations", _of("loss"))}),
         ("Accuracy", "%", {"top-1": ("evaluations", _share("top1")), "top-5": ("evaluations", _top5)}),
+        (
+            "Means over the classes",
+            "%",
+            {
+                "balanced accuracy": ("evaluations", _percent("balanced_accuracy")),
+                "macro F1": ("evaluations", _percent("macro_f1")),
+            },
+        ),
+        ("Expected calibration error", "%", {"validation": ("evaluations", _percent("calibration_error"))}),
         ("Learning rate", "", {"rate": ("epochs", _of("lr"))}),
         ("Images per second", "", {"training": ("epochs", _of("images_per_second"))}),
         ("Time waiting for data", "%", {"training": ("epochs", _waiting)}),
@@ -76,6 +85,10 @@ def _of(key: str) -> Value:
 
 def _share(key: str) -> Value:
     return lambda row: 100 * row[key] / row["total"]
+
+
+def _percent(key: str) -> Value:
+    return lambda row: 100 * finite(row, key)
 
 
 def _top5(row: Row) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,8 +13,8 @@ from mindzoo.utils.reports.pairing import Pairing
 from mindzoo.utils.reports.reading import Run, finite, of_what
 
 RESULTS = (
-    Column("Run"), Column("Network"), Column("Top-1", True), Column("Hits", True), Column("Images", True), Column("ECE", True),
-    Column("Best of"), Column("Epochs", True), Column("Last loss", True), Column("Images/s", True), Column("Time"),
+    Column("Run"), Column("Network"), Column("Top-1", True), Column("Hits", True), Column("Images", True),
+    Column("Balanced", True), Column("Macro F1", True), Column("ECE", True), Column("Best of"), Column("Best by"), Column("Epochs", True), Column("Last loss", True), Column("Images/s", True), Column("Time"),
 )  # fmt: skip
 APART = ("command", "started")  # of an environment: they always differ
 LEAST_P = 0.0001  # a smaller one is not told from it
@@ -35,11 +36,16 @@ def results(runs: Sequence[Run], names: Sequence[str]) -> list[list[str]]:
 def _counts(run: Run) -> list[str]:
     best = run.best
     if best is None:
-        return [ABSENT] * 5
-    found, error = run.predictions, ABSENT
-    if found and (int(found.hits.sum()), len(found)) == (best["top1"], best["total"]):
-        error = percent(figures.calibration(found).error)
-    return [percent(best["top1"] / best["total"]), f"{best['top1']:,}", f"{best['total']:,}", error, of_what(best)]
+        return [ABSENT] * 8
+    found, error = run.predictions, finite(best, "calibration_error")
+    if math.isnan(error) and found and (int(found.hits.sum()), len(found)) == (best["top1"], best["total"]):
+        error = figures.calibration(found).error  # an older version did not say it
+    means = [finite(best, key) for key in ("balanced_accuracy", "macro_f1")]
+    return [
+        percent(best["top1"] / best["total"]), f"{best['top1']:,}", f"{best['total']:,}",
+        *(ABSENT if math.isnan(share) else percent(share) for share in (*means, error)),
+        of_what(best), run.metric.title,
+    ]  # fmt: skip
 
 
 def _course(run: Run) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mindzoo.utils.errors import visible
 from mindzoo.utils.pages.frame import escaped
-from mindzoo.utils.reports.figures import BINS, Calibration
+from mindzoo.utils.scores.calibration import BINS, Calibration
 
 CELL = {12: 38, 25: 24, 50: 14}  # pixels of a cell's side, by the most classes that it is used for
 LONGEST_LABEL = 18  # characters

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from mindzoo.utils.reports.predictions import Predictions
+from mindzoo.utils.scores.by_class import count_by_class
+from mindzoo.utils.scores.calibration import Calibration, calibrate
 
-BINS = 15
 MOST_IMAGES = 24
 
 
@@ -22,6 +23,17 @@ class ClassFigures(NamedTuple):
     top5: int
     taken_for: int | None  # the class that most of its mistakes are of; None without mistakes
     times: int
+    said: int  # images that were taken for it
+
+    @property
+    def precision(self) -> float:
+        """The share that is right of those; NaN where there are none."""
+        return self.top1 / self.said if self.said else math.nan
+
+    @property
+    def f1(self) -> float:
+        """The harmonic mean of recall and precision, in 0..1."""
+        return 2 * self.top1 / (self.images + self.said)
 
 
 class Pair(NamedTuple):
@@ -30,16 +42,6 @@ class Pair(NamedTuple):
     label: int
     said: int
     times: int
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How often the network is right when it is so sure; Guo et al. 2017, https://arxiv.org/abs/1706.04599."""
-
-    counts: np.ndarray  # (BINS,) int64: images by the probability of what was said, in (i/BINS, (i+1)/BINS]
-    accuracy: np.ndarray  # (BINS,) float64, NaN without images
-    confidence: np.ndarray  # (BINS,) float64, the mean probability
-    error: float  # the expected calibration error, in 0..1
 
 
 def pairs(found: Predictions) -> list[Pair]:
@@ -58,18 +60,18 @@ def by_class(found: Predictions, mistaken: list[Pair]) -> list[ClassFigures]:
     Args:
         mistaken: see `pairs`.
     """
-    size = int(found.labels.max()) + 1
-    images = np.bincount(found.labels, minlength=size)
-    top1 = np.bincount(found.labels[found.hits], minlength=size)
+    size = int(max(found.labels.max(), found.best[:, 0].max())) + 1
+    counts = count_by_class(found.labels, found.best[:, 0], size)
     in_top = (found.best[:, :5] == found.labels[:, None]).any(1)
     top5 = np.bincount(found.labels[in_top], minlength=size)
     worst: dict[int, Pair] = {}
     for pair in mistaken:
         worst.setdefault(pair.label, pair)
     rows = []
-    for label in np.flatnonzero(images).tolist():
-        said, times = worst[label][1:] if label in worst else (None, 0)
-        rows.append(ClassFigures(label, int(images[label]), int(top1[label]), int(top5[label]), said, times))
+    for label in np.flatnonzero(counts.present).tolist():
+        taken_for, times = worst[label][1:] if label in worst else (None, 0)
+        images, top1, said = (int(of[label]) for of in (counts.images, counts.hits, counts.said))
+        rows.append(ClassFigures(label, images, top1, int(top5[label]), taken_for, times, said))
     return rows
 
 
@@ -98,16 +100,7 @@ def confusion(found: Predictions, labels: list[int]) -> np.ndarray:
 
 def calibration(found: Predictions) -> Calibration:
     """Accuracy by confidence; images whose probability is not a number are left out."""
-    known = np.isfinite(found.shares[:, 0])
-    sure, right = found.shares[known, 0], found.hits[known]
-    ends = (np.arange(1, BINS) / BINS).astype(np.float32)
-    place = np.searchsorted(ends, sure)
-    counts = np.bincount(place, minlength=BINS)
-    with np.errstate(invalid="ignore"):
-        accuracy = np.bincount(place, right, BINS) / counts
-        confidence = np.bincount(place, sure, BINS) / counts
-    gaps = np.nan_to_num(np.abs(accuracy - confidence))
-    return Calibration(counts, accuracy, confidence, float((gaps * counts).sum() / max(counts.sum(), 1)))
+    return calibrate(found.shares[:, 0], found.hits)
 
 
 def surest_mistakes(found: Predictions) -> list[int]:

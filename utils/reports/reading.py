@@ -17,6 +17,7 @@ from mindzoo.utils.files import is_special
 from mindzoo.utils.records import ENVIRONMENT, FACTS, METRICS, numbered
 from mindzoo.utils.reports import predictions
 from mindzoo.utils.reports.predictions import Predictions
+from mindzoo.utils.scores.metric import METRIC_KINDS, TOP1, Metric
 
 Row = Mapping[str, Any]
 LARGEST = 1e30  # what a line may say as a number
@@ -56,9 +57,14 @@ class Run:
         return sum(known) if known else math.nan
 
     @property
+    def metric(self) -> Metric:
+        """By which the best evaluation is found."""
+        return _metric(self.settings)
+
+    @property
     def best(self) -> Row | None:
-        """The evaluation with the highest top-1."""
-        return _best(self.evaluations)
+        """The evaluation that is best by the run's metric."""
+        return _best(self.evaluations, self.metric)
 
 
 def read_run(folder: Path, *, with_predictions: bool = True) -> Run:
@@ -78,7 +84,8 @@ def read_run(folder: Path, *, with_predictions: bool = True) -> Run:
     )
     rows = list(metric_rows(folder / METRICS, notes))
     evaluations = [row for row in rows if row.get("kind") == "evaluation" and _is_counted(row)]
-    predicted = _last_with_predictions(evaluations)
+    metric = _metric(settings or {})
+    predicted = _last_with_predictions(evaluations, metric)
     found = None
     if predicted and with_predictions:
         found = _kept(predictions.read, folder / predicted["predictions"], notes)
@@ -89,7 +96,7 @@ def read_run(folder: Path, *, with_predictions: bool = True) -> Run:
             found = None
     epochs = [row for row in rows if row.get("kind") == "epoch" and _is_count(row.get("epoch"))]
     environment = environment if isinstance(environment, dict) else {}
-    settings = {**(settings or {}), **_taken_from_checkpoint(evaluations)}
+    settings = {**(settings or {}), **_taken_from_checkpoint(evaluations, metric)}
     return Run(folder, settings, environment, epochs, evaluations, found, predicted, notes)
 
 
@@ -165,18 +172,23 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and 0 <= value <= MOST
 
 
-def _last_with_predictions(evaluations: Sequence[Row]) -> Row | None:
+def _last_with_predictions(evaluations: Sequence[Row], metric: Metric) -> Row | None:
     """The best of those whose predictions are there: a training writes each file over that of an earlier evaluation."""
     last = {row["predictions"]: row for row in evaluations if isinstance(row.get("predictions"), str)}
     own = [row for name, row in last.items() if OWN_PREDICTIONS.fullmatch(name)]
-    return _best(own)
+    return _best(own, metric)
 
 
-def _best(evaluations: Sequence[Row]) -> Row | None:
-    return max(evaluations, key=lambda row: row["top1"] / row["total"], default=None)
+def _metric(settings: Row) -> Metric:
+    """Of a training what its settings say; top-1 of an evaluation, and where an older version wrote the settings."""
+    return METRIC_KINDS.get(str(settings.get("metric")), METRIC_KINDS[TOP1])
 
 
-def _taken_from_checkpoint(evaluations: Sequence[Row]) -> Row:
+def _best(evaluations: Sequence[Row], metric: Metric) -> Row | None:
+    return max(evaluations, key=metric.key, default=None)
+
+
+def _taken_from_checkpoint(evaluations: Sequence[Row], metric: Metric) -> Row:
     """How images were prepared: a checkpoint brings that with it, and an evaluation's settings know nothing of it."""
-    how = (_best(evaluations) or {}).get("preprocessing")
+    how = (_best(evaluations, metric) or {}).get("preprocessing")
     return how if isinstance(how, dict) else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,6 +29,8 @@ from mindzoo.utils.reports.markup import (
 from mindzoo.utils.reports.pictures import Album
 from mindzoo.utils.reports.predictions import Predictions
 from mindzoo.utils.reports.reading import Row, Run, finite, of_what
+from mindzoo.utils.scores.calibration import BINS
+from mindzoo.utils.scores.metric import TOP1
 
 MOST_DRAWN = 50  # classes in the matrix
 MOST_PAIRS = 50
@@ -61,7 +64,15 @@ def cards(run: Run) -> str:
     """The numbers that people look for first."""
     told = []
     if best := run.best:
-        told.append(("best top-1", percent(best["top1"] / best["total"]), of_what(best)))
+        chosen = "" if run.metric.field == TOP1 else f", best by {run.metric.title}"
+        told.append(
+            ("best top-1" if not chosen else "top-1", percent(best["top1"] / best["total"]), of_what(best) + chosen)
+        )
+        told += [
+            (name, percent(value), of_what(best))
+            for name, key in (("balanced accuracy", "balanced_accuracy"), ("macro F1", "macro_f1"))
+            if math.isfinite(value := finite(best, key))
+        ]
         told.append(("evaluated on", f"{best['total']:,}", "images"))
     if run.epochs:
         last = run.epochs[-1]
@@ -84,16 +95,22 @@ def notes(run: Run) -> str:
 
 
 def _classes(found: Predictions, rows: Sequence[ClassFigures]) -> str:
-    columns = [Column("Class"), *(Column(name, True) for name in ("Images", "Hits", "Top-1", "Top-5"))]
-    columns += [Column("Mostly taken for"), Column("Times", True)]
+    columns = [Column("Class"), *(Column(name, True) for name in ("Images", "Hits", "Recall", "Top-5"))]
+    columns += [Column("Precision", True), Column("F1", True), Column("Mostly taken for"), Column("Times", True)]
     if has_few := found.best.shape[1] < 5:
         del columns[4]
     cells = []
     for row in rows:
         said = "" if row.taken_for is None else word(found.name(row.taken_for), LONGEST_IN_PAIR)
         shares = [percent(row.top1 / row.images), *([] if has_few else [percent(row.top5 / row.images)])]
+        shares += [percent(row.precision), percent(row.f1)]
         cells.append([word(found.name(row.label)), f"{row.images:,}", f"{row.top1:,}", *shares, said, f"{row.times:,}"])
-    said = f"{len(rows):,} classes with {len(found):,} images. The heads of the columns sort."
+    without = len({*range(len(found.classes))} - {row.label for row in rows})
+    said = (
+        f"{len(rows):,} classes with {len(found):,} images. Recall is top-1 within the class, precision the share that is right "
+        f"of what was taken for it{f'; {without:,} classes without images count nowhere' if without else ''}. "
+        "The heads of the columns sort."
+    )
     return section("Accuracy by class", said, table("Accuracy by class", columns, cells))
 
 
@@ -147,7 +164,7 @@ def _gallery(found: Predictions, places: Sequence[int], album: Album) -> str:
 
 def _calibration(found: Predictions) -> str:
     sure = figures.calibration(found)
-    bins = figures.BINS
+    bins = BINS
     rows = [
         [f"{i / bins:.0%} to {(i + 1) / bins:.0%}", f"{sure.counts[i]:,}", percent(sure.confidence[i]), percent(sure.accuracy[i])]
         for i in range(bins)
@@ -163,7 +180,8 @@ def _calibration(found: Predictions) -> str:
 
 
 def _evaluations(rows: Sequence[Row]) -> str:
-    columns = [Column("Of"), *(Column(name, True) for name in ("Top-1", "Hits", "Images", "Loss"))]
+    titles = ("Top-1", "Hits", "Images", "Loss", "Balanced accuracy", "Macro F1", "ECE")
+    columns = [Column("Of"), *(Column(name, True) for name in titles)]
     cells = [
         [
             of_what(row) if "epoch" in row else word(row.get("checkpoint", "-")),
@@ -171,6 +189,7 @@ def _evaluations(rows: Sequence[Row]) -> str:
             f"{row['top1']:,}",
             f"{row['total']:,}",
             number(finite(row, "loss")),
+            *(percent(finite(row, key)) for key in ("balanced_accuracy", "macro_f1", "calibration_error")),
         ]
         for row in rows
     ]

@@ -16,9 +16,11 @@ from mindzoo.utils.learning.losses import SmoothedCrossEntropy
 from mindzoo.utils.records import EvalResult
 from mindzoo.utils.reports.predictions import Predictions
 from mindzoo.utils.runtime import World
+from mindzoo.utils.scores.by_class import ClassCounts
+from mindzoo.utils.scores.calibration import BINS, Calibration, calibrate
 
 MOST_TOP = 5
-# Of the sum of losses that ranks tell each other, and the largest such number.
+# Of the sums of losses and of probabilities that ranks tell each other, and the largest such number.
 UNIT, LARGEST = 2.0**-20, 2**47
 
 
@@ -55,8 +57,9 @@ class HitCounter:
     def __init__(self, network: nn.Cell, num_classes: int, world: World, smoothing: float = 0.0) -> None:
         self.k = min(MOST_TOP, num_classes)
         self.step, self.compiled = CountingStep(network, num_classes, self.k, smoothing), False
-        self.world = world
+        self.world, self.num_classes = world, num_classes
         self.found: list[tuple[np.ndarray, np.ndarray]] = []  # of each batch of this rank: best, shares
+        self.by_class = ClassCounts(*np.zeros((3, num_classes), np.int64))  # of the last `run`, over all ranks
 
     def run(
         self, data: EvalData, before: Callable[[np.ndarray], np.ndarray] | None = None, *, lines: bool = False
@@ -87,18 +90,44 @@ class HitCounter:
                 loss += float(sums[0])
                 counts += np.rint(sums[1:]).astype(np.int64)
                 work.advance(int(mask.sum()))
-        loss, counts = self._over_ranks(loss, counts)
+        return self._result(data, loss, counts)
+
+    def _result(self, data: EvalData, loss: float, counts: np.ndarray) -> EvalResult:
+        """What all ranks counted together.
+
+        Args:
+            counts: (3,) int64 of this rank: top-1 hits, top-k hits, images.
+        """
+        best, shares = self._own(data)
+        labels, said = data.folders.labels[data.indices[: data.valid]], best[:, 0].astype(np.int32)
+        sure = calibrate(shares[:, 0], said == labels)
+        of_classes = [np.bincount(which, minlength=self.num_classes) for which in (labels[labels == said], said)]
+        whole, amounts = self._over_ranks(
+            np.concatenate([counts, *of_classes, sure.counts, sure.hits]), np.append(sure.sums, loss)
+        )
+        counts, hits, taken, in_bins, hits_in_bins = np.split(
+            whole, np.cumsum([3, self.num_classes, self.num_classes, BINS])
+        )
         top1, top5, total = (int(count) for count in counts)
         if total != len(data.folders):
             raise RuntimeError(f"counted {total} images of {len(data.folders)} in {data.folders.root}")
-        return EvalResult(top1, top5, total, loss / total, self.k)
+        images = np.bincount(data.folders.labels, minlength=self.num_classes)
+        self.by_class = ClassCounts(images, hits, taken)
+        return EvalResult(
+            top1, top5, total, float(amounts[-1]) / total, self.k, self.by_class.balanced_accuracy,
+            self.by_class.macro_f1, Calibration(in_bins, hits_in_bins, amounts[:-1]).error,
+        )  # fmt: skip
+
+    def _own(self, data: EvalData) -> list[np.ndarray]:
+        """What the last `run` found of each image of this rank, (n, k) each: the most probable classes, their probabilities."""
+        return [np.concatenate(parts)[: data.valid] for parts in zip(*self.found, strict=True)]
 
     def predictions(self, data: EvalData) -> Predictions:
         """What the last `run`, which was over `data`, found of each image; all ranks must call it together."""
         own, total = data.indices[: data.valid], len(data.folders)
         rows = np.zeros((total, 2 * self.k), np.float32)
-        for half, parts in enumerate(zip(*self.found, strict=True)):
-            rows[own, half * self.k : (half + 1) * self.k] = np.concatenate(parts)[: data.valid]
+        for half, part in enumerate(self._own(data)):
+            rows[own, half * self.k : (half + 1) * self.k] = part
         # A class is below 2^24, so a float has it; every image is of one rank, and the others add zeros.
         rows = ranks.total(self.world, rows.reshape(-1)).reshape(rows.shape)
         images = data.folders
@@ -106,11 +135,15 @@ class HitCounter:
         root = str(listing.absolute(images.root))
         return Predictions(root, images.classes, images.files, images.labels, best, shares)
 
-    def _over_ranks(self, loss: float, counts: np.ndarray) -> tuple[float, np.ndarray]:
-        """The sums over the ranks: the loss in units of UNIT, which is exact as counts are, in whatever order they add."""
-        # A loss that is not a number, or beyond what the digits hold, is that of all.
+    def _over_ranks(self, counts: np.ndarray, amounts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The sums over the ranks of counts (n,) int64, and of amounts (m,) float64 from 0 on.
+
+        Amounts are sent in units of UNIT, which is exact as counts are, in whatever order they add.
+        """
         if not self.world.connected:
-            return loss, counts
-        units = min(round(max(loss, 0.0) / UNIT), LARGEST) if np.isfinite(loss) else LARGEST
-        sums = ranks.total_counts(self.world, np.append(counts, np.int64(units)))
-        return (float(sums[3]) * UNIT if sums[3] < LARGEST else float("nan")), sums[:3]
+            return counts, amounts
+        # One that is not a number, or beyond what the digits hold, is that of all.
+        units = np.where(np.isfinite(amounts), amounts, np.inf).clip(0, LARGEST * UNIT) / UNIT
+        sums = ranks.total_counts(self.world, np.append(counts, np.rint(units).astype(np.int64)))
+        amounts = sums[len(counts) :]
+        return sums[: len(counts)], np.where(amounts < LARGEST, amounts * UNIT, np.nan)

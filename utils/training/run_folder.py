@@ -23,12 +23,13 @@ from mindzoo.utils.config.json_file import parse_json
 from mindzoo.utils.environment import commit
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.files import json_line, json_text, write_text
-from mindzoo.utils.records import CLASSES, ENVIRONMENT, FACTS, METRICS, PREDICTIONS, numbered
+from mindzoo.utils.records import CLASS_SCORES, CLASSES, ENVIRONMENT, FACTS, METRICS, PREDICTIONS, numbered
 from mindzoo.utils.reports import predictions
 from mindzoo.utils.reports.predictions import Predictions
 from mindzoo.utils.reports.reading import metric_rows
 from mindzoo.utils.runtime import World
-from mindzoo.utils.training import metrics_table, run_lock
+from mindzoo.utils.scores.by_class import ClassCounts
+from mindzoo.utils.training import class_scores, metrics_table, run_lock
 
 STAMP = "%Y-%m-%d_time_%H_%M_%S"
 
@@ -72,6 +73,14 @@ class RunFolder:
             log.logger.warning("%s; the report will lack what it is made of", error)
             return {}
         return {"predictions": name}
+
+    def add_class_scores(self, found: ClassCounts, names: Sequence[str], number: int = 1) -> None:
+        """The table of the classes beside the predictions of that number, on rank 0 only; the run goes on without it."""
+        try:
+            if self.rank == 0:
+                class_scores.write(self.path / numbered(CLASS_SCORES, number), found, names)
+        except UserError as error:
+            log.logger.warning("%s; %s has the images", error, PREDICTIONS)
 
     def take_history(self, folder: Path, step: int) -> None:
         """Begin metrics.jsonl with what that of `folder`, perhaps this one, says up to `step`: the rest is done again."""

@@ -32,7 +32,7 @@ from mindzoo.utils.learning import (
 )
 from mindzoo.utils.learning.augmentation import BatchAugmentation
 from mindzoo.utils.learning.freeze import Frozen
-from mindzoo.utils.learning.losses import SmoothedCrossEntropy, class_weights
+from mindzoo.utils.learning.losses import AdjustedLogits, FocalLoss, SmoothedCrossEntropy, class_weights, log_priors
 from mindzoo.utils.learning.mixing import LossOfMixed
 from mindzoo.utils.learning.plateau import Plateau
 from mindzoo.utils.learning.rate_factors import Stages
@@ -40,6 +40,7 @@ from mindzoo.utils.learning.sync_batch_norm import synchronise
 from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import aside, logger
 from mindzoo.utils.runtime import World
+from mindzoo.utils.scores.metric import METRIC_KINDS
 from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training.single_values import refuse_single_values
 from mindzoo.utils.training.starting_point import StartingPoint
@@ -146,16 +147,21 @@ def learning_rates(spec: ModelSpec, config: TrainConfig, steps_per_epoch: int, w
     return np.asarray(rates * (images / config.lr_base_batch), np.float32)
 
 
-def build_loss(config: TrainConfig, num_classes: int, labels: np.ndarray) -> SmoothedCrossEntropy:
-    """The loss; `labels` (N,) int32 are those of all training images.
+def build_loss(config: TrainConfig, num_classes: int, labels: np.ndarray) -> nn.Cell:
+    """The loss on the classes: (logits, labels) -> scalar; `labels` (N,) int32 are those of all training images.
 
     Raises:
         UserError: the labels of a single class are to be smoothed.
     """
     if config.smoothing and num_classes < 2:
         raise UserError("there is one class, and no other to smooth its labels with; give --label_smooth false")
-    weights = class_weights(config.class_weights, np.bincount(labels, minlength=num_classes))
-    return SmoothedCrossEntropy(num_classes, config.smoothing, weights=weights)
+    counts = np.bincount(labels, minlength=num_classes)
+    weights = class_weights(config.class_weights, counts, config.effective_beta)
+    if config.loss == "focal":
+        loss: nn.Cell = FocalLoss(num_classes, config.smoothing, gamma=config.focal_gamma, weights=weights)
+    else:
+        loss = SmoothedCrossEntropy(num_classes, config.smoothing, weights=weights)
+    return AdjustedLogits(loss, log_priors(counts, config.logit_adjustment)) if config.logit_adjustment else loss
 
 
 def build_step(
@@ -247,7 +253,11 @@ def build_plateau(config: TrainConfig) -> Plateau | None:
         return None
     lowest = config.final_lr / config.lr if config.lr else 0.0
     return Plateau(
-        factor=config.decay_factor, patience=config.plateau_patience, lowest=lowest, min_delta=config.min_delta
+        factor=config.decay_factor,
+        patience=config.plateau_patience,
+        lowest=lowest,
+        min_delta=config.min_delta,
+        metric=METRIC_KINDS[config.metric],
     )
 
 
@@ -324,11 +334,22 @@ def ineffective(
     for name in ("jit_level", "deterministic"):
         if name in loaded.given and getattr(config, name) not in ("auto", False) and device != "Ascend":
             lines.append(f"{name} has no effect: it is for Ascend, and this is {device}")
-    if config.class_weights != "none" and config.sampling == "balanced":
-        lines.append("class_weights beside balanced sampling: rare classes count twice over")
-    for name in sorted({"eval_interval", "eval_start_epoch", "patience", "min_delta"} & loaded.given):
+    lines += twice_over(config)
+    for name in sorted({"eval_interval", "eval_start_epoch", "metric", "patience", "min_delta"} & loaded.given):
         if not evaluated:
             lines.append(f"{name} has no effect: there is no eval_data_dir to evaluate on")
         elif not config.run_eval:
             lines.append(f"{name} has no effect: run_eval is false")
     return lines
+
+
+def twice_over(config: TrainConfig) -> list[str]:
+    """A line where several keys do the same for rare classes, of which each by itself makes up for their size."""
+    found = {
+        "class_weights": config.class_weights != "none",
+        "logit_adjustment": config.logit_adjustment > 0,
+        "balanced sampling": config.sampling == "balanced",
+    }
+    names = [name for name, does in found.items() if does]
+    times = {2: "twice", 3: "three times"}.get(len(names))
+    return [f"{' beside '.join(names)}: rare classes count {times} over"] if times else []

@@ -21,6 +21,7 @@ from mindzoo.utils.data.loader import Data
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.log import aside, logger
 from mindzoo.utils.runtime import World
+from mindzoo.utils.scores.metric import METRIC_KINDS, TOP1, value_of_best
 from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training import continuity
 from mindzoo.utils.training.state import RESTORED, last_step, out_of_patience
@@ -38,7 +39,7 @@ class StartingPoint:
     epoch_step: int = 0
     best: dict[str, Any] | None = None  # evaluation of the run that goes on
     evaluation: dict[str, Any] | None = None  # of the weights that it goes on from
-    waited: int = 0  # evaluations that were no better, and the accuracy that would have been
+    waited: int = 0  # evaluations that were no better, and the value that would have been
     to_beat: float = -1.0
     loss_sum: float = 0.0  # of the steps of its epoch that are done
     loss_count: int = 0
@@ -95,7 +96,7 @@ def choose_start(spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_c
             )
         continuity.say_what_differs(found, config, data.train)
         options, _ = _options(spec, loaded, found, num_classes)
-        counts = counts_of(found, spec, in_its_folder=config.resume == "auto")
+        counts = counts_of(found, spec, config.metric, in_its_folder=config.resume == "auto")
         counts["epoch_step"] = continuity.steps_here(found, data.train)
         return StartingPoint(options, resumed=found, **counts)
     if not found and config.pretrained:
@@ -190,19 +191,32 @@ def unnumbered(spec: ModelSpec, run: Path) -> Iterator[tuple[int, int, str, Path
             yield found.meta["epoch"] + 1, found.meta["epoch_step"], "", path  # after a numbered one of the same step
 
 
-def counts_of(found: Checkpoint, spec: ModelSpec, *, in_its_folder: bool) -> dict[str, Any]:
-    """RESTORED by the checkpoint; the best evaluation by best.ckpt too, where the run goes on in the same folder."""
+def counts_of(found: Checkpoint, spec: ModelSpec, metric: str, *, in_its_folder: bool) -> dict[str, Any]:
+    """RESTORED by the checkpoint; the best evaluation by best.ckpt too, where the run goes on in the same folder.
+
+    An evaluation that was best by another metric than this one is not compared with those to come.
+    """
     counts = {name: found.meta[name] for name in RESTORED if name in found.meta}
     counts.setdefault("evaluation", {})  # older files do not say; their epochs were evaluated
+    before = found.meta.get("config", {}).get("metric", TOP1)
+    if before != metric:
+        logger.info(
+            "resume: metric was %s and is %s; the next evaluation is the best so far, and best.ckpt is its",
+            before,
+            metric,
+        )
+        for name in ("waited", "to_beat"):
+            counts.pop(name, None)
+    bests = [counts.pop("best", None)]
     beside = found.path.parent / BEST
     if in_its_folder and beside != found.path and beside.is_file():
         try:
-            theirs = checkpoint_file.read_checkpoint(beside, spec).meta.get("best")
+            bests.append(checkpoint_file.read_checkpoint(beside, spec).meta.get("best"))
         except UserError as error:
             logger.info("resume: the best evaluation is that of %s: %s", found.path, error)
-        else:
-            counts["best"] = max(filter(None, (counts.get("best"), theirs)), key=itemgetter("accuracy"), default=None)
-    return counts
+    values = [(value, best) for best in bests if (value := value_of_best(best, metric)) is not None]
+    choose = min if METRIC_KINDS[metric].falls else max
+    return {**counts, "best": choose(values, key=itemgetter(0), default=(None, None))[1]}
 
 
 def next_step(found: Checkpoint) -> tuple[int, int]:

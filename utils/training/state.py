@@ -66,7 +66,7 @@ class RunState:
     best: dict[str, Any] | None = None
     evaluation: dict[str, Any] | None = None  # of the weights as they are now; None where there was none
     waited: int = 0  # evaluations since one that counts as better for `patience`
-    to_beat: float = -1.0  # the accuracy of that one
+    to_beat: float = -1.0  # the metric of that one; below 0: there was none
     loss_sum: float = 0.0  # of this epoch's steps, also those before a resume
     loss_count: int = 0
     loss: float = math.nan  # of the last step that was read

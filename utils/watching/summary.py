@@ -71,14 +71,14 @@ def summary(run: Run) -> Summary:
     """Of a run that was read, with or without its predictions."""
     last = run.epochs[-1] if run.epochs else {}
     epochs = last.get("epochs", run.settings.get("max_epoch"))
-    best = run.best
+    top1 = [row["top1"] / row["total"] for row in run.evaluations]
     newest = last or (run.evaluations[-1] if run.evaluations else {})
     return Summary(
         run.folder,
         run.network,
         last["epoch"] + 1 if last else None,
         epochs if isinstance(epochs, int) and epochs > 0 else None,
-        best["top1"] / best["total"] if best else math.nan,
+        max(top1, default=math.nan),
         finite(newest, "mean_loss" if last else "loss"),
         len(run.evaluations),
         finite(last, "seconds"),

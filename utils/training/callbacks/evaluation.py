@@ -15,6 +15,8 @@ from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import logger
 from mindzoo.utils.records import Evaluated
+from mindzoo.utils.scores import sentences
+from mindzoo.utils.scores.metric import METRIC_KINDS, value_of_best
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.callbacks.saving import Checkpoints
 from mindzoo.utils.training.hit_counter import HitCounter
@@ -44,10 +46,13 @@ class Evaluation(Callback):
         with averaged_weights(run.train_step):
             result = self.evaluator.run(self.data)
         run.train_step.set_train(True)
-        is_best = run.best is None or result.accuracy > run.best["accuracy"]
+        metric = METRIC_KINDS[run.config.metric]
+        value = metric.value(vars(result))
+        is_best = metric.is_better(value, value_of_best(run.best, run.config.metric))
         evaluated = Evaluated(result, epoch=run.epoch, is_best=is_best, seconds=time.perf_counter() - started)
         for line in run.spec.lines.evaluation(evaluated):
             logger.info(line)
+        logger.info("%s", sentences.means(self.evaluator.by_class, result.calibration_error))
         run.evaluation = {
             "epoch": run.epoch,
             "step": run.step,
@@ -55,10 +60,11 @@ class Evaluation(Callback):
             "accuracy": result.accuracy,
         }
         run.folder.add_metrics(kind="evaluation", **run.evaluation, **(self._keep_predictions(run) if is_best else {}))
-        count_for_patience(run, result.accuracy)
-        count_for_plateau(run, result.accuracy)
+        count_for_patience(run, value)
+        count_for_plateau(run, value)
         if is_best:
-            run.best = {"accuracy": result.accuracy, "epoch": run.epoch + 1, "step": run.step}
+            of_metric = {"metric": run.config.metric, "value": value}
+            run.best = {"accuracy": result.accuracy, **of_metric, "epoch": run.epoch + 1, "step": run.step}
             if run.config.save_best_ckpt:
                 self.checkpoints.save(run, BEST)
 
@@ -66,23 +72,29 @@ class Evaluation(Callback):
         """Write what this evaluation found of each image; what metrics.jsonl says of it."""
         found = self.evaluator.predictions(self.data)
         about = {"epoch": run.epoch, "step": run.step, "orientation": run.config.orientation}
+        run.folder.add_class_scores(self.evaluator.by_class, self.data.folders.classes)
         return run.folder.add_predictions(dataclasses.replace(found, about=about))
 
 
-def count_for_patience(run: RunState, accuracy: float) -> None:
-    """Count the evaluation as one that is better, or as one more that is not."""
-    if accuracy > run.to_beat + (run.config.min_delta if run.to_beat >= 0 else 0):
-        run.to_beat, run.waited = accuracy, 0
+def count_for_patience(run: RunState, value: float) -> None:
+    """Count the evaluation as one that is better, or as one more that is not.
+
+    Args:
+        value: its number by the run's metric.
+    """
+    to_beat = run.to_beat if run.to_beat >= 0 else None
+    if METRIC_KINDS[run.config.metric].is_better(value, to_beat, run.config.min_delta):
+        run.to_beat, run.waited = value, 0
         return
     run.waited += 1
     if run.out_of_patience:
         logger.info("no better evaluation in %d: the training ends; patience is %d", run.waited, run.config.patience)
 
 
-def count_for_plateau(run: RunState, accuracy: float) -> None:
+def count_for_plateau(run: RunState, value: float) -> None:
     """Let the learning rate fall where the evaluation is one too many that is no better; those of the warmup do not count."""
     plateau = run.train_step.optimizer.plateau
-    if plateau and run.epoch >= run.config.warmup_epochs and plateau.note(accuracy):
+    if plateau and run.epoch >= run.config.warmup_epochs and plateau.note(value):
         logger.info(
             "no better evaluation in %d: the learning rate is %g from here on",
             plateau.patience,

@@ -65,7 +65,8 @@ def of_row(row: Mapping[str, Any]) -> dict[str, float]:
     if row.get("kind") == "evaluation":
         total = finite(row, "total") or math.nan
         shares = {f"evaluation/{key}": finite(row, key) / total for key in ("top1", "top5")}
-        return {**shares, "evaluation/loss": finite(row, "loss")}
+        others = ("loss", "balanced_accuracy", "macro_f1", "calibration_error")
+        return {**shares, **{f"evaluation/{key}": finite(row, key) for key in others}}
     waiting = finite(row, "data_seconds") / (finite(row, "seconds") or math.nan)
     last = of_training(finite(row, "loss"), finite(row, "lr"), finite(row, "images_per_second"), waiting)
     return {**last, "epoch/mean_loss": finite(row, "mean_loss"), "epoch/seconds": finite(row, "seconds")}
