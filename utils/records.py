@@ -11,6 +11,7 @@ CLASSES = "classes.json"
 METRICS = "metrics.jsonl"
 TABLE = "metrics.csv"
 PREDICTIONS = "predictions.jsonl"
+HELD_OUT = "held_out.txt"
 
 
 def numbered(name: str, number: int) -> str:

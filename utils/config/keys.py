@@ -14,6 +14,7 @@ from mindzoo.utils.config.learning_keys import ClassWeightKeys, LossKeys, Optimi
 from mindzoo.utils.config.machine_keys import DeviceKeys, RanksKeys, RecipeKeys, StorageKeys
 from mindzoo.utils.config.reading import key
 from mindzoo.utils.config.run_keys import RunKeys
+from mindzoo.utils.config.split_keys import HeldOutKeys, SplitKeys
 from mindzoo.utils.errors import UserError, counted
 
 # Spellings that every network takes; a network adds those of its own README.
@@ -31,6 +32,7 @@ class TrainConfig(
     ClassWeightKeys,
     LossKeys,
     PreprocessingKeys,
+    SplitKeys,
     TrainDataKeys,
     StorageKeys,
     RanksKeys,
@@ -97,6 +99,7 @@ class EvalConfig(
     EngineKeys,
     ClassNameKeys,
     PreprocessingKeys,
+    HeldOutKeys,
     BadImageKeys,
     StorageKeys,
     RanksKeys,
