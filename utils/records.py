@@ -12,6 +12,7 @@ METRICS = "metrics.jsonl"
 TABLE = "metrics.csv"
 PREDICTIONS = "predictions.jsonl"
 HELD_OUT = "held_out.txt"
+RECIPE = "finetune.yaml"
 
 
 def numbered(name: str, number: int) -> str:
