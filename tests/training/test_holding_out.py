@@ -75,7 +75,7 @@ def test_a_pack_is_parted_as_its_folders(colors: Path, tmp_path: Path) -> None:
 
 def test_other_images_to_evaluate_on_are_refused(colors: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(
-        UserError, match=r"val_split is 0.25, and there are images to evaluate on already, .+/val; give one"
+        UserError, match=r"val_split is 0.25, and there are images to evaluate on already, .+/val; give --val_split 0"
     ):
         opened(colors)
     with pytest.raises(UserError, match="eval_data_dir names images to evaluate on already"):

@@ -116,8 +116,8 @@ def choose(facts: Facts, given: Mapping[str, Any]) -> Chosen:
         {name: value for name, value in chosen.items() if name not in given},
         (
             _why_split(facts, kept, values),
-            _why_start(facts, values),
-            _why_side(facts, values),
+            _why_start(facts, values, given),
+            _why_side(facts, values, given),
             _why_length(facts, steps, values),
             _why_rate(facts, values),
         ),
@@ -202,7 +202,7 @@ def _why_split(facts: Facts, kept: int, values: Mapping[str, Any]) -> str:
     return f"data: {found}; none are held out, and nothing is evaluated"
 
 
-def _why_start(facts: Facts, values: Mapping[str, Any]) -> str:
+def _why_start(facts: Facts, values: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     if not facts.weights:
         return (
             "start: random weights, since --pretrained is not given: that takes many more images and epochs, and with few images the "
@@ -214,7 +214,9 @@ def _why_start(facts: Facts, values: Mapping[str, Any]) -> str:
         else "their classifier"
     )
     frozen = values.get("freeze")
-    if frozen:
+    if "freeze" in given:
+        why = f"frozen are {shorten(given['freeze'], 3) or 'none'}, as given"
+    elif frozen:
         why = f"frozen are {shorten(frozen, 3)}, since there are few images"
     elif facts.weights_classes < GENERAL_CLASSES:
         why = f"nothing is frozen, since weights of {counted(facts.weights_classes, 'class')} know little of other pictures"
@@ -223,9 +225,11 @@ def _why_start(facts: Facts, values: Mapping[str, Any]) -> str:
     return f"start: {facts.weights}, with {head}; {why}"
 
 
-def _why_side(facts: Facts, values: Mapping[str, Any]) -> str:
+def _why_side(facts: Facts, values: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     side = max(values["image_size"])
-    if facts.fixed_side and side == facts.weights_side:
+    if "image_size" in given:
+        why = "as given"
+    elif facts.fixed_side:
         why = "the one that the weights are for"
     elif side >= facts.side:
         why = f"the pictures have {facts.side} pixels (median of the shorter sides)"

@@ -83,10 +83,12 @@ def refuse_beside(config: TrainConfig, evaluation: str) -> None:
     """
     held_out.grouping(config.group_by or "_")
     if config.val_split and evaluation:
-        what = "eval_data_dir names" if config.eval_data_dir else "there are"
+        found = "eval_data_dir names" if config.eval_data_dir else "there are"
+        remedy = (
+            "or leave eval_data_dir out" if config.eval_data_dir else "or the folder of the training images as data_dir"
+        )
         raise UserError(
-            f"val_split is {show(config.val_split)}, and {what} images to evaluate on already, {evaluation}; give one of the two: "
-            f"{'leave eval_data_dir or val_split out' if config.eval_data_dir else 'leave val_split out, or give the folder of training images alone'}"
+            f"val_split is {show(config.val_split)}, and {found} images to evaluate on already, {evaluation}; give --val_split 0, {remedy}"
         )
 
 
