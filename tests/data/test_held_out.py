@@ -61,7 +61,7 @@ def test_groups_stay_together(group_by: str) -> None:
         name: [f"p{product}_{view}.png" for product in products for view in range(product % 6 + 1)]
         for name, products in {"a": range(40), "b": range(30, 60)}.items()
     }
-    found = images(**files)
+    found = images(a=files["a"], b=files["b"])
     for seed in range(5):
         held = drawn(found, 0.25, seed, group_by)
         train = {*found.files} - {*held.files}

@@ -33,7 +33,8 @@ USUAL = Facts(
     multiply_adds=4.1e9,
     activations=22e6,
 )
-ONE_CORE, CARD = {"cores": 1}, {"on_cpu": False}
+ONE_CORE: dict[str, Any] = {"cores": 1}
+CARD: dict[str, Any] = {"on_cpu": False}
 ALL = ("stem.*", "layer1.*", "layer2.*", "layer3.*")
 
 
