@@ -14,7 +14,7 @@ from mindzoo.utils import errors, log
 from mindzoo.utils.commands.command import Command, read_command, run_command
 from mindzoo.utils.commands.of_data import CHECK_DATA, PACK, SHOW_BATCH
 from mindzoo.utils.commands.of_machines import DOCTOR, RANK_TABLE
-from mindzoo.utils.commands.of_networks import EVAL, EXPORT, INFO, PREDICT, TRAIN
+from mindzoo.utils.commands.of_networks import EVAL, EXPORT, FINETUNE, INFO, PREDICT, TRAIN
 from mindzoo.utils.commands.of_retrieval import (
     EMBED,
     EVALUATE_RETRIEVAL,
@@ -278,6 +278,7 @@ COMMANDS = {
     command.name: command
     for command in (
         TRAIN,
+        FINETUNE,
         EVAL,
         LAUNCH,
         RANK_TABLE,

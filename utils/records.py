@@ -13,6 +13,8 @@ METRICS = "metrics.jsonl"
 TABLE = "metrics.csv"
 PREDICTIONS = "predictions.jsonl"
 CLASS_SCORES = "class_scores.csv"
+HELD_OUT = "held_out.txt"
+RECIPE = "finetune.yaml"
 
 
 def numbered(name: str, number: int) -> str:

@@ -55,6 +55,19 @@ class PublishedStep:
         return 1000 * self.batch_size / self.milliseconds
 
 
+@dataclass(frozen=True)
+class Finetuning:
+    """What a training that begins from weights is chosen by, of a network; see `utils/finetuning/rules.py`."""
+
+    # Patterns of parameters that may be frozen, by stage from the images on. The last stage and the classifier are none of them.
+    stages: tuple[tuple[str, ...], ...] = ()
+    # Values of the network's own keys of a training, such as how its learning rate falls.
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    # For one image of 224 pixels per side, as `mindzoo info` counts: multiply-adds, and numbers that come out of all layers.
+    multiply_adds: float = 0.0
+    activations: float = 0.0
+
+
 def plain_objective(config: Any, network: nn.Cell, cross_entropy: nn.Cell, rank: int) -> tuple[nn.Cell, nn.Cell]:
     """The network as it is, and the cross entropy of its logits."""
     return network, cross_entropy
@@ -119,6 +132,7 @@ class ModelSpec:
     # Values of keys of a training that make the network small enough to compile in seconds, with every kind of its layers.
     small: Mapping[str, Any] = field(default_factory=dict)
     published_step: PublishedStep | None = None
+    finetuning: Finetuning = field(default_factory=Finetuning)
     # (options, num_classes) -> parameters and numbers that the network has at least. A file that says it is of a huge
     # network, and holds a small one, is refused before that network is built.
     at_least: Callable[[Mapping[str, Any], int], tuple[int, int]] = lambda options, num_classes: (0, 0)

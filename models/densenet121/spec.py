@@ -14,7 +14,7 @@ from mindzoo.models.densenet121.keys import DenseNetEvalConfig, DenseNetExportCo
 from mindzoo.models.densenet121.weights import at_least, from_torch, options_of
 from mindzoo.utils.learning import schedules
 from mindzoo.utils.records import EpochRecord, Evaluated
-from mindzoo.utils.spec import LogLines, ModelSpec, PublishedStep
+from mindzoo.utils.spec import Finetuning, LogLines, ModelSpec, PublishedStep
 
 if TYPE_CHECKING:
     from mindspore import nn
@@ -81,6 +81,15 @@ SPEC = ModelSpec(
     published={"top1": 75.13, "top5": 92.57},
     small={"block_config": (1, 1), "growth_rate": 4, "init_features": 8},
     published_step=PublishedStep(1000 * 32 / 760, 32, 1, 'its table of performance: "单卡：760 img/s", batch size 32'),
+    finetuning=Finetuning(
+        stages=(
+            ("backbone.features.conv0.*", "backbone.features.norm0.*", "backbone.features.denseblock1.*"),
+            ("backbone.features.transition1.*", "backbone.features.denseblock2.*"),
+            ("backbone.features.transition2.*", "backbone.features.denseblock3.*"),
+        ),
+        multiply_adds=2.834e9,
+        activations=33.12e6,
+    ),
     folder=Path(__file__).resolve().parent,
     classifier="head.fc",
     first_convolution=("backbone.features.conv0.weight",),

@@ -14,7 +14,7 @@ from mindzoo.models.genet_res50.keys import GENetEvalConfig, GENetExportConfig, 
 from mindzoo.models.genet_res50.weights import at_least, options_of
 from mindzoo.utils.learning import schedules
 from mindzoo.utils.records import EpochRecord, Evaluated
-from mindzoo.utils.spec import LogLines, ModelSpec
+from mindzoo.utils.spec import Finetuning, LogLines, ModelSpec
 
 if TYPE_CHECKING:
     from mindspore import nn
@@ -86,6 +86,13 @@ SPEC = ModelSpec(
     published={"top1": 78.47, "top5": 94.13},
     # With the zoo's gather one gamma has no gradient: the batch norm after it takes its scale out again.
     small={"layers": (1, 1, 1, 1), "base_width": 8, "gather": "paper"},
+    finetuning=Finetuning(
+        stages=(("conv1.*", "bn1.*", "layer1.*"), ("layer2.*",), ("layer3.*",)),
+        # The default, 0.997 in the blocks, would still know the first statistics after some hundred updates.
+        keys={"decay_mode": "cosine", "bn_momentum": 0.9},
+        multiply_adds=5.483e9,
+        activations=29.22e6,
+    ),
     folder=Path(__file__).resolve().parent,
     classifier="end_point",
     first_convolution=("conv1.weight",),

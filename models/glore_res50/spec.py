@@ -17,7 +17,7 @@ from mindzoo.utils.config.values import WORDS
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.learning import schedules
 from mindzoo.utils.records import EpochRecord, Evaluated
-from mindzoo.utils.spec import LogLines, ModelSpec, PublishedStep
+from mindzoo.utils.spec import Finetuning, LogLines, ModelSpec, PublishedStep
 
 if TYPE_CHECKING:
     from mindspore import nn
@@ -96,6 +96,12 @@ SPEC = ModelSpec(
     published={"top1": 78.446},
     small={"layers": (1, 1, 1, 1), "base_width": 8},
     published_step=PublishedStep(263.483, 128, 8, 'its table of performance: "263.483毫秒/步（8卡）", batch size 128'),
+    finetuning=Finetuning(
+        stages=(("conv1.*", "bn1.*", "layer1.*"), ("layer2.*",), ("layer3.*",)),
+        keys={"lr_decay_mode": "cosine"},
+        multiply_adds=5.494e9,
+        activations=28.03e6,
+    ),
     folder=Path(__file__).resolve().parent,
     classifier="end_point",
     first_convolution=("conv1.conv_1.weight",),

@@ -17,7 +17,7 @@ from mindzoo.models.hrnet_w48.weights import absent, at_least, from_torch, optio
 from mindzoo.utils.config.reading import Aliases
 from mindzoo.utils.learning import schedules
 from mindzoo.utils.records import EpochRecord, Evaluated
-from mindzoo.utils.spec import LogLines, ModelSpec, PublishedStep
+from mindzoo.utils.spec import Finetuning, LogLines, ModelSpec, PublishedStep
 
 if TYPE_CHECKING:
     from mindspore import nn
@@ -97,6 +97,16 @@ SPEC = ModelSpec(
     small={"width": 4, "modules": (1,), "blocks": 1, "head_width": 2},
     published_step=PublishedStep(
         82.525, 16, 8, "its training log: per step time of epoch 4, batch size 16, on eight cards"
+    ),
+    finetuning=Finetuning(
+        stages=(
+            ("conv1.*", "bn1.*", "conv2.*", "bn2.*", "layer1.*"),
+            ("transition1.*", "stage2.*"),
+            ("transition2.*", "stage3.*"),
+        ),
+        keys={"lr_scheme": "cosine"},
+        multiply_adds=17.339e9,
+        activations=62.81e6,
     ),
     folder=Path(__file__).resolve().parent,
     classifier="classifier",

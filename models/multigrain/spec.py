@@ -17,7 +17,7 @@ from mindzoo.models.multigrain.weights import at_least, from_torch, options_of
 from mindzoo.utils.config.reading import Aliases, Conversion
 from mindzoo.utils.learning import schedules
 from mindzoo.utils.records import EpochRecord, Evaluated
-from mindzoo.utils.spec import LogLines, ModelSpec, PublishedStep
+from mindzoo.utils.spec import Finetuning, LogLines, ModelSpec, PublishedStep
 
 if TYPE_CHECKING:
     from mindspore import nn
@@ -136,6 +136,12 @@ SPEC = ModelSpec(
         8,
         'its table of performance: "20.4毫秒/步（8卡）", batch size 30',
         doubt="it is, to the digit, that of another network's README, and the same table's total time asks for at least 156 ms",
+    ),
+    finetuning=Finetuning(
+        stages=(("conv1.*", "bn1.*", "layer1.*"), ("layer2.*",), ("layer3.*",)),
+        keys={"lr_decay_mode": "cosine", "lr_init": 0.0},
+        multiply_adds=4.089e9,
+        activations=22.43e6,
     ),
     folder=Path(__file__).resolve().parent,
     classifier="end_point",

@@ -357,7 +357,9 @@ def test_the_epoch_is_that_of_the_name_or_of_the_global_step(
     }
     config = DenseNetTrainConfig(data_dir=str(stopped.data), resume=str(path), max_epoch=3, **small)
     loaded = Loaded[TrainConfig](config, frozenset({"resume", *small}))
-    start = starting_point.choose_start(SPEC, loaded, setup.open_data(config, World()), 3)
+    start = starting_point.choose_start(
+        SPEC, loaded, setup.open_data(config, World()), 3, checkpoint_file.read_checkpoint(path, SPEC)
+    )
     assert (start.epoch, start.epoch_step) == (2, 0)
     assert start.pretrained is not None
     assert start.pretrained.path == path

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mindzoo.utils.commands.command import Command, run_command
 from mindzoo.utils.config.keys import CHECKPOINT_ALIASES, TRAIN_ALIASES
 from mindzoo.utils.config.reading import Aliases, Loaded
+from mindzoo.utils.finetuning.keys import finetune_config
 from mindzoo.utils.inference.keys import PredictConfig
 from mindzoo.utils.information.keys import network_info_config
 from mindzoo.utils.log import ProgressDisplay
@@ -35,6 +36,12 @@ def _train(spec: ModelSpec, loaded: Loaded[Any], progress: ProgressDisplay) -> N
     from mindzoo.utils.training import trainer
 
     trainer.train(spec, loaded, progress)
+
+
+def _finetune(spec: ModelSpec, loaded: Loaded[Any], progress: ProgressDisplay) -> None:
+    from mindzoo.utils.finetuning import finetune
+
+    finetune.finetune(spec, loaded, progress)
 
 
 def _evaluate(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
@@ -84,6 +91,21 @@ TRAIN = Command(
         "--data_dir ROOT",
         "--config_path digits_cpu --data_dir digits --output_dir run",
         "--data_dir ROOT --resume auto",
+    ),
+    original_lines=True,
+)
+
+
+FINETUNE = Command(
+    name="finetune",
+    help="train on your own pictures, from weights, with keys that are chosen by their number and the machine",
+    config=finetune_config,
+    run=_finetune,
+    verb="Choose how to fine-tune, say why, and train",
+    aliases=aliases_of_training,
+    examples=(
+        "--pretrained FILE --data_dir ROOT",
+        "--pretrained FILE --data_dir ROOT --max_epoch 5 --write_recipe mine.yaml",
     ),
     original_lines=True,
 )

@@ -26,6 +26,7 @@ from mindzoo.utils.config.machine_keys import DeviceKeys, RanksKeys, RecipeKeys,
 from mindzoo.utils.config.rate_keys import OWN, ChosenScheduleKeys, LayerRateKeys
 from mindzoo.utils.config.reading import key, show
 from mindzoo.utils.config.run_keys import RunKeys
+from mindzoo.utils.config.split_keys import HeldOutKeys, SplitKeys
 from mindzoo.utils.errors import UserError, counted
 
 # Spellings that every network takes; a network adds those of its own README.
@@ -49,6 +50,7 @@ class TrainConfig(
     DropoutKeys,
     PreprocessingKeys,
     AugmentationKeys,
+    SplitKeys,
     TrainDataKeys,
     StorageKeys,
     RanksKeys,
@@ -138,6 +140,7 @@ class EvalConfig(
     EngineKeys,
     ClassNameKeys,
     PreprocessingKeys,
+    HeldOutKeys,
     BadImageKeys,
     StorageKeys,
     RanksKeys,

@@ -27,6 +27,8 @@ def without_effect(loaded: Loaded[Any]) -> list[str]:
         reasons.update(dict.fromkeys(SAVING, "save_checkpoint is false"))
     if not values.get("run_eval", True):
         reasons["eval_data_dir"] = "run_eval is false"
+    if not values.get("val_split", 1):
+        reasons["group_by"] = "val_split is 0"
     if "end_epoch" in values and config.end_epoch > config.max_epoch:
         reasons["end_epoch"] = f"it is {config.end_epoch}, and the training ends after {config.max_epoch} (max_epoch)"
     if not (values.get("mixup") or values.get("cutmix")):

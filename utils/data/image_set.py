@@ -96,6 +96,10 @@ class ImageSet(ABC):
         logger.info("%s: %d of its %d names are images of %s", skip.path, count, len(skip.names), self.root)
         return self.without(named)
 
+    def parted(self: S, held: np.ndarray) -> tuple[S, S]:
+        """The images for which `held` (N,) bool is false, with what is left out of the set, and the others."""
+        return self._only(~held, self.left_out), self._only(held, {})
+
     def _only(self: S, stay: np.ndarray, left_out: Mapping[str, str]) -> S:
         """The images for which `stay` (N,) bool is true."""
         files = tuple(itertools.compress(self.files, stay))

@@ -16,6 +16,7 @@ import numpy as np
 
 from mindzoo.utils.data import bad_images
 from mindzoo.utils.data.freed_memory import keep_freed_memory
+from mindzoo.utils.data.held_out import HeldOut
 from mindzoo.utils.data.image_set import ImageSet
 from mindzoo.utils.data.look import Marks
 from mindzoo.utils.data.workers import worker_count
@@ -135,6 +136,7 @@ class Data:
     evaluation: EvalData | None
     classes: tuple[str, ...]
     marks: Marks = field(default_factory=Marks)  # of the training images
+    held_out: HeldOut | None = None  # what evaluation has of the training folder
 
     @property
     def folders(self) -> list[ImageSet]:

@@ -31,18 +31,21 @@ class SkipList:
         return name in self.names or f"{composed(folder)}/{name}" in self.names
 
 
-def read(path: Path) -> SkipList:
+def read(path: Path, what: str = "skip_list") -> SkipList:
     """The names in the file.
+
+    Args:
+        what: the file is called in errors.
 
     Raises:
         UserError: it cannot be read, or a line is no name of an image.
     """
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise UserError(f"skip_list is {path}, which is too large for a list of names: is it another file?")
+            raise UserError(f"{what} is {path}, which is too large for a list of names: is it another file?")
         text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
     except OSError as error:
-        raise UserError(f"cannot read skip_list {path}: {error.strerror}") from None
+        raise UserError(f"cannot read {what} {path}: {error.strerror}") from None
     names = set()
     for number, line in enumerate(text.split("\n"), 1):
         name = _unquoted(line.strip("\r"))
@@ -50,7 +53,7 @@ def read(path: Path) -> SkipList:
             continue
         if name.startswith("/") or "/" not in name:
             raise UserError(
-                f"line {number} of skip_list {path} is {name[:80]}; wanted FOLDER/class/file or class/file, as "
+                f"line {number} of {what} {path} is {name[:80]}; wanted FOLDER/class/file or class/file, as "
                 "mindzoo check-data writes it"
             )
         names.add(composed(name))

@@ -20,7 +20,7 @@ from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.compiling import graphs
 from mindzoo.utils.config.keys import EvalConfig
 from mindzoo.utils.config.reading import Loaded
-from mindzoo.utils.data import bad_images, data_set, transforms
+from mindzoo.utils.data import bad_images, data_set, held_out, transforms
 from mindzoo.utils.data.image_set import ImageSet
 from mindzoo.utils.data.loader import EvalData
 from mindzoo.utils.data.look import Marks
@@ -56,7 +56,7 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
     """
     config = loaded.config
     key = "eval_data_dir" if config.eval_data_dir else "data_dir"
-    data_root = data_set.find_split(getattr(config, key), "val", key)
+    data_root = data_set.find_split(getattr(config, key), "train" if config.held_out else "val", key)
     paths = checkpoints_of(spec, network_source.single_path(config))
     check_folder("output_dir", Path(config.output_dir))
     device = runtime.start(config.device_target)
@@ -87,6 +87,7 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
                 "accuracy": result.accuracy,
                 "seconds": round(seconds, 3),
                 "left_out": len(session.data.folders.left_out),
+                **({"held_out": session.held_out} if session.held_out else {}),
                 "engine": engine.description,
                 "preprocessing": session.how.to_dict(),
                 **folder.add_predictions(session.predictions(), len(results)),
@@ -116,9 +117,14 @@ class Session:
         self.spec, self.loaded, self.data_root, self.world = spec, loaded, data_root, world
         self.engine = engine
         config = loaded.config
-        self.images = cache(
-            lambda classes, how: bad_images.usable(data_root, config, world, classes, how.check_size)
-        )  # fmt: skip
+        held = held_out.read(Path(config.held_out)) if config.held_out else None
+        self.held_out = str(held.path) if held else ""
+
+        def images(classes: tuple[str, ...] | None, how: transforms.Preprocessing) -> ImageSet:
+            found = bad_images.usable(data_root, config, world, classes, how.check_size)
+            return held_out.only(found, held) if held else found
+
+        self.images = cache(images)
         self.opened: Path | None = None
         self.marks = Marks()
         self.left_out: list[UserError] = []
@@ -152,6 +158,11 @@ class Session:
             self._open_runner(made_from, say)
         else:
             self._open_network(made_from, say)
+        if not self.held_out and held_out.were_trained_on(made_from.checkpoint.meta, self.data_root):
+            logger.warning(
+                "%s was trained on most of the images in %s; --held_out %s evaluates those that it held out",
+                path, self.data_root, path.parent,
+            )  # fmt: skip
         self.how = made_from.preprocessing
         how = transforms.evaluation_operations(made_from.preprocessing, self.marks)
         size = min(config.batch_size, len(data))

@@ -27,7 +27,7 @@ from mindzoo.utils.log import logger
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 # Keys of a training or an evaluation that are paths: the ranks work in folders of their own.
 PATHS = (
-    "config_path", "data_dir", "eval_data_dir", "pretrained", "checkpoint", "resume", "output_dir", "skip_list", "classes",
+    "config_path", "data_dir", "eval_data_dir", "pretrained", "checkpoint", "resume", "output_dir", "skip_list", "classes", "held_out",
     "data_url", "eval_data_url", "checkpoint_url", "train_url",
 )  # fmt: skip
 CLUSTER_SECONDS = (120, 600)  # on one server, and on several, which are started one after the other

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mindzoo.utils.errors import visible, without_middle
 from mindzoo.utils.pages.frame import escaped
+from mindzoo.utils.records import HELD_OUT
 from mindzoo.utils.reports import drawings, figures
 from mindzoo.utils.reports.figures import ClassFigures, Pair
 from mindzoo.utils.reports.markup import (
@@ -51,7 +53,7 @@ def _sections(run: Run) -> Iterator[str]:
         yield _images(found)
         yield _calibration(found)
     if run.evaluations:
-        yield _evaluations(run.evaluations)
+        yield _evaluations(run)
     yield origin(run)
 
 
@@ -179,7 +181,7 @@ def _calibration(found: Predictions) -> str:
     )
 
 
-def _evaluations(rows: Sequence[Row]) -> str:
+def _evaluations(run: Run) -> str:
     titles = ("Top-1", "Hits", "Images", "Loss", "Balanced accuracy", "Macro F1", "ECE")
     columns = [Column("Of"), *(Column(name, True) for name in titles)]
     cells = [
@@ -191,9 +193,18 @@ def _evaluations(rows: Sequence[Row]) -> str:
             number(finite(row, "loss")),
             *(percent(finite(row, key)) for key in ("balanced_accuracy", "macro_f1", "calibration_error")),
         ]
-        for row in rows
+        for row in run.evaluations
     ]
-    return section("Evaluations", "", table("Evaluations", columns, cells))
+    return section("Evaluations", _held_out(run.settings), table("Evaluations", columns, cells))
+
+
+def _held_out(settings: Row) -> str:
+    """Which images of a training folder were evaluated; "" where they were other images."""
+    if isinstance(share := settings.get("val_split"), float) and share:
+        return f"The images are those that val_split {share:g} held out of the training folder; {HELD_OUT} beside this page names them."
+    if isinstance(source := settings.get("held_out"), str) and source:
+        return f"The images are those that a training held out of its folder, as {without_middle(visible(source), 200)} names them."
+    return ""
 
 
 def origin(run: Run) -> str:

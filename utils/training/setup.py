@@ -17,8 +17,9 @@ from mindzoo.utils.config import rate_keys
 from mindzoo.utils.config.keys import ThorConfig, TrainConfig
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data import bad_images, data_set, listing, transforms
+from mindzoo.utils.data.image_set import ImageSet
 from mindzoo.utils.data.loader import Data, EvalData, TrainData
-from mindzoo.utils.data.look import Marks
+from mindzoo.utils.data.look import Check, Marks
 from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.learning import (
     augmentation,
@@ -42,6 +43,7 @@ from mindzoo.utils.log import aside, logger
 from mindzoo.utils.runtime import World
 from mindzoo.utils.scores.metric import METRIC_KINDS
 from mindzoo.utils.spec import ModelSpec
+from mindzoo.utils.training import holding_out
 from mindzoo.utils.training.single_values import refuse_single_values
 from mindzoo.utils.training.starting_point import StartingPoint
 
@@ -49,23 +51,25 @@ ALONE = World()
 MOST_STEPS = 10**8  # the learning rate of each of them is in memory
 
 
-def open_data(config: TrainConfig, world: World) -> Data:
+def open_data(config: TrainConfig, world: World, kept: Path | None = None) -> Data:
     """Scan and check the folders; training, `val/` beside it and evaluation must have the same classes.
 
+    Args:
+        kept: names the images that the run which goes on held out, see `holding_out.file_of`.
+
     Raises:
-        UserError: see `mindzoo.utils.data.data_set`, or `check_plateau`.
+        UserError: see `mindzoo.utils.data.data_set`, `holding_out`, or `check_plateau`.
     """
     train_root = data_set.find_split(config.data_dir, "train", "data_dir")
-    train_folders = bad_images.usable(train_root, config, world, check=transforms.training_check(config))
-    data_set.compare_sibling(train_folders)
-    beside = listing.split_folders(Path(config.data_dir)).get("val", "")
-    eval_dir = config.eval_data_dir or str(beside)
+    eval_dir = config.eval_data_dir or str(listing.split_folders(Path(config.data_dir)).get("val", ""))
+    holding_out.refuse_beside(config, eval_dir)
+    every = bad_images.usable(train_root, config, world, check=_check(config))
+    data_set.compare_sibling(every)
+    train_folders, held_out = holding_out.part(every, config, world, kept)
     evaluation = None
-    if eval_dir:
-        root = data_set.find_split(eval_dir, "val", "eval_data_dir")
-        preprocessing = transforms.Preprocessing.from_config(config)
-        eval_folders = bad_images.usable(root, config, world, train_folders.classes, preprocessing.check_size)
-        how = transforms.evaluation_operations(preprocessing)
+    if held_out or eval_dir:
+        eval_folders = held_out.images if held_out else _evaluation_images(eval_dir, config, world, every.classes)
+        how = transforms.evaluation_operations(transforms.Preprocessing.from_config(config))
         evaluation = EvalData(
             eval_folders, how, batch_size=min(config.batch_size, len(eval_folders)), world=world, workers=config.workers
         )
@@ -83,7 +87,27 @@ def open_data(config: TrainConfig, world: World) -> Data:
         train_folders.root,
     )
     bad_images.say_left_out(train_folders, "training")
-    return Data(train_data, evaluation, train_folders.classes, marks)
+    return Data(train_data, evaluation, train_folders.classes, marks, held_out)
+
+
+def _check(config: TrainConfig) -> Check:
+    """Raises `Fault` for a picture that no part of can be resized for training; or that cannot be as a whole, if held out."""
+    checks = [transforms.training_check(config)]
+    if config.val_split:
+        checks.append(transforms.Preprocessing.from_config(config).check_size)
+
+    def check(width: int, height: int) -> None:
+        for one in checks:
+            one(width, height)
+
+    return check
+
+
+def _evaluation_images(eval_dir: str, config: TrainConfig, world: World, classes: Sequence[str]) -> ImageSet:
+    """The images of a folder to evaluate on while training."""
+    root = data_set.find_split(eval_dir, "val", "eval_data_dir")
+    preprocessing = transforms.Preprocessing.from_config(config)
+    return bad_images.usable(root, config, world, classes, preprocessing.check_size)
 
 
 def settle_classes(wanted: int, classes: Sequence[str]) -> int:
@@ -335,6 +359,8 @@ def ineffective(
         if name in loaded.given and getattr(config, name) not in ("auto", False) and device != "Ascend":
             lines.append(f"{name} has no effect: it is for Ascend, and this is {device}")
     lines += twice_over(config)
+    if config.val_split and not config.run_eval:
+        lines.append("val_split beside run_eval false: images are held out, and nothing is evaluated on them")
     for name in sorted({"eval_interval", "eval_start_epoch", "metric", "patience", "min_delta"} & loaded.given):
         if not evaluated:
             lines.append(f"{name} has no effect: there is no eval_data_dir to evaluate on")

@@ -61,13 +61,34 @@ class StartingPoint:
         return False
 
 
-def agree(world: World, spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_classes: int) -> StartingPoint:
+def find_on_first(world: World, spec: ModelSpec, config: TrainConfig) -> Checkpoint | None:
+    """The checkpoint that `--resume` means, on rank 0; None on the others, which do not look for it.
+
+    Raises:
+        UserError: see `find`.
+    """
+    if not config.resume or (world.rank and world.connected):
+        return None
+    return find(spec, config.resume, config.output_dir)
+
+
+def agree(
+    world: World,
+    spec: ModelSpec,
+    loaded: Loaded[TrainConfig],
+    data: Data,
+    num_classes: int,
+    found: Checkpoint | None,
+) -> StartingPoint:
     """`choose_start`, on rank 0 alone: the others start where it does and get its weights later.
+
+    Args:
+        found: what `--resume` means; see `find_on_first`.
 
     Raises:
         UserError: see `choose_start`.
     """
-    here = choose_start(spec, loaded, data, num_classes) if world.rank == 0 or not world.connected else None
+    here = choose_start(spec, loaded, data, num_classes, found) if world.rank == 0 or not world.connected else None
     facts = ranks.first(world, lambda: {name: getattr(here, name) for name in ("options", *RESTORED)})
     if here:
         return here
@@ -76,14 +97,18 @@ def agree(world: World, spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data
     return StartingPoint(options, **facts)
 
 
-def choose_start(spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_classes: int) -> StartingPoint:
-    """Read the checkpoint that `--resume` or `--pretrained` names and check that the training can start from it.
+def choose_start(
+    spec: ModelSpec, loaded: Loaded[TrainConfig], data: Data, num_classes: int, found: Checkpoint | None
+) -> StartingPoint:
+    """Check that the training can start from the checkpoint that `--resume` means, or that `--pretrained` names.
+
+    Args:
+        found: what `--resume` means; None where there is none.
 
     Raises:
         UserError: it cannot be read, or is of another network, other classes or other data.
     """
     config = loaded.config
-    found = find(spec, config.resume, config.output_dir) if config.resume else None
     if found and found.is_of_a_training:
         given = {name: value for name, value in spec.network_options(config).items() if name in loaded.given}
         check_options(found, given)

@@ -21,16 +21,28 @@ from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.data import bad_images, transforms
 from mindzoo.utils.data.loader import Data, TrainData
+from mindzoo.utils.files import write_text
 from mindzoo.utils.learning import optimizers
 from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import ProgressDisplay, aside, logger
 from mindzoo.utils.native.update import fuse
+from mindzoo.utils.records import RECIPE
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.trackers import registry
 from mindzoo.utils.trackers.several import Several
 from mindzoo.utils.trackers.tracker import Tracker
-from mindzoo.utils.training import continuity, loop, native_road, on_card, run_folder, setup, starting_point, unfreezing
+from mindzoo.utils.training import (
+    continuity,
+    holding_out,
+    loop,
+    native_road,
+    on_card,
+    run_folder,
+    setup,
+    starting_point,
+    unfreezing,
+)
 from mindzoo.utils.training.callbacks import Callback
 from mindzoo.utils.training.callbacks.epoch_line import EpochLine
 from mindzoo.utils.training.callbacks.evaluation import Evaluation
@@ -41,12 +53,16 @@ from mindzoo.utils.training.callbacks.saving import Checkpoints
 from mindzoo.utils.training.callbacks.tracking import Tracking
 from mindzoo.utils.training.callbacks.upload import Upload
 from mindzoo.utils.training.hit_counter import HitCounter
+from mindzoo.utils.training.run_folder import RunFolder
 from mindzoo.utils.training.starting_point import StartingPoint
 from mindzoo.utils.training.state import RunState
 
 
-def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDisplay) -> RunState | None:
+def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDisplay, recipe: str = "") -> RunState | None:
     """Train the network `spec` as the configuration says; return the run as it ended, None where all was done before.
+
+    Args:
+        recipe: kept in the run's folder, as the file that the configuration is of.
 
     Raises:
         UserError: anything the user can mend: data, checkpoint, device, values that do not go together.
@@ -59,10 +75,11 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     world = ranks.meet(config, device)
     graphs.start(config, world)
     trackers = registry.classes(config.tracker if world.rank == 0 else ())
-    data = setup.open_data(config, world)
+    found, config, data = find_and_read(spec, config, world)
     num_classes = setup.settle_classes(config.num_classes, data.classes)
-    start = starting_point.agree(world, spec, loaded, data, num_classes)
-    if start.is_complete(config, data.train.steps_per_epoch):
+    start = starting_point.agree(world, spec, loaded, data, num_classes, found)
+    steps = data.train.steps_per_epoch
+    if start.is_complete(config, steps):
         return None
     config = setup.settle_accumulation(dataclasses.replace(config, **start.options), world)
     card, level = on_card.find(device), on_card.precision(spec, config, device)
@@ -72,12 +89,10 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     # 2. Network and training step.
     ineffective = setup.ineffective(loaded, device, world, level=level, evaluated=data.evaluation is not None)
     say([*ineffective, *on_card.notes(config, level, device, card)])
-    if data.evaluation is None:
-        logger.info("there are no validation images: nothing is evaluated; --eval_data_dir names some")
     network, frozen = setup.make_network(spec, config, start, num_classes, world)
     native = native_road.take(config, network, world)
     continuity.say_other_operators(start.resumed, native_road.name(native))
-    rates = setup.learning_rates(spec, config, data.train.steps_per_epoch, world)
+    rates = setup.learning_rates(spec, config, steps, world)
     cross_entropy = setup.build_loss(config, num_classes, data.train.folders.labels)
     forward, loss = spec.objective(config, network, cross_entropy, world.rank)
 
@@ -95,12 +110,8 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     # 3. The run's folder, the first thing that is written.
     go_on_in = continuity.folder_to_go_on_in(start.resumed, config, data.train)
     with run_folder.entered(config.output_dir, dated=spec.dated_runs, world=world, go_on_in=go_on_in) as folder:
-        folder.write_facts(spec.name, config, device, data.classes)
-        if world.rank == 0:
-            bad_images.write_list(folder.path, data.folders)
-        show(config, folder.path)
+        write_facts(folder, spec, config, device, data, recipe)
         meta = checkpoint_meta(spec, config, num_classes, data) | {"operators": native_road.name(native)}
-        steps = data.train.steps_per_epoch
         run = RunState(spec, config, world, folder, step, rates, steps, meta, progress, **start.counts)
         if start.resumed:
             run.saved = str(start.resumed.path)
@@ -111,6 +122,16 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
             listed = callbacks(run, data, network, num_classes, uploader, trackers, start.resumed)
             loop.train(run, data.train, listed, on_card.sink(config, device, card, type(step)), thaw)
     return run
+
+
+def find_and_read(spec: ModelSpec, config: TrainConfig, world: World) -> tuple[Checkpoint | None, TrainConfig, Data]:
+    """What `--resume` means, on rank 0; the configuration with what that decides; the images, in folders or a pack."""
+    found = starting_point.find_on_first(world, spec, config)
+    config = holding_out.settled(config, world, found)
+    data = setup.open_data(config, world, holding_out.file_of(found, config))
+    if data.evaluation is None:
+        logger.info("there are no validation images: nothing is evaluated; --eval_data_dir or --val_split gives some")
+    return found, config, data
 
 
 def take_state(step: TrainStep, start: StartingPoint, config: TrainConfig, data: TrainData, world: World) -> None:
@@ -129,6 +150,20 @@ def say(notes: Iterable[str]) -> None:
     """Log what may be otherwise than the user thinks."""
     for note in notes:
         logger.info("note: %s", note)
+
+
+def write_facts(
+    folder: RunFolder, spec: ModelSpec, config: TrainConfig, device: str, data: Data, recipe: str = ""
+) -> None:
+    """What the run is made of, into its folder and log: settings, environment, classes, images left out and held out."""
+    folder.write_facts(spec.name, config, device, data.classes)
+    if folder.rank == 0:
+        bad_images.write_list(folder.path, data.folders)
+        if data.held_out:
+            data.held_out.keep(folder.path)
+        if recipe:
+            write_text(folder.path / RECIPE, recipe)
+    show(config, folder.path)
 
 
 def show(config: TrainConfig, folder: Path) -> None:

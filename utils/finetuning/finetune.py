@@ -1,0 +1,113 @@
+"""`mindzoo finetune`: choose the keys of a training, say why, keep them as a recipe, and train."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mindzoo.utils import runtime
+from mindzoo.utils.config import reading
+from mindzoo.utils.config.keys import TrainConfig
+from mindzoo.utils.config.reading import Loaded
+from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import check_output, write_text
+from mindzoo.utils.finetuning import facts, recipe_text, rules
+from mindzoo.utils.log import ProgressDisplay, logger
+from mindzoo.utils.records import RECIPE
+from mindzoo.utils.spec import ModelSpec
+from mindzoo.utils.training import starting_point, trainer
+
+
+def finetune(spec: ModelSpec, loaded: Loaded[Any], progress: ProgressDisplay) -> None:
+    """Choose what is not given, and train; or write the recipe alone, where `write_recipe` asks for it.
+
+    A run that goes on keeps what was chosen when it began.
+
+    Raises:
+        UserError: anything the user can mend in data, weights, values; see `trainer.train`.
+    """
+    target = loaded.config.write_recipe
+    check_output("write_recipe", target, (".yaml", ".yml"))
+    _refuse_ranks(loaded.config)
+    own = of_a_training(spec, loaded)
+    given = {name: getattr(own.config, name) for name in own.given}
+    earlier = recipe_of_the_run(spec, own.config)
+    if earlier:
+        chosen = reading.read_yaml(spec.train_config, earlier, {})
+        recipe = earlier.read_text(encoding="utf-8", errors="surrogateescape")
+        logger.info("fine-tuning goes on as %s says", earlier)
+    else:
+        chosen, reasons = choose(spec, own.config, given)
+        recipe = recipe_text.text(spec.name, {**chosen, **given}, reasons)
+        for line in reasons:
+            logger.info("%s", line)
+    values = {**chosen, **given}
+    if target:
+        write_text(Path(target), recipe)
+        logger.info("wrote %s; mindzoo train %s --config_path %s trains by it", target, spec.name, target)
+        return
+    config = reading.make(spec.train_config, values)
+    trainer.train(spec, Loaded(config, frozenset(values)), progress, recipe)
+
+
+def choose(spec: ModelSpec, config: TrainConfig, given: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Values of keys that are not given, and why, in five lines.
+
+    Raises:
+        UserError: see `facts`.
+    """
+    images, weights = facts.images_of(config), facts.weights_of(spec, config)
+    device = runtime.resolve_device(config.device_target)
+    found = rules.choose(facts.gather(spec, config, images, weights, device), given)
+    prepared = facts.prepared_as(spec, weights) if weights else {}
+    return {**{name: value for name, value in prepared.items() if name not in given}, **found.values}, found.reasons
+
+
+def of_a_training(spec: ModelSpec, loaded: Loaded[Any]) -> Loaded[TrainConfig]:
+    """What was given, without the keys that a training does not have."""
+    names = [field.name for field in dataclasses.fields(spec.train_config)]
+    config = spec.train_config(**{name: getattr(loaded.config, name) for name in names})
+    return dataclasses.replace(loaded, config=config, given=loaded.given & {*names})
+
+
+def recipe_of_the_run(spec: ModelSpec, config: TrainConfig) -> Path | None:
+    """The recipe of the run that goes on; None where one begins.
+
+    Raises:
+        UserError: the run was not begun by this command.
+    """
+    if not config.resume:
+        return None
+    checkpoint = (
+        next(iter(starting_point.newest_first(spec, Path(config.output_dir))), None)
+        if config.resume == "auto"
+        else Path(config.resume)
+    )
+    if checkpoint is None:
+        return None
+    if not (checkpoint.parent / RECIPE).is_file():
+        raise UserError(
+            f"resume goes on from {checkpoint}, and there is no {RECIPE} beside it, so finetune did not begin that run; go on with mindzoo "
+            f"train {spec.name}, or give another output_dir"
+        )
+    return checkpoint.parent / RECIPE
+
+
+def _refuse_ranks(config: Any) -> None:
+    """Refuse to choose in each of several processes.
+
+    Raises:
+        UserError: says how it is done.
+    """
+    if (
+        config.is_distributed
+        and not config.write_recipe
+        and any(name in os.environ for name in runtime.LAUNCHER_VARIABLES)
+    ):
+        raise UserError(
+            "finetune chooses in one process, and a launcher started this one; write a recipe with --write_recipe FILE first, and "
+            "launch train with --config_path FILE"
+        )
