@@ -83,12 +83,7 @@ def create_model(
     environment.check_mindspore()
     environment.limit_onednn()
     spec = get_spec(name)
-    if features_only and num_classes:
-        raise ValueError(f"num_classes is {num_classes}, and features_only has no classifier; leave out one of them")
-    if out_indices is not None and not features_only:
-        raise ValueError("out_indices is given without features_only; add features_only=True")
-    if in_channels is not None and in_channels < 1:
-        raise ValueError(f"in_channels is {in_channels}; wanted at least 1")
+    _check(num_classes, in_channels, out_indices, features_only=features_only)
     if in_channels is not None:
         options["in_channels"] = in_channels
     classes = 0 if features_only else num_classes
@@ -105,6 +100,18 @@ def create_model(
         network = FeatureMaps(network, out_indices)
     network.set_train(False)
     return network
+
+
+def _check(
+    num_classes: int | None, in_channels: int | None, out_indices: Sequence[int] | None, *, features_only: bool
+) -> None:
+    """Refuse what does not go together, or is no number of anything."""
+    if features_only and num_classes:
+        raise ValueError(f"num_classes is {num_classes}, and features_only has no classifier; leave out one of them")
+    if out_indices is not None and not features_only:
+        raise ValueError("out_indices is given without features_only; add features_only=True")
+    if in_channels is not None and in_channels < 1:
+        raise ValueError(f"in_channels is {in_channels}; wanted at least 1")
 
 
 def _loaded(

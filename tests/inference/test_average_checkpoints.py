@@ -6,6 +6,7 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -74,14 +75,14 @@ def test_the_mean_is_that_of_every_number(
 def test_what_is_no_real_number_stays_that_of_the_first() -> None:
     mean = MeanWeights()
     for steps, value in ((3, 1.0), (9, 2.0)):
-        weights = {"steps": np.array(steps, np.int64), "half": np.array([value], np.float16)}
+        weights: dict[str, np.ndarray] = {"steps": np.array(steps, np.int64), "half": np.array([value], np.float16)}
         mean.add(Checkpoint(Path("x"), "mindzoo", weights))
     found = mean.checkpoint(Path("y")).weights
-    assert (found["steps"], found["half"], found["half"].dtype) == (3, 1.5, np.float16)
+    assert (int(found["steps"]), float(found["half"][0]), found["half"].dtype.name) == (3, 1.5, "float16")
 
 
-CLASSES = {"classes": ["blue", "grün", "yellow"]}
-SIZE = {"preprocessing": {**weight_files.META["preprocessing"], "crop_pct": 0.5}}
+CLASSES: dict[str, Any] = {"classes": ["blue", "grün", "yellow"]}
+SIZE: dict[str, Any] = {"preprocessing": {**weight_files.META["preprocessing"], "crop_pct": 0.5}}
 TRAITS = {"a class": (CLASSES, "class names differ, red and yellow"), "a crop": (SIZE, "crop_pct differs, 1 and 0.5")}
 
 

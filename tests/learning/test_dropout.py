@@ -64,7 +64,7 @@ def test_those_inside_a_network_draw_each_for_itself() -> None:
 def test_the_step_of_a_training_holds_its_state_and_averages_none_of_it() -> None:
     config = Keys("densenet121").parsed(*tiny("densenet121"), "--drop_rate", "0.3", "--ema_decay", "0.9").config
     with undrawn():
-        network = setup.make_network(SPEC, config, StartingPoint(SPEC.network_options(config)), 3, World())
+        network, _ = setup.make_network(SPEC, config, StartingPoint(SPEC.network_options(config)), 3, World())
     loss = setup.build_loss(config, 3, np.arange(3))
     names = [p.name for p in setup.build_step(config, network, loss, np.full(4, 0.5), "O0", World()).get_parameters()]
     assert [name for name in names if "draws" in name] == ["dropout_draws.0"]

@@ -78,9 +78,7 @@ def evaluate(spec: ModelSpec, loaded: Loaded[EvalConfig]) -> dict[str, EvalResul
             result = results[str(path)] = session.run()
             seconds = time.perf_counter() - started
             bad_images.say_left_out(session.data.folders, "this evaluation")
-            for line in spec.lines.evaluation(Evaluated(result, checkpoint=str(path))):
-                logger.info("%s", line)
-            for line in session.lines(result):
+            for line in (*spec.lines.evaluation(Evaluated(result, checkpoint=str(path))), *session.lines(result)):
                 logger.info("%s", line)
             facts = {
                 **dataclasses.asdict(result),
@@ -143,7 +141,13 @@ class Session:
         return True
 
     def _open(self, path: Path) -> None:
-        self.take(network_source.read_source(self.spec, path, self.loaded))
+        source = network_source.read_source(self.spec, path, self.loaded)
+        self.take(source)
+        if not self.held_out and held_out.were_trained_on(source.checkpoint.meta, self.data_root):
+            logger.warning(
+                "%s was trained on most of the images in %s; --held_out %s evaluates those that it held out",
+                path, self.data_root, path.parent,
+            )  # fmt: skip
         self.opened = path
 
     def take(self, made_from: Source, *, say: bool = True) -> None:
@@ -158,11 +162,6 @@ class Session:
             self._open_runner(made_from, say)
         else:
             self._open_network(made_from, say)
-        if not self.held_out and held_out.were_trained_on(made_from.checkpoint.meta, self.data_root):
-            logger.warning(
-                "%s was trained on most of the images in %s; --held_out %s evaluates those that it held out",
-                path, self.data_root, path.parent,
-            )  # fmt: skip
         self.how = made_from.preprocessing
         how = transforms.evaluation_operations(made_from.preprocessing, self.marks)
         size = min(config.batch_size, len(data))

@@ -67,7 +67,8 @@ def greedy(
         )
     assert taster is not None
     sorted_by.sort(key=lambda one: -one[0])  # of those that are as good, the one that was named first
-    mean, kept, best = MeanWeights(), [], -1
+    mean, best = MeanWeights(), -1
+    kept: list[Member] = []
     for hits, member in sorted_by:
         found, _ = reader.read(member.path)
         if kept:

@@ -59,6 +59,11 @@ class AdamW(nn.Optimizer):
         self.logarithms = Tensor(np.log(np.maximum(betas, math.exp(-80.0))), ms.float32)
         self.decays = tuple(Tensor(float(decay), ms.float32) for decay in self.group_weight_decay)
 
+    @property
+    def counted_together(self) -> set[str]:
+        """The names of the state that one count of updates is of: a moment that began later than it would be corrected wrongly."""
+        return {parameter.name for parameter in (*self.means, *self.squares, self.updates)}
+
     def construct(self, gradients: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         rate = self.get_lr()
         self.assignadd(self.global_step, self.global_step_increase_tensor)

@@ -61,8 +61,7 @@ from mindzoo.utils.training.state import RunState
 def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDisplay, recipe: str = "") -> RunState | None:
     """Train the network `spec` as the configuration says; return the run as it ended, None where all was done before.
 
-    Args:
-        recipe: kept in the run's folder, as the file that the configuration is of.
+    The `recipe` that the configuration is of is kept in the run's folder.
 
     Raises:
         UserError: anything the user can mend: data, checkpoint, device, values that do not go together.
@@ -87,14 +86,14 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     registers = on_card.registers(config, device, card, second_order=setup.step_kind(config) is not TrainStep)
 
     # 2. Network and training step.
-    ineffective = setup.ineffective(loaded, device, world, level=level, evaluated=data.evaluation is not None)
-    say([*ineffective, *on_card.notes(config, level, device, card)])
+    say(setup.ineffective(loaded, device, world, level=level, evaluated=data.evaluation is not None))
+    say(on_card.notes(config, level, device, card))
     network, frozen = setup.make_network(spec, config, start, num_classes, world)
     native = native_road.take(config, network, world)
     continuity.say_other_operators(start.resumed, native_road.name(native))
     rates = setup.learning_rates(spec, config, steps, world)
-    cross_entropy = setup.build_loss(config, num_classes, data.train.folders.labels)
-    forward, loss = spec.objective(config, network, cross_entropy, world.rank)
+    plain_loss = setup.build_loss(config, num_classes, data.train.folders.labels)
+    forward, loss = spec.objective(config, network, plain_loss, world.rank)
 
     def build(computing: nn.Cell) -> TrainStep:
         on_card.fuse_gradients(spec, forward, device, world)
@@ -104,7 +103,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
         return step
 
     step = build(setup.in_precision(forward, level))
-    thaw = unfreezing.planned(config, frozen, data.train.steps_per_epoch, network, build)
+    thaw = unfreezing.planned(config, frozen, steps, network, build)
     take_state(step, start, config, data.train, world)
 
     # 3. The run's folder, the first thing that is written.
@@ -113,9 +112,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
         write_facts(folder, spec, config, device, data, recipe)
         meta = checkpoint_meta(spec, config, num_classes, data) | {"operators": native_road.name(native)}
         run = RunState(spec, config, world, folder, step, rates, steps, meta, progress, **start.counts)
-        if start.resumed:
-            run.saved = str(start.resumed.path)
-            folder.take_history(start.resumed.path.parent, start.resumed.meta["step"])
+        take_history(run, start)
 
         # 4. The loop.
         with storage.uploading(config, folder.path, [folder.log_name]) as uploader:
@@ -144,6 +141,13 @@ def take_state(step: TrainStep, start: StartingPoint, config: TrainConfig, data:
     if step.augments:
         step.augmentation.start_at(done)
     ranks.copy_from_first(world, step.get_parameters())
+
+
+def take_history(run: RunState, start: StartingPoint) -> None:
+    """What a run that goes on has done before is part of its story."""
+    if start.resumed:
+        run.saved = str(start.resumed.path)
+        run.folder.take_history(start.resumed.path.parent, start.resumed.meta["step"])
 
 
 def say(notes: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mindspore import Tensor, nn
 
 from mindzoo.utils.config.keys import TrainConfig
+from mindzoo.utils.learning.adamw import AdamW
 from mindzoo.utils.learning.freeze import Frozen
 from mindzoo.utils.learning.sync_batch_norm import synchronise
 from mindzoo.utils.learning.train_step import TrainStep
@@ -50,8 +51,12 @@ def planned(
 
 
 def take_over(step: TrainStep, before: TrainStep) -> None:
-    """Give every parameter of `step` the value of that name in `before`, where there is one."""
-    values = {parameter.name: parameter for parameter in before.get_parameters()}
+    """Give every parameter of `step` the value of that name in `before`, where there is one.
+
+    Moments that are corrected by one count of updates begin anew together.
+    """
+    anew = step.optimizer.counted_together if isinstance(step.optimizer, AdamW) else set()
+    values = {parameter.name: parameter for parameter in before.get_parameters() if parameter.name not in anew}
     for parameter in step.get_parameters():
         value = values.get(parameter.name, parameter)
         if value is not parameter:
