@@ -77,8 +77,7 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     found, config, data = find_and_read(spec, config, world)
     num_classes = setup.settle_classes(config.num_classes, data.classes)
     start = starting_point.agree(world, spec, loaded, data, num_classes, found)
-    steps = data.train.steps_per_epoch
-    if start.is_complete(config, steps):
+    if start.is_complete(config, steps := data.train.steps_per_epoch):
         return None
     config = setup.settle_accumulation(dataclasses.replace(config, **start.options), world)
     card, level = on_card.find(device), on_card.precision(spec, config, device)
