@@ -39,6 +39,7 @@ from mindzoo.utils.weights import named
 # MindSpore compiles graphs for the whole process, and counts them: no two threads may do it at once.
 _computing = threading.RLock()
 # A file, a picture of Pillow's, or pixels (H, W, 3) uint8 RGB.
+IMAGES = "the path of a file, a picture of Pillow's, or pixels (height, width, 3) of uint8"
 ImageLike = str | os.PathLike[str] | Image.Image | np.ndarray
 
 
@@ -85,7 +86,7 @@ class Classifier:
         device: str = "auto",
         weights: str = "averaged",
         classes: str | os.PathLike[str] = "",
-        image_size: tuple[int, int] | None = None,
+        image_size: int | tuple[int, int] | None = None,
     ) -> Classifier:
         """Read a checkpoint of any kind that `mindzoo predict` reads, or the folder of a run.
 
@@ -96,15 +97,17 @@ class Classifier:
             device: "auto", "CPU", "Ascend" or "GPU".
             weights: "averaged" or "raw", of a file that holds both.
             classes: a file with the names of the classes, for a checkpoint without any.
-            image_size: height and width; by default what the checkpoint was evaluated with.
+            image_size: height and width, or one number for both; by default what the checkpoint was evaluated with.
 
         Raises:
             UserError: the file cannot be downloaded or read, is of no network of the zoo, or a value means nothing.
         """
+        if not isinstance(classes, str | os.PathLike):
+            raise UserError(f"classes is {_kind(classes)}; wanted the path of a file with one name a line")
         path = checkpoint_file.single_file(named.local(os.fspath(file), SPECS.values(), "file"))
         words: dict[str, Any] = {"checkpoint": str(path), "engine": engine, "device_target": device, "weights": weights}
         if image_size is not None:
-            words["image_size"] = list(image_size)
+            words["image_size"] = [image_size] if isinstance(image_size, int) else list(image_size)
         spec, content = _recognised(path, network)
         config = PREDICT.config(spec)(**checked_values("the call", words, PREDICT.config(spec)))
         with _computing:
@@ -194,12 +197,22 @@ class Classifier:
 
 
 def listed(images: ImageLike | Iterable[ImageLike]) -> list[ImageLike]:
-    """One image, or several, as a list. Pixels (N, H, W, 3) are several."""
+    """One image, or several, as a list. Pixels (N, H, W, 3) are several.
+
+    Raises:
+        UserError: it is neither.
+    """
     if isinstance(images, str | os.PathLike | Image.Image):
         return [images]
-    if isinstance(images, np.ndarray) and images.ndim == 3:
+    if isinstance(images, np.ndarray) and images.ndim in (2, 3):
         return [images]
+    if isinstance(images, bytes) or not isinstance(images, Iterable):
+        raise UserError(f"the images are {_kind(images)}; wanted {IMAGES}, or several of them")
     return list(images)
+
+
+def _kind(found: object) -> str:
+    return "None" if found is None else f"of the type {type(found).__name__}"
 
 
 def _content(image: ImageLike) -> tuple[str, bytes | None]:
@@ -214,7 +227,9 @@ def _content(image: ImageLike) -> tuple[str, bytes | None]:
             raise UserError(f"pixels are {image.dtype} of the shape {image.shape}; wanted uint8 of (height, width, 3)")
         image = Image.fromarray(np.ascontiguousarray(image))
     if not isinstance(image, Image.Image):
-        raise UserError(f"an image is a {type(image).__name__}; wanted a file, a picture of Pillow's, or an array")
+        raise UserError(f"an image is {_kind(image)}; wanted {IMAGES}")
+    if not (image.width and image.height):
+        raise UserError(f"a picture has {image.width} x {image.height} pixels; wanted one or more")
     picture = image if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else image.convert("RGB")
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=1, icc_profile=None, exif=_mark(picture))

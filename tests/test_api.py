@@ -111,8 +111,26 @@ def test_vectors_are_those_of_the_command_and_find_their_image(
     assert opened.query(vectors[0], top_k=1) == [found[0][:1]]
 
 
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("red.png", "the question is no vector; for pictures give a classifier too"),
+        (np.zeros((1, 7)), r"the question is of the shape \(1, 7\); wanted vectors of \d+ numbers"),
+        (None, "the question"),
+    ],
+)
+def test_a_question_that_is_no_vector_is_refused(index: Path, question: object, said: str) -> None:
+    with pytest.raises(mindzoo.UserError, match=said):
+        mindzoo.Index.open(index / "index").query(question)
+
+
+def test_a_question_of_no_numbers_is_refused(classifier: mindzoo.Classifier, images: list[Path], index: Path) -> None:
+    with pytest.raises(mindzoo.UserError, match="the question has numbers that are not finite"):
+        mindzoo.Index.open(index / "index").query(classifier.embed(images[0]) * np.nan)
+
+
 def test_another_preprocessing_does_not_ask_an_index(trained: Trained, images: list[Path], index: Path) -> None:
-    larger = mindzoo.Classifier.load(trained.checkpoint, device="CPU", image_size=(48, 48))
+    larger = mindzoo.Classifier.load(trained.checkpoint, device="CPU", image_size=48)
     with pytest.raises(mindzoo.UserError, match=r"preprocessing of the classifier is .*48"):
         mindzoo.Index.open(index / "index").query(images, larger)
 
@@ -125,7 +143,12 @@ def test_threads_share_one(classifier: mindzoo.Classifier, images: list[Path]) -
 
 WRONG: dict[str, tuple[Callable[[mindzoo.Classifier, Path], object], str]] = {
     "no file": (lambda one, file: one.predict("absent.png"), "absent.png cannot be opened"),
-    "no picture": (lambda one, file: one.predict([3]), "an image is a int; wanted a file"),  # type: ignore[list-item]
+    "no picture": (lambda one, file: one.predict([3]), "an image is of the type int; wanted the path of a file"),  # type: ignore[list-item]
+    "nothing": (lambda one, file: one.predict(None), "the images are None; wanted the path"),  # type: ignore[arg-type]
+    "the bytes of a file": (lambda one, file: one.predict(file.read_bytes()), "the images are of the type bytes"),  # type: ignore[arg-type]
+    "an empty picture": (lambda one, file: one.predict(Image.new("RGB", (0, 5))), "a picture has 0 x 5 pixels"),
+    "a flat array": (lambda one, file: one.predict(np.zeros((5, 4), np.uint8)), r"uint8 of the shape \(5, 4\)"),
+    "names in a list": (lambda one, file: mindzoo.Classifier.load(file, classes=["a"]), "classes is of the type list"),  # type: ignore[arg-type]
     "grey pixels": (lambda one, file: one.embed(np.zeros((1, 4, 4, 1), np.uint8)), "wanted uint8 of"),
     "shares": (lambda one, file: one.embed([np.zeros((4, 4, 3))]), "pixels are float64"),
     "top_k": (lambda one, file: one.predict(file, top_k=0), "top_k is 0"),

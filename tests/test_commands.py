@@ -90,7 +90,18 @@ def test_which_commands_read_from_buckets() -> None:
         for name, command in cli.COMMANDS.items()
     }
     reading = {name for name, keys in named.items() if keys & (INPUTS.keys() - {"images"})}
-    assert reading == {"train", "eval", "export", "predict", "embed", "query", "fit-exponent", "show-batch"}
+    assert reading == {
+        "train",
+        "eval",
+        "export",
+        "predict",
+        "embed",
+        "query",
+        "fit-exponent",
+        "show-batch",
+        "average",
+        "finetune",
+    }
 
 
 @pytest.mark.parametrize("name", LISTED)

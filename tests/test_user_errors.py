@@ -11,7 +11,7 @@ import pytest
 
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.trainings import COLORS, Trained, training, write_images
-from mindzoo.utils import commands
+from mindzoo.utils import commands, files
 from mindzoo.utils.checkpoints import checkpoint_file
 
 COMMANDS: dict[str, Callable[..., int]] = {
@@ -169,7 +169,7 @@ def good_flags(command: str, place: Place) -> list[str]:
 
 
 def listing(root: Path) -> dict[str, str]:
-    return {str(path): checkpoint_file.sha256(path) if path.is_file() else "" for path in sorted(root.rglob("*"))}
+    return {str(path): files.sha256(path) if path.is_file() else "" for path in sorted(root.rglob("*"))}
 
 
 def assert_said(error: str, words: list[str]) -> None:

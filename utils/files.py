@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import glob
+import hashlib
 import json
 import math
 import os
@@ -134,6 +135,15 @@ def _in_json(content: Any) -> Any:
     if isinstance(content, (list, tuple)):
         return [_in_json(value) for value in content]
     return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def size_text(count: int) -> str:

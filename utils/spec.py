@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from mindspore import nn
 
 C = TypeVar("C")
+CACHE_PATHS: Mapping[str, str] = {
+    "data": "/cache/data",
+    "eval_data": "/cache/eval_data",
+    "checkpoint": "/cache/checkpoint_path",
+    "output": "/cache/train",
+}
 IMAGE_CHANNELS = 3  # of the images that commands read
 
 
@@ -116,14 +122,7 @@ class ModelSpec:
     checkpoint_url_key: str = "pretrained"
     # Where copies from buckets are kept where /cache can be written, see `storage.fetch`; here those of most networks
     # of the original zoo.
-    cache_paths: Mapping[str, str] = field(
-        default_factory=lambda: {
-            "data": "/cache/data",
-            "eval_data": "/cache/eval_data",
-            "checkpoint": "/cache/checkpoint_path",
-            "output": "/cache/train",
-        }
-    )
+    cache_paths: Mapping[str, str] = field(default_factory=lambda: CACHE_PATHS)
     # Structure names of PyTorch and other zoos -> ours, after batch norm's suffixes are translated; None: not one of
     # this network.
     from_torch: Callable[[str], str | None] = lambda name: name

@@ -15,6 +15,7 @@ from mindspore import Parameter, Tensor, nn
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support import weight_files
 from mindzoo.tests.support.trainings import Trained
+from mindzoo.utils import files
 from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.learning import optimizers
@@ -323,6 +324,6 @@ def test_restore_gives_every_parameter_but_the_rates(tmp_path: Path) -> None:
 
 def test_sha256_is_that_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
-    assert checkpoint_file.sha256(tmp_path / "a").startswith("ba7816bf8f01cfea414140de5dae2223")
+    assert files.sha256(tmp_path / "a").startswith("ba7816bf8f01cfea414140de5dae2223")
     shutil.copy(tmp_path / "a", tmp_path / "b")
-    assert checkpoint_file.sha256(tmp_path / "a") == checkpoint_file.sha256(tmp_path / "b")
+    assert files.sha256(tmp_path / "a") == files.sha256(tmp_path / "b")

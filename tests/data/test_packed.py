@@ -16,7 +16,6 @@ import pytest
 from PIL import Image
 
 from mindzoo import cli
-from mindzoo.utils.checkpoints.checkpoint_file import sha256
 from mindzoo.utils.config.image_keys import BadImageKeys
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.data import bad_images, data_set, listing, pack_files, skip_list
@@ -25,6 +24,7 @@ from mindzoo.utils.data.loader import EvalData, TrainData
 from mindzoo.utils.data.packed import Packed
 from mindzoo.utils.data.transforms import Preprocessing, evaluation_operations, training_operations
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import sha256
 from mindzoo.utils.runtime import World
 
 PLAIN = Preprocessing((32, 32), 1.0, "square", (0.0,) * 3, (1.0,) * 3)

@@ -59,16 +59,14 @@ def test_the_mean_is_that_of_every_number(
     assert found.meta["preprocessing"].items() >= weight_files.META["preprocessing"].items()
     facts = found.meta["averaged_from"]
     assert facts["mean"] == "uniform"
-    assert facts["files"] == [
-        {"file": path.name, "sha256": checkpoint_file.sha256(path), "weights": weights} for path in files
-    ]
+    assert facts["files"] == [{"file": path.name, "sha256": files.sha256(path), "weights": weights} for path in files]
     capsys.readouterr()
     assert cli.main(["info", "mean.ckpt"]) == 0
     lines = capsys.readouterr().out.splitlines()
     place = next(
         number for number, line in enumerate(lines) if line.startswith("averaged from   3 files; mean uniform")
     )
-    assert f"file b.ckpt, sha256 {checkpoint_file.sha256(files[1])}, weights {weights}" in lines[place + 2]
+    assert f"file b.ckpt, sha256 {files.sha256(files[1])}, weights {weights}" in lines[place + 2]
     assert r"file <script>\n.ckpt" in lines[place + 3]
 
 

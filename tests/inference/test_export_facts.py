@@ -17,6 +17,7 @@ from mindzoo.models import create_model
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.retrieval_files import run, save_tiny_checkpoint
 from mindzoo.tests.support.trainings import Trained
+from mindzoo.utils import files
 from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.checkpoints.checkpoint_facts import checkpoint_facts
 from mindzoo.utils.checkpoints.checkpoint_file import Checkpoint
@@ -63,7 +64,7 @@ def test_the_facts_beside_the_file(trained: Trained, outside: dict[str, Any], fo
     assert outside["classes"] == ["blue", "green", "red"]
     assert outside["file"] == {
         "name": "outside.onnx",
-        "sha256": checkpoint_file.sha256(folder / "outside.onnx"),
+        "sha256": files.sha256(folder / "outside.onnx"),
     }
     assert outside["input"] == {
         "name": "images",
@@ -79,7 +80,7 @@ def test_the_facts_beside_the_file(trained: Trained, outside: dict[str, Any], fo
     assert (how["value_range"], how["orientation"], how["crop_pct"]) == ([0, 1], "stored", 1.0)
     assert outside["checkpoint"] == {
         "file": trained.checkpoint.name,
-        "sha256": checkpoint_file.sha256(trained.checkpoint),
+        "sha256": files.sha256(trained.checkpoint),
         "weights": "averaged",
     }
     assert outside["verification"]["verified"] is True

@@ -15,7 +15,7 @@ from mindzoo.models import create_model, get_spec
 from mindzoo.tests.support import weight_files
 from mindzoo.tests.support.retrieval_files import HOW, run, save_tiny_checkpoint
 from mindzoo.tests.support.trainings import newest_run, training
-from mindzoo.utils import commands
+from mindzoo.utils import commands, files
 from mindzoo.utils.checkpoints import checkpoint_file, soundness
 
 WEIGHTS = weight_files.tiny_weights()
@@ -149,7 +149,7 @@ def test_query_refuses_them(tmp_path: Path, colors: Path, capsys: pytest.Capture
     facts = tmp_path / "v.npy.json"
     facts = facts if facts.exists() else next(path for path in tmp_path.glob("v*json*") if "sha256" in path.read_text())
     content: dict[str, Any] = json.loads(facts.read_text())
-    content["checkpoint"]["sha256"] = checkpoint_file.sha256(source)
+    content["checkpoint"]["sha256"] = files.sha256(source)
     facts.write_text(json.dumps(content))
     assert run("index", tmp_path / "v.npy", "--output", tmp_path / "i") == 0
     capsys.readouterr()

@@ -20,7 +20,7 @@ from PIL import Image
 from mindzoo.models import create_model
 from mindzoo.tests.support.object_storage import IMPORTABLE
 from mindzoo.tests.support.retrieval_files import HOW, run, save_tiny_checkpoint
-from mindzoo.utils.checkpoints import checkpoint_file
+from mindzoo.utils import files
 from mindzoo.utils.data.listing import images_below
 from mindzoo.utils.data.transforms import load_image
 from mindzoo.utils.errors import UserError
@@ -95,7 +95,7 @@ def test_the_facts_say_what_the_vectors_are_of(tiny_net: Path, colors: Path, tmp
     facts = open_vectors(output).facts
     assert facts["network"] == "densenet121"
     assert facts["options"]["growth_rate"] == 4
-    assert facts["checkpoint"] == {"file": tiny_net.name, "sha256": checkpoint_file.sha256(tiny_net), "weights": "raw"}
+    assert facts["checkpoint"] == {"file": tiny_net.name, "sha256": files.sha256(tiny_net), "weights": "raw"}
     assert facts["preprocessing"] == {**HOW.to_dict(), "image_size": [48, 40]}
     assert (facts["count"], facts["dtype"], facts["unreadable"]) == (13, "float32", [])
     assert facts["dimension"] == open_vectors(output).array.shape[1]

@@ -15,7 +15,7 @@ import pytest
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.models.densenet121.keys import DenseNetTrainConfig
 from mindzoo.tests.support.trainings import KEPT, PLAIN_IMAGES, Trained, newest_run, run_train, training
-from mindzoo.utils import commands, log
+from mindzoo.utils import commands, files, log
 from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.config.reading import Loaded
@@ -51,7 +51,7 @@ def mean_losses(folder: Path) -> list[float]:
 
 
 def hashes(folder: Path) -> Hashes:
-    return {str(path.relative_to(folder)): checkpoint_file.sha256(path) for path in folder.rglob("*") if path.is_file()}
+    return {str(path.relative_to(folder)): files.sha256(path) for path in folder.rglob("*") if path.is_file()}
 
 
 def numbered(folder: Path, source: Path, *names: str) -> None:

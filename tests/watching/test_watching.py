@@ -219,6 +219,8 @@ def test_whether_a_run_goes_on(tmp_path: Path) -> None:
     (run / ".lock").unlink()
     (run / "report.html").write_text("")
     assert str(summary.state_of(found, now)) == "ended"
+    (run / "metrics.jsonl").unlink()
+    assert str(summary.state_of(found, now)) == "ended", "a training that max_steps ends within its first epoch"
     shutil.rmtree(run)
     assert str(summary.state_of(found, now)) == "vanished"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mindzoo.utils.checkpoints import checkpoint_file
+from mindzoo.utils import files
 from mindzoo.utils.checkpoints.checkpoint_file import Checkpoint
 
 
@@ -14,6 +14,6 @@ def checkpoint_facts(checkpoint: Checkpoint, which: str) -> dict[str, str]:
     """
     return {
         "file": checkpoint.path.name,
-        "sha256": checkpoint_file.sha256(checkpoint.path),
+        "sha256": files.sha256(checkpoint.path),
         "weights": "averaged" if which == "averaged" and checkpoint.averaged else "raw",
     }

@@ -10,7 +10,6 @@ Files of the original zoo, of other zoos and of PyTorch are read too; `raw_file.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Collection, Iterator, Mapping
@@ -229,15 +228,6 @@ def _without_state(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarr
     """The weights, and the state of an optimizer or a training step."""
     weights = {name: value for name, value in arrays.items() if not is_state(name)}
     return weights, {name: value for name, value in arrays.items() if is_state(name)}
-
-
-def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def is_state(name: str) -> bool:

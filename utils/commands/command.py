@@ -28,7 +28,7 @@ from mindzoo.utils.log import ProgressDisplay
 from mindzoo.utils.weights import named
 
 if TYPE_CHECKING:
-    from mindzoo.utils.spec import ModelSpec
+    from mindzoo.utils.spec import CACHE_PATHS, ModelSpec
 
 # What a command does: (the network's description, its configuration, the progress line). The description is None
 # where no network is named.
@@ -78,8 +78,7 @@ def run_command(command: Command, spec: ModelSpec | None, argv: Sequence[str] | 
         if command.needs_mindspore:
             environment.check_mindspore()
         refuse_early(spec, loaded)
-        if spec is not None:
-            loaded = storage.fetch(named.fetch(loaded), spec.cache_paths)
+        loaded = storage.fetch(named.fetch(loaded), CACHE_PATHS if spec is None else spec.cache_paths)
         command.run(spec, loaded, progress)
 
     return exit_status(run)

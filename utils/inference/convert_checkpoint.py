@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from mindzoo.utils import progress, runtime
+from mindzoo.utils import files, progress, runtime
 from mindzoo.utils.checkpoints import checkpoint_file, loading, network_plan, origin_preprocessing, soundness
 from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.files import check_file
@@ -40,7 +40,7 @@ def _converted(specs: Collection[ModelSpec], config: ConvertConfig, source: Path
     weights_file.write(
         target, spec, plan, network, classes=found.classes,
         preprocessing=origin_preprocessing.settled(found, settings, config.preprocessing),
-        facts={"converted_from": {"file": source.name, "sha256": checkpoint_file.sha256(source)}},
+        facts={"converted_from": {"file": source.name, "sha256": files.sha256(source)}},
     )  # fmt: skip
 
 

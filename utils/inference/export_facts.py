@@ -8,7 +8,7 @@ from typing import Any
 import mindspore as ms
 
 from mindzoo import __version__
-from mindzoo.utils.checkpoints import checkpoint_file
+from mindzoo.utils import files
 from mindzoo.utils.checkpoints.checkpoint_facts import checkpoint_facts
 from mindzoo.utils.checkpoints.network_source import Source
 from mindzoo.utils.config.keys import ExportConfig
@@ -45,7 +45,7 @@ def facts(
         "network": spec.name,
         "options": made_from.plan.options,
         "format": config.file_format,
-        "file": {"name": name, "sha256": checkpoint_file.sha256(written)},
+        "file": {"name": name, "sha256": files.sha256(written)},
         "input": {"name": INPUT, **taken, "color": "RGB"},
         "output": {
             # The other formats do not keep the name of an output.

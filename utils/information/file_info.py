@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mindzoo.utils import files
 from mindzoo.utils.checkpoints import checkpoint_file, metadata, network_plan, onnx_file, soundness
 from mindzoo.utils.checkpoints.checkpoint_file import OURS, Checkpoint
 from mindzoo.utils.config.json_file import read_json
@@ -85,7 +86,7 @@ def describe(specs: Collection[ModelSpec], path: Path) -> dict[str, Any]:
 
 
 def _of_the_file(path: Path) -> dict[str, Any]:
-    return {"file": str(path), "bytes": path.stat().st_size, "sha256": checkpoint_file.sha256(path)}
+    return {"file": str(path), "bytes": path.stat().st_size, "sha256": files.sha256(path)}
 
 
 def _weights(found: Checkpoint) -> dict[str, Any]:

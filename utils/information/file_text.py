@@ -40,7 +40,11 @@ def _said(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _classes(count: int, names: list[str]) -> str:
     if not names:
         return f"{count}, without names"
-    return f"{count}: {shorten((name[:LONGEST_NAME] for name in names), NAMED)}"
+    return f"{count}: {shorten((_cut(name) for name in names), NAMED)}"
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
 
 
 def _weights(weights: Mapping[str, Any] | None) -> str:
@@ -61,13 +65,15 @@ def _history(history: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"step {history['step']:,}: step {history['epoch_step']:,} of {history['steps_per_epoch']:,} "
             f"in epoch {history['epoch'] + 1}"
         )
-    config = history.get("config", {})
+    config, evaluation = history.get("config", {}), dict(history.get("evaluation", {}))
+    if isinstance(evaluation.get("epoch"), int):
+        evaluation["epoch"] += 1  # from 1, as the other lines have it
     return [
         ("made by", _pairs({name: history[name] for name in ("mindspore", "ranks", "images") if name in history})),
         ("converted from", _pairs(history.get("converted_from", {}))),
         *_averaged(history.get("averaged_from", {})),
         ("stands at", place),
-        ("evaluation", _pairs(history.get("evaluation", {}))),
+        ("evaluation", _pairs(evaluation)),
         ("best so far", _pairs(history.get("best", {}))),
         ("settings", _pairs({name: config[name] for name in SETTINGS if name in config})),
     ]

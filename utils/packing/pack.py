@@ -9,14 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mindzoo.utils import progress
-from mindzoo.utils.checkpoints.checkpoint_file import sha256
 from mindzoo.utils.data import class_folders, data_set, listing, pack_files, skip_list
 from mindzoo.utils.data.class_folders import ClassFolders
 from mindzoo.utils.data.pack_files import AGAIN, RECORDS_INDEX, SHARD, TABLE, PackIndex
 from mindzoo.utils.data.workers import worker_count
 from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.exits import FoundProblems
-from mindzoo.utils.files import check_folder, is_inside, said_of
+from mindzoo.utils.files import check_folder, is_inside, said_of, sha256
 from mindzoo.utils.log import logger
 from mindzoo.utils.packing import part_folder
 from mindzoo.utils.packing.keys import PackConfig

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mindzoo.utils import progress
-from mindzoo.utils.checkpoints.checkpoint_file import sha256
 from mindzoo.utils.config.json_file import read_json
 from mindzoo.utils.data import bad_images, look, pack_files
 from mindzoo.utils.data.class_folders import ClassFolders
@@ -23,7 +22,7 @@ from mindzoo.utils.data.listing import PACK_INDEX
 from mindzoo.utils.data.pack_files import RECORDS_INDEX, SHARD, TABLE, PackIndex, ShardFacts, shard_file
 from mindzoo.utils.data.read_ahead import read_ahead
 from mindzoo.utils.errors import UserError, counted
-from mindzoo.utils.files import json_line, said_of, write_json, write_text
+from mindzoo.utils.files import json_line, said_of, sha256, write_json, write_text
 from mindzoo.utils.images.fault import Fault
 from mindzoo.utils.log import logger
 from mindzoo.utils.packing import shard_plan, shard_writer

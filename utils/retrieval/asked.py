@@ -65,7 +65,7 @@ class Index:
         if classifier is not None:
             self._check(classifier)
             question = classifier.embed(question)
-        vectors = np.atleast_2d(np.asarray(question, np.float32))
+        vectors = self._vectors(question)
         scores, rows = self._opened.search(vectors, top_k)
         images = self._opened.images(rows.ravel())
         return [
@@ -76,6 +76,23 @@ class Index:
             ]
             for own_scores, own_rows in zip(scores, rows, strict=True)
         ]
+
+    def _vectors(self, question: Any) -> np.ndarray:
+        """(Q, D) float32.
+
+        Raises:
+            UserError: it is no such thing, or of another length than the vectors of the index.
+        """
+        try:
+            vectors = np.atleast_2d(np.asarray(question, np.float32))
+        except (ValueError, TypeError):
+            raise UserError("the question is no vector; for pictures give a classifier too") from None
+        dimension = self._opened.facts["vectors"]["dimension"]
+        if vectors.ndim != 2 or vectors.shape[1] != dimension:
+            raise UserError(f"the question is of the shape {vectors.shape}; wanted vectors of {dimension} numbers")
+        if not np.isfinite(vectors).all():
+            raise UserError("the question has numbers that are not finite")
+        return vectors
 
     def _check(self, classifier: Embeds) -> None:
         """Only what made the vectors of an index can ask it."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mindzoo.utils import files
 from mindzoo.utils.checkpoints import checkpoint_file, network_plan, network_source, soundness
 from mindzoo.utils.checkpoints.checkpoint_facts import checkpoint_facts
 from mindzoo.utils.checkpoints.network_source import Source
@@ -128,7 +129,7 @@ def source_of(spec: ModelSpec, path: Path, facts: Mapping[str, Any]) -> Source:
         raise UserError(f"the vectors are of a network with {unknown[0]}, which {spec.name} does not have")
     checked_values("options", options, spec.eval_config)
     content = checkpoint_file.read_checkpoint(path, spec)
-    found, wanted = checkpoint_file.sha256(path), facts["checkpoint"]["sha256"]
+    found, wanted = files.sha256(path), facts["checkpoint"]["sha256"]
     if found != wanted:
         raise UserError(
             f"{path} (SHA-256 {found[:12]}) is another checkpoint than that of the vectors ({wanted[:12]}, "

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from mindzoo.utils import ranks
-from mindzoo.utils.checkpoints.checkpoint_file import sha256
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import sha256
 from mindzoo.utils.retrieval import vectors
 from mindzoo.utils.retrieval.encoder import Encoded
 from mindzoo.utils.retrieval.facts import read_facts

@@ -71,6 +71,8 @@ def train_until(
     """Go through epochs until `last_step` steps are done in all."""
     while run.step < last_step and not run.out_of_patience and not stop:
         run.begin_epoch()
+        plateau = run.train_step.optimizer.plateau
+        run.rate_share = plateau.now if plateau else 1.0
         if feed:
             sunk_epoch(run, feed, listed, stop)
         else:

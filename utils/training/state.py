@@ -158,8 +158,6 @@ class RunState:
             self.epoch, self.epoch_step = self.epoch + 1, 0
         if self.epoch_step == 0:
             self.loss_sum, self.loss_count = 0.0, 0
-        plateau = self.train_step.optimizer.plateau
-        self.rate_share = plateau.now if plateau else 1.0
         self.epoch_clock = Clock()
 
     def counts(self) -> dict[str, Any]:

@@ -112,9 +112,9 @@ def state_of(found: Summary, now: float) -> State:
 
 
 def _is_done(found: Summary) -> bool:
-    """Whether the run wrote its report after all else, as one does that comes to its end."""
-    report, metrics = _written(found.folder / REPORT), _written(found.folder / METRICS)
-    return metrics > 0 and report >= metrics
+    """Whether the run wrote its report after all else, as one does that comes to its end, also within its first epoch."""
+    report = _written(found.folder / REPORT)
+    return report > 0 and report >= max(_written(found.folder / name) for name in (METRICS, FACTS, ENVIRONMENT))
 
 
 def _written(path: Path) -> float:

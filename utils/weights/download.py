@@ -7,10 +7,9 @@ import shutil
 from pathlib import Path
 
 from mindzoo.utils import progress
-from mindzoo.utils.checkpoints.checkpoint_file import sha256
 from mindzoo.utils.config.values import convert
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.files import said_of, size_text, user_cache
+from mindzoo.utils.files import said_of, sha256, size_text, user_cache
 from mindzoo.utils.log import aside, logger
 from mindzoo.utils.storage import cache, places, retry
 from mindzoo.utils.storage.cache import Marker

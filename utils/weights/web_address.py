@@ -12,7 +12,7 @@ from mindzoo.utils.storage import urls
 
 DIGITS = 64  # of a SHA-256
 DIGEST = re.compile(r"sha256=([0-9a-f]{8,64})", re.IGNORECASE)
-# PyTorch's files carry the first digits of their SHA-256: densenet121-a639ec97.pth.
+# PyTorch's files carry the first digits of their SHA-256: resnet50-0676ba61.pth.
 IN_NAME = re.compile(r"-([0-9a-f]{8,64})(?:\.\w+)+")
 LONGEST_NAME = 100  # characters
 WANTED = "wanted the address of a file, such as https://server/folder/name.pth"
