@@ -21,6 +21,7 @@ from mindzoo.tests.support.trainings import Trained
 from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.checkpoints.checkpoint_file import Checkpoint
 from mindzoo.utils.data.transforms import Preprocessing, load_image
+from mindzoo.utils.files import sha256
 from mindzoo.utils.inference import batch_statistics
 from mindzoo.utils.inference.keys import AverageConfig
 from mindzoo.utils.inference.mean_weights import MeanWeights
@@ -59,14 +60,14 @@ def test_the_mean_is_that_of_every_number(
     assert found.meta["preprocessing"].items() >= weight_files.META["preprocessing"].items()
     facts = found.meta["averaged_from"]
     assert facts["mean"] == "uniform"
-    assert facts["files"] == [{"file": path.name, "sha256": files.sha256(path), "weights": weights} for path in files]
+    assert facts["files"] == [{"file": path.name, "sha256": sha256(path), "weights": weights} for path in files]
     capsys.readouterr()
     assert cli.main(["info", "mean.ckpt"]) == 0
     lines = capsys.readouterr().out.splitlines()
     place = next(
         number for number, line in enumerate(lines) if line.startswith("averaged from   3 files; mean uniform")
     )
-    assert f"file b.ckpt, sha256 {files.sha256(files[1])}, weights {weights}" in lines[place + 2]
+    assert f"file b.ckpt, sha256 {sha256(files[1])}, weights {weights}" in lines[place + 2]
     assert r"file <script>\n.ckpt" in lines[place + 3]
 
 

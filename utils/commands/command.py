@@ -25,10 +25,11 @@ from mindzoo.utils.config.reading import Aliases, Loaded
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.exits import exit_status
 from mindzoo.utils.log import ProgressDisplay
+from mindzoo.utils.spec import CACHE_PATHS
 from mindzoo.utils.weights import named
 
 if TYPE_CHECKING:
-    from mindzoo.utils.spec import CACHE_PATHS, ModelSpec
+    from mindzoo.utils.spec import ModelSpec
 
 # What a command does: (the network's description, its configuration, the progress line). The description is None
 # where no network is named.
