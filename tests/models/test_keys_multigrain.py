@@ -98,6 +98,7 @@ def test_defaults_are_those_of_the_list() -> None:
 
 
 @shows("class_num", "batch_size", "epoch_size", "save_checkpoint_epochs", "keep_checkpoint_max")
+@pytest.mark.slow
 def test_classes_batch_epochs_and_the_last_checkpoints(first_order: Run, second_order: Run) -> None:
     assert first_order.found.weights["end_point.weight"].shape[0] == 7
     assert "num_classes is 7 for 3 class folders" in first_order.text
@@ -116,6 +117,7 @@ def test_momentum_goes_on_in_the_middle_of_an_epoch_bit_by_bit(colors: Path, tmp
     assert_same(again.folder / "resnet-5_3.ckpt", first_order.folder / "resnet-5_3.ckpt")
 
 
+@pytest.mark.slow
 def test_thor_goes_on_in_the_middle_of_an_epoch_bit_by_bit(colors: Path, tmp_path: Path, second_order: Run) -> None:
     """With what it drew other images by, the learnt boundary and exponent, and matrices that are not due yet."""
     half = second_order.folder / "resnet-4_1.ckpt"

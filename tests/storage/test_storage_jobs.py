@@ -48,6 +48,7 @@ def numbered(server: Server) -> list[str]:
     return [name for name in server.names("out/") if name.endswith(".ckpt") and not name.endswith("/last.ckpt")]
 
 
+@pytest.mark.slow
 def test_a_stopped_job_is_in_the_bucket_and_goes_on_from_there_on_another_machine(
     with_data: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -167,6 +167,7 @@ def train(data: str, output: str, site: str, *more: str) -> subprocess.Completed
     )
 
 
+@pytest.mark.slow
 def test_a_job_of_modelarts(buckets: Path, tmp_path: Path, colors: Path) -> None:
     """Data in, results out, with no more than copy_parallel."""
     (buckets / "bucket" / "colors").symlink_to(colors)

@@ -13,7 +13,6 @@ from urllib import request
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
-from mindzoo import __version__
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.storage import urls
 from mindzoo.utils.weights.web_address import WebAddress
@@ -95,6 +94,8 @@ def opened(address: WebAddress, start: int = 0, validator: str = "") -> Response
             redirection that is not safe.
         OSError, HTTPException: what another attempt may change.
     """
+    from mindzoo import __version__  # not there yet where doctor looks for what is wrong
+
     headers = {"User-Agent": f"mindzoo/{__version__}"}
     if start:
         headers |= {"Range": f"bytes={start}-", "If-Range": validator}
