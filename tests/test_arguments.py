@@ -32,7 +32,7 @@ from mindzoo.utils.launch import launcher
 
 EXAMPLES = int(os.environ.get("MINDZOO_EXAMPLES", "0"))
 SETTINGS = hypothesis.settings(
-    max_examples=EXAMPLES or 35,
+    max_examples=EXAMPLES or 20,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,

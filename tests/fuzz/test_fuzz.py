@@ -12,7 +12,7 @@ import pytest
 from mindzoo.tests.fuzz import runner
 from mindzoo.tests.fuzz.target import ALLOWED, Bench, Verdict
 
-FILES = 300
+FILES = 150
 
 SMALL = """
 import os, time

@@ -154,7 +154,7 @@ def test_a_training_moves_every_weight_of_the_network() -> None:
     assert [p.name for p in network.trainable_params() if np.array_equal(p.asnumpy(), before[p.name])] == []
 
 
-@pytest.mark.parametrize("unit", ["zoo", "paper"])
+@pytest.mark.parametrize("unit", ["zoo", pytest.param("paper", marks=pytest.mark.slow)])
 def test_mixed_precision_has_nearly_the_loss_of_float32(unit: str) -> None:
     network = small(layers=(1, 1, 1, 1), unit=unit).set_train()
     loss, x, labels = nn.CrossEntropyLoss(), Tensor(noise_images(4)), Tensor([0, 1, 2, 3], ms.int32)

@@ -76,6 +76,7 @@ def test_defaults_are_those_of_the_list() -> None:
 
 
 @shows("class_num", "batch_size", "epoch_size", "save_checkpoint_epochs")
+@pytest.mark.slow
 def test_classes_batch_epochs_and_every_second_one_saved(colors: Path, tmp_path: Path, plain: Run) -> None:
     flags = ["--class_num", "7", "--batch_size", "12", "--epoch_size", "5", "--save_checkpoint_epochs", "2"]
     run = KEYS.train(colors / "train", tmp_path / "out", *flags)

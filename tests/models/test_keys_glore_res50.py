@@ -83,6 +83,7 @@ def test_defaults_are_those_of_the_list() -> None:
 
 
 @shows("class_num", "batch_size", "epoch_size", "save_checkpoint_epochs", "keep_checkpoint_max")
+@pytest.mark.slow
 def test_classes_batch_epochs_and_the_last_checkpoints(colors: Path, tmp_path: Path, plain: Run) -> None:
     flags = ["--class_num", "7", "--batch_size", "12", "--epoch_size", "7"]
     keep = ["--save_checkpoint_epochs", "2", "--keep_checkpoint_max", "3"]

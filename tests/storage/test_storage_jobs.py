@@ -78,6 +78,7 @@ def test_a_stopped_job_is_in_the_bucket_and_goes_on_from_there_on_another_machin
     assert checkpoint_file.read_checkpoint(tmp_path / "second.ckpt", SPEC).meta["step"] == step + 2
 
 
+@pytest.mark.slow
 def test_a_bucket_that_goes_away_does_not_stop_the_training(
     with_data: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
