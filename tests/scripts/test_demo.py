@@ -48,7 +48,7 @@ def test_demo_reaches_its_accuracy(network: str, tmp_path: Path) -> None:
 # All epochs of all networks take too long for every full run.
 @pytest.mark.slow(minutes=2)
 def test_a_shorter_demo_does_as_well_and_reuses_everything(tmp_path: Path) -> None:
-    check("densenet121", tmp_path / "demo", 0.9, "--epochs", str(SHORT))
+    check("densenet121", tmp_path / "demo", 0.85, "--epochs", str(SHORT))
 
 
 def check(network: str, folder: Path, least: float, *more: str) -> None:
