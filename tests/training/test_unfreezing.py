@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import mindspore as ms
 import numpy as np
 import pytest
+from mindspore import Tensor, nn
 
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.trainings import run_train
@@ -14,6 +16,9 @@ from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.checkpoints.checkpoint_file import Checkpoint
 from mindzoo.utils.config import reading
 from mindzoo.utils.config.no_effect import without_effect
+from mindzoo.utils.learning import optimizers
+from mindzoo.utils.learning.train_step import TrainStep
+from mindzoo.utils.training.unfreezing import take_over
 
 BLOCK = "backbone.features.denseblock1"
 # Two epochs of two steps; what is frozen is trained from the second one on.
@@ -82,3 +87,26 @@ def test_thor_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert commands.train(OF_THOR, ["--freeze", "layer1*", "--unfreeze_epoch", "2", "--optimizer", "thor"]) == 2
     assert "unfreeze_epoch is 2, and the optimizer thor" in capsys.readouterr().err
+
+
+def test_the_moments_of_adamw_begin_anew_together() -> None:
+    """One count of updates corrects them all: with the count of before, that of a new one would be taken for old."""
+    network = nn.Dense(2, 2)
+
+    def step() -> TrainStep:
+        rule = optimizers.create("adamw", network, np.ones(9), momentum=0.9, weight_decay=0.0)
+        return TrainStep(network, nn.MSELoss(), rule, ema_decay=0.5)
+
+    network.bias.requires_grad = False
+    before = step()
+    before.optimizer.updates.set_data(Tensor(5, ms.int32))
+    before.optimizer.means[0].set_data(Tensor(np.ones((2, 2), np.float32)))
+    optimizers.start_at(before.optimizer, 5)
+    before.shadow[0].set_data(Tensor(np.full((2, 2), 7, np.float32)))
+    network.bias.requires_grad = True
+    after = step()
+    take_over(after, before)
+    assert int(after.optimizer.updates.value()) == 0
+    assert [int(value) for value in after.optimizer.global_step.asnumpy()] == [5]
+    assert not any(moment.asnumpy().any() for moment in (*after.optimizer.means, *after.optimizer.squares))
+    assert (after.shadow[0].asnumpy() == 7).all()
