@@ -10,6 +10,7 @@ from mindspore import Tensor
 
 from mindzoo.models import create_model
 from mindzoo.tests.support.native import Pass, assert_alike, distance, images, passed, randomise
+from mindzoo.utils.learning import dropout
 from mindzoo.utils.native.channels_last import convert
 
 NARROW = {"layers": (1, 1, 2, 1), "base_width": 8}
@@ -76,3 +77,11 @@ def test_a_variant_computes_the_same(name: str) -> None:
 @pytest.mark.slow
 def test_images_of_uneven_sides_are_cropped_alike() -> None:
     compare("hrnet_w48", {"width": 8, "modules": (1, 1), "blocks": 1, "head_width": 4}, side=72)
+
+
+def test_a_network_with_dropout_is_turned_too() -> None:
+    name, options = QUICK["densenet121"]
+    network = create_model(name, num_classes=7, drop_rate=0.5, **options)
+    assert dropout.seeded(network, 1, 0)
+    convert(network)
+    assert network.set_train()(Tensor(images(4, 3, 64, 64))).shape == (4, 7)

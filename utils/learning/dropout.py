@@ -22,7 +22,7 @@ class SeededDropout(nn.Dropout):
     an nn.Dropout by `seeded`.
     """
 
-    def prepare(self, seed: int, number: int) -> None:
+    def begin(self, seed: int, number: int) -> None:
         self.stays = 1.0 - self.p
         self.uniform = HashedUniform(seed)
         self.uniform.draws.name = f"{STATE}.{number}"
@@ -42,5 +42,5 @@ def seeded(network: nn.Cell, seed: int, rank: int) -> int:
     found = [cell for _, cell in network.cells_and_names() if type(cell) is nn.Dropout and cell.p]
     for number, cell in enumerate(found):
         cell.__class__ = SeededDropout
-        cell.prepare(1000 * seed + OFFSET + rank + number, number)
+        cell.begin(1000 * seed + OFFSET + rank + number, number)
     return len(found)
