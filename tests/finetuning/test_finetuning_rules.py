@@ -135,7 +135,7 @@ def test_what_is_given_wins_and_the_rest_fits() -> None:
     assert found.values["lr"] == 0.004
     assert found.values["warmup_epochs"] == 0
     assert found.reasons == (
-        "data: 500 images of 10 classes; there is no val/, so 250 are held out (val_split 0.5)",
+        "data: 500 images of 10 classes; there is no val/, so about 250 are held out (val_split 0.5)",
         "start: w.ckpt, with a new classifier, 1000 classes become 10; frozen are x.*, as given",
         "size: images of 96,96: as given",
         "length: batches of 16, 3 epochs of 15 updates: 45 in all",

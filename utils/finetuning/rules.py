@@ -196,7 +196,7 @@ def _rate(facts: Facts, batch: int) -> float:
 def _why_split(facts: Facts, kept: int, values: Mapping[str, Any]) -> str:
     found = f"{counted(facts.images, 'image')} of {counted(facts.classes, 'class')}"
     if values.get("val_split"):
-        return f"data: {found}; there is no val/, so {facts.images - kept} are held out (val_split {show(values['val_split'])})"
+        return f"data: {found}; there is no val/, so about {facts.images - kept} are held out (val_split {show(values['val_split'])})"
     if facts.has_validation or values.get("eval_data_dir"):
         return f"data: {found}; there are others to evaluate on"
     return f"data: {found}; none are held out, and nothing is evaluated"
