@@ -96,8 +96,6 @@ class ModelSpec:
     published: Mapping[str, float]  # {"top1": …, "top5": …} in percent, as the original README claims
     folder: Path
     classifier: str  # the layer whose outputs are the classes
-    # Beginnings of the names of the parameters of each stage, from the input on; parameters of none are the head's.
-    stages: Sequence[Sequence[str]]
     # The arguments of the network that its weights (by our names) show, such as its width; None: not its weights.
     options_of: Callable[[Mapping[str, np.ndarray]], dict[str, Any] | None]
     # Options that are the value of a parameter: {option: parameter}. A file of weights may lack it, and an option that
@@ -112,6 +110,8 @@ class ModelSpec:
     allreduce_splits: tuple[int, ...] = ()
     init_options: tuple[str, ...] = ()  # configuration keys of a training that are arguments of its network alone
     first_convolution: tuple[str, ...] = ()  # names that the weight of what sees the image may have
+    # Beginnings of the names of the parameters of each stage, from the input on; parameters of none are the head's.
+    stages: Sequence[Sequence[str]] = ()
     least_size: int = 32  # pixels per side of the smallest image the network can take
     size_multiple: int = 1  # what the sides of an image must be multiples of
     dated_runs: bool = False  # a run's folder is made inside output_dir and named by date and time

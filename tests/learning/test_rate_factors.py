@@ -46,6 +46,11 @@ def test_the_last_pattern_counts_and_multiplies_the_depth() -> None:
     }  # fmt: skip
 
 
+def test_a_network_without_stages_has_no_decay_over_them() -> None:
+    with pytest.raises(UserError, match=r"^layer_decay is 0\.5, and this network has no stages; use lr_groups$"):
+        rate_factors.of(TrainConfig(layer_decay=0.5), Staged(), ())
+
+
 @pytest.mark.parametrize("key", ["lr_groups", "weight_decay_groups"])
 @pytest.mark.parametrize(
     ("word", "wanted"),

@@ -24,7 +24,7 @@ from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.config import reading
 from mindzoo.utils.config.keys import CHECKPOINT_ALIASES, TRAIN_ALIASES, TrainConfig
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.learning import optimizers
+from mindzoo.utils.learning import optimizers, rate_factors
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy
 from mindzoo.utils.learning.train_step import TrainStep
 
@@ -265,6 +265,19 @@ def test_the_file_name_of_a_checkpoint_can_be_read_back(name: str) -> None:
     found = re.fullmatch(lines.checkpoint_pattern, lines.checkpoint(get_spec(name).train_config(), 0, 12, 345))
     assert found is not None
     assert (int(found["epoch"]), int(found["step"])) == (12, 345)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@undrawn()
+def test_rates_that_fall_by_depth_rise_from_the_first_layer_to_the_head(name: str) -> None:
+    spec = get_spec(name)
+    names = list(shapes_of(spec.build(2, **spec.network_options(spec.train_config()))))
+    factors = rate_factors.by_depth(0.5, spec.stages, names)
+    found = [factors[parameter] for parameter in names]
+    assert factors[names[0]] == 0.5 ** len(spec.stages)
+    assert factors[f"{spec.classifier}.weight"] == 1
+    assert set(found) == {0.5**depth for depth in range(len(spec.stages) + 1)}
+    assert found == sorted(found)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

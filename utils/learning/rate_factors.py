@@ -74,11 +74,13 @@ def of(config: Any, network: nn.Cell, stages: Stages, loss: nn.Cell | None = Non
     """The `rate_factors` and `decay_factors` of an optimizer that a TrainConfig asks for; says which there are.
 
     Raises:
-        UserError: a pattern matches no parameter that is trained.
+        UserError: a pattern matches no parameter that is trained, or the network has no stages to decay over.
     """
     names = [parameter.name for parameter in network.trainable_params()]
     rates, decays = dict[str, float](), dict[str, float]()
     if config.layer_decay != 1:
+        if not stages:
+            raise UserError(f"layer_decay is {config.layer_decay:g}, and this network has no stages; use lr_groups")
         everything = [parameter.name for parameter in network.get_parameters()]
         depths = by_depth(config.layer_decay, stages, everything)
         rates = {name: depths[name] for name in names}
