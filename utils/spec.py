@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mindspore import nn
 
 C = TypeVar("C")
+# Where copies from buckets are kept, see `ModelSpec.cache_paths`.
 CACHE_PATHS: Mapping[str, str] = {
     "data": "/cache/data",
     "eval_data": "/cache/eval_data",

@@ -72,7 +72,7 @@ def create(
     groups = decay_groups(network.trainable_params(), weight_decay, no_decay, decay_factors)
     if loss_parameters:
         groups.append({"params": list(loss_parameters), "weight_decay": 0.0})
-    optimizer = _of_kind(name, groups, Tensor(np.asarray(rates, np.float32)), momentum, (rho, eps), betas, epsilon)
+    optimizer = _of_kind(name, groups, Tensor(np.asarray(rates, np.float32)), momentum, rho, eps, betas, epsilon)
     _change_rates(optimizer, rate_factors, plateau)
     return optimizer
 
@@ -82,7 +82,8 @@ def _of_kind(
     groups: list[dict[str, Any]],
     rate: Tensor,
     momentum: float,
-    rho_and_eps: tuple[float, float],
+    rho: float,
+    eps: float,
     betas: tuple[float, float],
     epsilon: float,
 ) -> nn.Optimizer:
@@ -93,7 +94,6 @@ def _of_kind(
         return nn.SGD(groups, rate, momentum, nesterov=True)
     if name == "rmsprop":
         kind = nn.RMSProp if ms.get_context("device_target") == "Ascend" else RMSProp
-        rho, eps = rho_and_eps
         return kind(groups, rate, decay=rho, momentum=momentum, epsilon=eps)
     if name == "adamw":
         return AdamW(groups, rate, betas, epsilon)

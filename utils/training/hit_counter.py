@@ -16,7 +16,7 @@ from mindzoo.utils.learning.losses import SmoothedCrossEntropy
 from mindzoo.utils.records import EvalResult
 from mindzoo.utils.reports.predictions import Predictions
 from mindzoo.utils.runtime import World
-from mindzoo.utils.scores.by_class import ClassCounts
+from mindzoo.utils.scores.by_class import ClassCounts, count_by_class
 from mindzoo.utils.scores.calibration import BINS, Calibration, calibrate
 
 MOST_TOP = 5
@@ -101,9 +101,9 @@ class HitCounter:
         best, shares = self._own(data)
         labels, said = data.folders.labels[data.indices[: data.valid]], best[:, 0].astype(np.int32)
         sure = calibrate(shares[:, 0], said == labels)
-        of_classes = [np.bincount(which, minlength=self.num_classes) for which in (labels[labels == said], said)]
+        mine = count_by_class(labels, said, self.num_classes)
         whole, amounts = self._over_ranks(
-            np.concatenate([counts, *of_classes, sure.counts, sure.hits]), np.append(sure.sums, loss)
+            np.concatenate([counts, mine.hits, mine.said, sure.counts, sure.hits]), np.append(sure.sums, loss)
         )
         counts, hits, taken, in_bins, hits_in_bins = np.split(
             whole, np.cumsum([3, self.num_classes, self.num_classes, BINS])

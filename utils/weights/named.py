@@ -12,7 +12,6 @@ from mindzoo.utils.errors import UserError
 from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.storage import urls
 from mindzoo.utils.weights import public
-from mindzoo.utils.weights.download import download
 from mindzoo.utils.weights.web_address import WebAddress, parse
 
 KEYS = ("checkpoint", "pretrained")
@@ -47,7 +46,7 @@ def local(word: str, specs: Collection[ModelSpec], key: str) -> Path:
     """
     address = address_of(word, specs, key)
     if address:
-        return download(address)
+        return _downloaded(address)
     if urls.scheme(word):
         raise UserError(f"{key} is {word}; {WANTED}")
     return Path(word)
@@ -85,8 +84,14 @@ def fetch(loaded: Loaded[Any]) -> Loaded[Any]:
     for key in KEYS:
         word = getattr(config, key, "")
         if urls.is_web(word):
-            config = dataclasses.replace(config, **{key: str(download(parse(word, key)))})
+            config = dataclasses.replace(config, **{key: str(_downloaded(parse(word, key)))})
     return dataclasses.replace(loaded, config=config)
+
+
+def _downloaded(address: WebAddress) -> Path:
+    from mindzoo.utils.weights.download import download  # with what speaks to servers, which few commands do
+
+    return download(address)
 
 
 def _exists(word: str) -> bool:
