@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mindzoo.models.multigrain.constants import BACKBONES, FLAVOURS
@@ -13,6 +14,11 @@ from mindzoo.utils.config.reading import key
 from mindzoo.utils.errors import UserError
 
 FIRST_ORDER = ("optimizer", UPDATE_RULES)
+# label_smooth is not among the first: without it one class folder is enough.
+OF_CLASSES = (
+    "loss", "focal_gamma", "class_weights", "effective_beta", "logit_adjustment", "label_smooth_factor", "drop_rate",
+)  # fmt: skip
+OF_COPIES = ("metric_loss", "triplet_margin", "margin_alpha", "margin_beta")
 TRIPLET, MARGIN = ("metric_loss", ("triplet",)), ("metric_loss", ("margin",))
 
 
@@ -113,6 +119,13 @@ class MultiGrainTrainConfig(ShorterSideKeys, ThorConfig, ObjectiveKeys, MultiGra
                 f"{self.mixing_given}: the metric loss compares copies of one image, and a mixed image shows two; give "
                 "--classification_weight 1 for the cross entropy alone, or leave mixing out"
             )
+
+    def without_use(self) -> Mapping[str, str]:
+        if self.classification_weight == 0:
+            return dict.fromkeys(OF_CLASSES, "classification_weight is 0, and the loss does not look at the classes")
+        if self.classification_weight == 1:
+            return dict.fromkeys(OF_COPIES, "classification_weight is 1, and there is no metric loss")
+        return {}
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,12 @@ import pytest
 import yaml
 
 from mindzoo import cli
+from mindzoo.models import get_spec
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.trainings import Trained, write_images
 from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.commands import TRAIN, read_command
+from mindzoo.utils.config import reading
 from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.finetuning import facts, finetune, recipe_text
@@ -44,6 +46,33 @@ def test_the_recipe_is_that_of_a_training(trained: Trained, capsys: pytest.Captu
         name: tuple(value) if isinstance(value, list) else value for name, value in found.items()
     }
     assert not Path("output").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "unused", "rate"),
+    [
+        ([], set(), "0.0047 for 12 images an update and random weights, warm-up"),
+        (
+            ["--optimizer", "thor"],
+            {"lr", "lr_init", "lr_decay_mode", "warmup_epochs"},
+            "the one that the network has for thor",
+        ),
+        (["--schedule", "one_cycle"], {"lr_decay_mode", "lr_init", "warmup_epochs"}, "0.0047 for 12 images an update"),
+    ],
+)
+def test_what_has_no_effect_is_not_chosen(
+    colors: Path, flags: list[str], unused: set[str], rate: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """MultiGrain's own optimizer is thor, and finetune's is momentum, also where a key goes by it."""
+    words = ["finetune", "multigrain", "--data_dir", str(colors), "--write_recipe", "mine.yaml", *flags]
+    assert cli.main(words) == 0
+    found = yaml.safe_load(Path("mine.yaml").read_text(encoding="utf-8"))
+    chosen = {"lr", "lr_init", "lr_decay_mode", "warmup_epochs"} & set(found)
+    assert chosen == {"lr", "lr_init", "lr_decay_mode", "warmup_epochs"} - unused
+    out = capsys.readouterr().out
+    assert f"rate: {rate}" in out
+    assert "has no effect" not in out
+    reading.read_yaml(get_spec("multigrain").train_config, Path("mine.yaml"), {})
 
 
 def test_a_root_with_val_holds_nothing_out(trained: Trained) -> None:

@@ -9,6 +9,7 @@ from mindspore import Tensor, nn
 from mindzoo.models.multigrain.keys import MultiGrainTrainConfig
 from mindzoo.tests.models.test_keys_multigrain import SPEC, built, parsed, said
 from mindzoo.tests.support.keys import LABELS, LOGITS, cross_entropy
+from mindzoo.utils.config.no_effect import without_effect
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.training import setup
 
@@ -47,6 +48,24 @@ def test_metric_loss_and_the_keys_of_the_margin_loss() -> None:
     assert [line.split(",")[0] for line in lines] == [
         f"{name} has no effect: metric_loss is triplet" for name in ("margin_alpha", "margin_beta")
     ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "names"),
+    [
+        (["--classification_weight", "0", "--loss", "focal", "--drop_rate", "0.2"], ["loss", "drop_rate"]),
+        (
+            ["--classification_weight", "0", "--class_weights", "effective", "--logit_adjustment", "1"],
+            ["class_weights", "logit_adjustment"],
+        ),
+        (["--classification_weight", "0", "--label_smooth", "false"], []),
+        (["--classification_weight", "1", "--triplet_margin", "0.1"], ["triplet_margin"]),
+        (["--triplet_margin", "0.1", "--loss", "focal"], []),
+    ],
+)
+def test_a_loss_without_weight_leaves_its_keys_without_effect(flags: list[str], names: list[str]) -> None:
+    lines = without_effect(parsed(*flags))
+    assert [line.split(" has no effect: classification_weight is")[0] for line in lines] == names
 
 
 def test_ranks_and_seeds_draw_other_images() -> None:

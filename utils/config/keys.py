@@ -6,6 +6,7 @@ README as aliases.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mindzoo.utils.config.augmentation_keys import AugmentationKeys
@@ -85,6 +86,10 @@ class TrainConfig(
     def thaws(self) -> bool:
         """Whether what is frozen is trained later."""
         return bool(self.freeze) and 0 < self.unfreeze_epoch < self.last_epoch
+
+    def without_use(self) -> Mapping[str, str]:
+        """Keys that can have no effect beside the values of keys that only this network has, and why."""
+        return {}
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.config.reading import Loaded
 
 SAVING = (
@@ -22,7 +23,7 @@ def without_effect(loaded: Loaded[Any]) -> list[str]:
     config = loaded.config
     values = {spec.name: getattr(config, spec.name) for spec in dataclasses.fields(config)}
     defaults = {spec.name: spec.default for spec in dataclasses.fields(config)}
-    reasons: dict[str, str] = {}
+    reasons: dict[str, str] = dict(config.without_use()) if isinstance(config, TrainConfig) else {}
     if not values.get("save_checkpoint", True):
         reasons.update(dict.fromkeys(SAVING, "save_checkpoint is false"))
     if not values.get("run_eval", True):

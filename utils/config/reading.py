@@ -78,12 +78,12 @@ class Loaded(Generic[C]):
         lines = list(self.remarks)
         for spec in dataclasses.fields(self.config):  # type: ignore[arg-type]
             if spec.name in self.given and getattr(self.config, spec.name) != spec.default:
-                reason = self._why_not(spec.name)
+                reason = self.why_not(spec.name)
                 if reason:
                     lines.append(f"{spec.name} has no effect: {reason}")
         return lines
 
-    def _why_not(self, name: str) -> str:
+    def why_not(self, name: str) -> str:
         """Why a key has no effect, or the key that it depends on has none; empty where it has one."""
         specs = {spec.name: spec for spec in dataclasses.fields(self.config)}  # type: ignore[arg-type]
         for other, wanted in specs[name].metadata.get("only_with", ()):
@@ -91,7 +91,7 @@ class Loaded(Generic[C]):
             if found not in wanted:
                 words = " or ".join(show(value) for value in wanted if not choices or value in choices)
                 return f"{other} is {show(found)}, and it is used with {words} only"
-            if reason := self._why_not(other):
+            if reason := self.why_not(other):
                 return reason
         return ""
 

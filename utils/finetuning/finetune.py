@@ -61,9 +61,17 @@ def choose(spec: ModelSpec, config: TrainConfig, given: Mapping[str, Any]) -> tu
     """
     images, weights = facts.images_of(config), facts.weights_of(spec, config)
     device = runtime.resolve_device(config.device_target)
-    found = rules.choose(facts.gather(spec, config, images, weights, device), given)
+    known = dataclasses.replace(facts.gather(spec, config, images, weights, device), unused=unused_beside(spec, given))
+    found = rules.choose(known, given)
     prepared = facts.prepared_as(spec, weights) if weights else {}
     return {**{name: value for name, value in prepared.items() if name not in given}, **found.values}, found.reasons
+
+
+def unused_beside(spec: ModelSpec, given: Mapping[str, Any]) -> frozenset[str]:
+    """Keys that have no effect beside those that are given, such as the learning rate beside an optimizer that has one of its own."""
+    config = reading.make(spec.train_config, {"optimizer": rules.OPTIMIZER, **given})
+    loaded = Loaded(config, frozenset(given))
+    return frozenset(field.name for field in dataclasses.fields(config) if loaded.why_not(field.name))
 
 
 def of_a_training(spec: ModelSpec, loaded: Loaded[Any]) -> Loaded[TrainConfig]:

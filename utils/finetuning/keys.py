@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mindzoo.utils.config.reading import key
+from mindzoo.utils.finetuning.rules import OPTIMIZER
 
 if TYPE_CHECKING:
     from mindzoo.utils.spec import ModelSpec
@@ -22,5 +23,8 @@ class FinetuneKeys:
 
 
 def finetune_config(spec: ModelSpec) -> type[Any]:
-    """The keys of the network's training, with those of FinetuneKeys first in their help."""
-    return dataclasses.make_dataclass("FinetuneConfig", (), bases=(spec.train_config, FinetuneKeys), frozen=True)
+    """The keys of the network's training, with the optimizer that is chosen, and those of FinetuneKeys first in their help."""
+    own = next(field for field in dataclasses.fields(spec.train_config) if field.name == "optimizer")
+    optimizer = dataclasses.field(default=OPTIMIZER, metadata=own.metadata)
+    bases = (spec.train_config, FinetuneKeys)
+    return dataclasses.make_dataclass("FinetuneConfig", [("optimizer", str, optimizer)], bases=bases, frozen=True)

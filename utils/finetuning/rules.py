@@ -16,13 +16,14 @@ Each rule says where it is from. Those without a source are ours, and mean to be
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mindzoo.utils.config.reading import show
 from mindzoo.utils.errors import counted, shorten
 
+OPTIMIZER = "momentum"
 SHARE_HELD_OUT, SMALL_SHARE, MANY_IMAGES = 0.2, 0.1, 20_000
 GRID = 32  # sizes of images are multiples of it: what the networks reduce a side by
 LEAST_SIDE = 64
@@ -72,6 +73,7 @@ class Facts:
     fixed_side: bool = False  # it takes images of the weights' size only
     least_side: int = 32
     multiple: int = 1  # what a batch is a multiple of
+    unused: Collection[str] = ()  # keys that have no effect beside those that are given
     stages: tuple[tuple[str, ...], ...] = ()  # names of parameters that may be frozen, the first stage first
     keys: Mapping[str, Any] | None = None  # of its own
     multiply_adds: float = 0.0  # of one image of USUAL_SIDE
@@ -111,6 +113,7 @@ def choose(facts: Facts, given: Mapping[str, Any]) -> Chosen:
     chosen["crop_scale"] = SMALLEST_CROP
     chosen["eval_interval"] = 1
     chosen["save_checkpoint_epochs"] = 0
+    chosen = {name: value for name, value in chosen.items() if name not in facts.unused}
     values = {**chosen, **given}
     return Chosen(
         {name: value for name, value in chosen.items() if name not in given},
@@ -144,8 +147,8 @@ def _start(facts: Facts, kept: int) -> dict[str, Any]:
 
 
 def _update(facts: Facts) -> dict[str, Any]:
-    """The update rule (Kornblith et al. 2019), and what the network's own keys are to be."""
-    return {"optimizer": "momentum", **(facts.keys or {})}
+    """The update rule (Kornblith et al. 2019), and what the network's own keys are to be, unless the rate is not by the usual ones."""
+    return {"optimizer": OPTIMIZER, **({} if "lr" in facts.unused else facts.keys or {})}
 
 
 def _batch(facts: Facts, kept: int) -> int:
@@ -249,8 +252,11 @@ def _why_length(facts: Facts, steps: int, values: Mapping[str, Any]) -> str:
 
 def _why_rate(facts: Facts, values: Mapping[str, Any]) -> str:
     smooth = "labels smoothed" if values["label_smooth"] else "labels not smoothed"
+    if "lr" in facts.unused:
+        return f"rate: the one that the network has for {values['optimizer']}, of which nothing is chosen; {smooth}"
     start = "beginning from weights" if facts.weights else "random weights"
+    warmup = f"warm-up of {counted(values['warmup_epochs'], 'epoch')}, " if "warmup_epochs" in values else ""
     return (
-        f"rate: {show(values['lr'])} for {values['batch_size'] * facts.ranks} images an update and {start}, warm-up of "
-        f"{counted(values['warmup_epochs'], 'epoch')}, {values['optimizer']}; {smooth}"
+        f"rate: {show(values['lr'])} for {values['batch_size'] * facts.ranks} images an update and {start}, {warmup}"
+        f"{values['optimizer']}; {smooth}"
     )
