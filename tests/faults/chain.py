@@ -14,9 +14,10 @@ from pathlib import Path
 
 from mindzoo.tests.faults import comparison
 from mindzoo.tests.faults.process import Command, Job
-from mindzoo.tests.faults.variants import EPOCHS, STEPS, Variant, write_data
+from mindzoo.tests.faults.variants import EPOCHS, SINGLE, STEPS, WEIGHTS, Variant, write_data
 from mindzoo.tests.faults.verdicts import Outcome, Verdict, failed
 from mindzoo.tests.support.paths import ROOT
+from mindzoo.utils.checkpoints.checkpoint_file import BEST
 
 STARTED = ("going on from", "starting from the beginning", "nothing to do")
 
@@ -60,7 +61,7 @@ class Bed:
         flags = [*self.variant.flags(self.data, self.output), "--resume", "auto", *more]
         zoo = [sys.executable, str(ROOT)]
         if self.variant.ranks == 1:
-            return [*zoo, "train", self.variant.network, *flags]
+            return [*zoo, self.variant.command, self.variant.network, *flags]
         return [*zoo, "launch", self.variant.network, "train", "--ranks", str(self.variant.ranks), "--", *flags]
 
     def start(self, *more: str) -> Command:
@@ -126,7 +127,7 @@ class Chain:
         except Broken as broken:
             return [Outcome("none", self.variant.name, self.variant.ranks, Verdict.LOST, str(broken))]
         bed = Bed(self.variant, folder, random.Random(seed))
-        write_data(bed.data)
+        references.prepare(bed)
         with self.disk(bed.output):
             outcomes = _meet(bed, self.faults, whole)
         if not failed(outcomes):
@@ -207,9 +208,19 @@ class References:
         with lock:
             bed = Bed(variant, self.folder / name)
             if not bed.folder.exists():
-                write_data(bed.data)
+                self.prepare(bed)
                 training = bed.start()
                 status = training.end()
                 if status != 0:
                     raise Broken(f"{variant.name} ends with status {status} by itself: {training.said[-2000:]}")
             return bed.run
+
+    def prepare(self, bed: Bed) -> None:
+        """Write its data, and the weights that a fine-tuning begins from: those of the first training.
+
+        Raises:
+            Broken: as `of`.
+        """
+        write_data(bed.data)
+        if bed.variant.command == "finetune":
+            shutil.copy(self.of(SINGLE[0]) / BEST, bed.data / WEIGHTS)

@@ -9,34 +9,44 @@ from mindzoo.tests.support.trainings import COLORS, tiny, write_images
 
 EPOCHS = 12
 STEPS = 6  # per epoch
-IMAGES = 12  # per class
+WEIGHTS = "weights.ckpt"  # beside the images, for a fine-tuning
+IMAGES = (16, 12, 8)  # of the classes
 COMMON = ["--workers", "1", "--log_interval", "1", "--max_epoch", str(EPOCHS), "--eval_interval", "1"]
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One training on three classes of twelve images: twelve epochs of six steps, with an evaluation after each."""
+    """One training on three classes of 36 images in all: twelve epochs of six steps, with an evaluation after each."""
 
     name: str
     network: str
     more: tuple[str, ...]
     ranks: int = 1
+    command: str = "train"  # or finetune, which begins from weights
 
     def flags(self, data: Path, output: Path) -> list[str]:
-        """What `train` gets."""
-        batch = len(COLORS) * IMAGES // STEPS // self.ranks
+        """What the command gets."""
+        splits = "--val_split" in self.more
+        # What a split leaves of the images takes as many steps.
+        batch = (sum(IMAGES) * 3 // 4 if splits else sum(IMAGES)) // STEPS // self.ranks
         own = [*tiny(self.network), "--color_jitter", "", "--crop_scale", "0.5,1", *COMMON, *self.more]
-        return [*own, "--batch_size", str(batch), "--data_dir", str(data), "--output_dir", str(output)]
+        places = ["--data_dir", str(data / "train" if splits else data), "--output_dir", str(output)]
+        weights = ["--pretrained", str(data / WEIGHTS)] if self.command == "finetune" else []
+        return [*own, "--batch_size", str(batch), *places, *weights]
 
 
-def _variant(name: str, network: str, more: str, ranks: int = 1) -> Variant:
-    return Variant(name, network, tuple(more.split()), ranks)
+def _variant(name: str, network: str, more: str, ranks: int = 1, command: str = "train") -> Variant:
+    return Variant(name, network, tuple(more.split()), ranks, command)
 
 
 RMSPROP = "--optimizer rmsprop --lr 0.001 --ckpt_interval 2"
 # It watches MindSpore's own convolutions: MINDZOO_NATIVE=on would end it.
 THOR = "--optimizer thor --lr_init 0.0005 --frequency 3 --ckpt_interval 2 --native off"
 UNFREEZING = "--lr 0.05 --ckpt_interval 2 --freeze backbone.features.denseblock1* --unfreeze_epoch 6 --ema_decay 0.9 --ema_warmup 1"
+# By so much no evaluation is better than the first, so the rate falls after each second one, and the run ends after eleven.
+PLATEAU = "--val_split 0.25 --metric macro_f1 --schedule plateau --plateau_patience 2 --decay_factor 0.7 --min_delta 1 --patience 10"
+RARE_CLASSES = "--loss focal --logit_adjustment 1 --class_weights effective --effective_beta 0.9"
+ADAMW = f"--optimizer adamw --lr 0.004 --layer_decay 0.7 {RARE_CLASSES} --ema_decay 0.9 --ema_warmup 1"
 SINGLE = (
     _variant("densenet121 momentum", "densenet121", "--lr 0.05 --ckpt_interval 2"),
     _variant("densenet121 defaults", "densenet121", "--lr 0.05"),
@@ -57,6 +67,11 @@ SINGLE = (
         "--mixup_prob 0.8 --mixup_off_epoch 9",
     ),
     _variant("densenet121 unfreezing", "densenet121", UNFREEZING),
+    _variant("densenet121 plateau", "densenet121", f"--lr 0.05 --ckpt_interval 2 {PLATEAU}"),
+    _variant("densenet121 adamw", "densenet121", f"--ckpt_interval 2 {ADAMW}"),
+    _variant(
+        "densenet121 finetune", "densenet121", "--replace_head 1 --val_split 0.25 --ckpt_interval 2", command="finetune"
+    ),
     _variant("genet_res50 rmsprop", "genet_res50", RMSPROP),
     _variant("genet_res50 momentum", "genet_res50", "--optimizer momentum --lr 0.02 --save_checkpoint_epochs 1"),
     _variant("glore_res50 momentum", "glore_res50", "--lr 0.02 --ckpt_interval 2"),
@@ -82,11 +97,12 @@ PARALLEL = (
         "--lr 0.05 --trivial_augment 1 --random_erasing 0.5 --mixup 0.4 --cutmix 1",
         2,
     ),
+    _variant("densenet121 plateau adamw", "densenet121", f"{ADAMW} {PLATEAU}", 2),
 )
 
 
 def write_data(root: Path) -> None:
     """train/ and val/ with the same three classes."""
-    for number, (name, color) in enumerate(COLORS.items()):
-        write_images(root / "train" / name, color, IMAGES, seed=number)
+    for number, (count, (name, color)) in enumerate(zip(IMAGES, COLORS.items(), strict=True)):
+        write_images(root / "train" / name, color, count, seed=number)
         write_images(root / "val" / name, color, 5, seed=10 + number)
