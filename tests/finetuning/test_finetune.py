@@ -51,19 +51,19 @@ def test_the_recipe_is_that_of_a_training(trained: Trained, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("flags", "unused", "rate"),
     [
-        ([], set(), "0.0047 for 12 images an update and random weights, warm-up"),
+        ([], set(), "0.00087 for 12 images an update and random weights, warm-up"),
         (
             ["--optimizer", "thor"],
             {"lr", "lr_init", "lr_decay_mode", "warmup_epochs"},
             "the one that the network has for thor",
         ),
-        (["--schedule", "one_cycle"], {"lr_decay_mode", "lr_init", "warmup_epochs"}, "0.0047 for 12 images an update"),
+        (["--schedule", "one_cycle"], {"lr_decay_mode", "lr_init", "warmup_epochs"}, "0.00087 for 12 images an update"),
     ],
 )
 def test_what_has_no_effect_is_not_chosen(
     colors: Path, flags: list[str], unused: set[str], rate: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """MultiGrain's own optimizer is thor, and finetune's is momentum, also where a key goes by it."""
+    """MultiGrain's own optimizer is thor, and finetune's another, also where a key goes by it."""
     words = ["finetune", "multigrain", "--data_dir", str(colors), "--write_recipe", "mine.yaml", *flags]
     assert cli.main(words) == 0
     found = yaml.safe_load(Path("mine.yaml").read_text(encoding="utf-8"))

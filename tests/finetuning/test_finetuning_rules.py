@@ -75,9 +75,11 @@ def of_network(spec: ModelSpec, **changes: Any) -> Facts:
         (500, {"side": 28}, 32, 50, 64, 0.2, ALL[:2], 0.008),
         # Weights for larger images, for tiny ones, of few classes, for one size, none.
         (500, {"weights_side": 320}, 32, 50, 320, 0.2, ALL[:2], 0.008),
-        (500, {"weights_side": 32, "weights_classes": 10}, 32, 50, 224, 0.2, None, 0.008),
+        (500, {"weights_side": 32, "weights_classes": 10}, 32, 50, 96, 0.2, None, 0.0014),
+        (500, {"weights_side": 32, "weights_classes": 10, "same_classes": True}, 32, 50, 224, 0.2, None, 0.008),
         (500, {"weights_side": 96, "fixed_side": True}, 32, 50, 96, 0.2, ALL[:2], 0.008),
-        (500, {"weights": "", "weights_classes": 0}, 32, 120, 224, 0.2, None, 0.013),
+        (500, {"weights": "", "weights_classes": 0}, 32, 120, 64, 0.2, None, 0.0014),
+        (500, {"weights": "", "weights_classes": 0, **CARD}, 32, 120, 224, 0.2, None, 0.0014),
         # Each picture three times in a batch.
         (50, {"multiple": 3}, 12, 50, 224, 0.2, ALL, 0.003),
         (500, {"multiple": 3}, 30, 50, 224, 0.2, ALL[:2], 0.0075),
@@ -152,6 +154,26 @@ def test_what_random_weights_cost_is_said() -> None:
 def test_the_classifier_stays_where_it_knows_the_classes() -> None:
     facts = dataclasses.replace(USUAL, same_classes=True, weights_classes=10)
     assert "replace_head" not in rules.choose(facts, {}).values
+
+
+@pytest.mark.parametrize(
+    ("weights", "given", "optimizer", "rate"),
+    [
+        ({}, {}, "momentum", 0.008),
+        ({}, {"optimizer": "adamw"}, None, 0.00014),
+        ({"weights_classes": 10}, {}, "adamw", 0.0014),
+        ({"weights": ""}, {"batch_size": 64}, "adamw", 0.002),
+        ({"weights": ""}, {"optimizer": "momentum"}, None, 0.013),
+    ],
+)
+def test_where_little_is_known_adamw_and_averaged_weights_are_chosen(
+    weights: dict[str, Any], given: dict[str, Any], optimizer: str | None, rate: float
+) -> None:
+    found = rules.choose(dataclasses.replace(USUAL, **weights), given).values
+    assert (found.get("optimizer"), found["lr"]) == (optimizer, rate)
+    assert {"weight_decay", "ema_decay", "ema_warmup"} & set(found) == (
+        {"weight_decay", "ema_decay", "ema_warmup"} if optimizer == "adamw" else set()
+    )
 
 
 def test_few_classes_are_not_smoothed() -> None:

@@ -3,9 +3,11 @@
 Each rule says where it is from. Those without a source are ours, and mean to be safe, not best.
 
 - Kornblith et al. 2019, "Do Better ImageNet Models Transfer Better?", https://arxiv.org/abs/1805.08974: SGD with momentum 0.9.
+- Our own trainings ("What it is worth" in docs/TRAINING.md): AdamW and averaged weights, where weights know little.
 - Kolesnikov et al. 2020, "Big Transfer" (BiT), https://arxiv.org/abs/1912.11370: its rule for the length of a training, and that images
   decide the size; its shortest training has 500 updates.
 - Goyal et al. 2017, https://arxiv.org/abs/1706.02677: the learning rate in proportion to the images of an update, and a warm-up.
+- Malladi et al. 2022, https://arxiv.org/abs/2205.10287: for Adam in proportion to the root of it.
 - Masters and Luschi 2018, https://arxiv.org/abs/1804.07612: batches of up to 32 images generalise best.
 - Yosinski et al. 2014, https://arxiv.org/abs/1411.1792: the first layers are general, the last ones are not.
 - Szegedy et al. 2016, https://arxiv.org/abs/1512.00567: label smoothing of 0.1.
@@ -23,13 +25,14 @@ from typing import Any
 from mindzoo.utils.config.reading import show
 from mindzoo.utils.errors import counted, shorten
 
-OPTIMIZER = "momentum"
+OPTIMIZER, ADAMW = "momentum", "adamw"
 SHARE_HELD_OUT, SMALL_SHARE, MANY_IMAGES = 0.2, 0.1, 20_000
 GRID = 32  # sizes of images are multiples of it: what the networks reduce a side by
 LEAST_SIDE = 64
 USUAL_SIDE = 224  # of what `Facts.multiply_adds` and `activations` are counted for
-# What a core may have to compute in all; a larger training gets smaller images.
-MOST_MULTIPLY_ADDS_OF_A_CORE = 3e14
+# What a core may have to compute in all; a larger training gets smaller images. Where weights know little, more epochs of smaller images
+# are worth more.
+MOST_MULTIPLY_ADDS_OF_A_CORE, MOST_KNOWING_LITTLE = 3e14, 1e13
 FORWARD_AND_BACKWARD = 3  # a training step computes about three times what an inference does
 LARGEST_BATCH = {True: 32, False: 64}  # on a CPU, and on a card
 LEAST_BATCH, LEAST_DIFFERENT = (
@@ -43,6 +46,8 @@ UPDATES_FROM_NOTHING, FEWEST_FROM_NOTHING, MOST_FROM_NOTHING = 5000, 30, 120
 RATE_OF_AN_IMAGE = 0.001 / 4  # in an update that begins from weights
 RATE_FROM_NOTHING = 0.1 / 256
 LARGEST_RATE = 0.1
+RATE_OF_ADAMW, RATE_OF_ADAMW_KNOWING_LITTLE, IMAGES_OF_THAT_RATE = 1e-4, 1e-3, 16
+KNOWING_LITTLE = {"optimizer": ADAMW, "weight_decay": 0.05, "ema_decay": 0.99, "ema_warmup": True}
 SHARE_OF_WARMUP = 0.05  # of the epochs
 GENERAL_CLASSES = 100  # weights that know fewer classes know little of other pictures
 FEW_IMAGES, SOME_IMAGES = 200, 2000
@@ -79,6 +84,11 @@ class Facts:
     multiply_adds: float = 0.0  # of one image of USUAL_SIDE
     activations: float = 0.0  # numbers that come out of all layers for it
 
+    @property
+    def little_is_known(self) -> bool:
+        """Whether there are no weights, or such that know few classes, and others."""
+        return not self.weights or (self.weights_classes < GENERAL_CLASSES and not self.same_classes)
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -98,7 +108,7 @@ def choose(facts: Facts, given: Mapping[str, Any]) -> Chosen:
         Values of the keys that were chosen, without those that were given; five reasons.
     """
     kept, held = _split(facts, given)
-    chosen: dict[str, Any] = {**held, **_start(facts, kept), **_update(facts)}
+    chosen: dict[str, Any] = {**held, **_start(facts, kept), **_update(facts, given)}
     batch = _batch(facts, kept)
     chosen["batch_size"] = batch
     batch = given.get("batch_size", batch)
@@ -107,7 +117,7 @@ def choose(facts: Facts, given: Mapping[str, Any]) -> Chosen:
     epochs = given.get("max_epoch", chosen["max_epoch"])
     side = _side(facts, kept * epochs)
     chosen["image_size"] = (side, side)
-    chosen["lr"] = _rate(facts, batch)
+    chosen["lr"] = _rate(facts, batch, given.get("optimizer", chosen["optimizer"]))
     chosen["warmup_epochs"] = max(round(SHARE_OF_WARMUP * epochs), 1) if epochs >= FEWEST_EPOCHS else 0
     chosen["label_smooth"] = facts.classes >= CLASSES_TO_SMOOTH
     chosen["crop_scale"] = SMALLEST_CROP
@@ -146,9 +156,12 @@ def _start(facts: Facts, kept: int) -> dict[str, Any]:
     return {**({} if facts.same_classes else {"replace_head": True}), **({"freeze": frozen} if frozen else {})}
 
 
-def _update(facts: Facts) -> dict[str, Any]:
-    """The update rule (Kornblith et al. 2019), and what the network's own keys are to be, unless the rate is not by the usual ones."""
-    return {"optimizer": OPTIMIZER, **({} if "lr" in facts.unused else facts.keys or {})}
+def _update(facts: Facts, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The update rule, what goes with it, and what the network's own keys are to be, unless the rate is not by the usual ones."""
+    own = {} if "lr" in facts.unused else facts.keys or {}
+    if facts.little_is_known and "optimizer" not in given:
+        return {**KNOWING_LITTLE, **own}
+    return {"optimizer": OPTIMIZER, **own}
 
 
 def _batch(facts: Facts, kept: int) -> int:
@@ -187,13 +200,18 @@ def _side(facts: Facts, views: int) -> int:
 def _is_too_much(facts: Facts, views: int, side: int) -> bool:
     """Whether a training that looks at so many images is too much for this CPU."""
     multiply_adds = FORWARD_AND_BACKWARD * facts.multiply_adds * (side / USUAL_SIDE) ** 2
-    return facts.on_cpu and views * multiply_adds / facts.cores > MOST_MULTIPLY_ADDS_OF_A_CORE
+    most = MOST_KNOWING_LITTLE if facts.little_is_known else MOST_MULTIPLY_ADDS_OF_A_CORE
+    return facts.on_cpu and views * multiply_adds / facts.cores > most
 
 
-def _rate(facts: Facts, batch: int) -> float:
-    """In proportion to the images of an update (Goyal et al. 2017)."""
+def _rate(facts: Facts, batch: int, optimizer: str) -> float:
+    """In proportion to the images of an update (Goyal et al. 2017), of AdamW to the root of them (Malladi et al. 2022)."""
+    images = batch * facts.ranks
+    if optimizer == ADAMW:
+        of_few = RATE_OF_ADAMW_KNOWING_LITTLE if facts.little_is_known else RATE_OF_ADAMW
+        return float(f"{of_few * math.sqrt(images / IMAGES_OF_THAT_RATE):.2g}")
     of_an_image = RATE_OF_AN_IMAGE if facts.weights else RATE_FROM_NOTHING
-    return float(f"{min(of_an_image * batch * facts.ranks, LARGEST_RATE):.2g}")
+    return float(f"{min(of_an_image * images, LARGEST_RATE):.2g}")
 
 
 def _why_split(facts: Facts, kept: int, values: Mapping[str, Any]) -> str:
