@@ -168,20 +168,25 @@ def _info_of_file(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
 
 def _launch(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
     """Read the flags of the command that is to be launched, and launch it."""
-    from mindzoo.utils.launch import launcher
+    from mindzoo.utils.launch import finetuned, launcher
 
     prog = f"mindzoo launch {spec.name}"
     name, *flags = loaded.config.words or ("",)
-    command = {one.name: one for one in (TRAIN, EVAL, PREDICT, EMBED)}.get(name)
+    command = {one.name: one for one in (TRAIN, FINETUNE, EVAL, PREDICT, EMBED)}.get(name)
     if command is None:
         raise UserError(
-            f"{f'{prog} {name}'.rstrip()}: wanted {prog} train, eval, predict or embed, flags, -- and the command's own flags"
+            f"{f'{prog} {name}'.rstrip()}: wanted {prog} train, finetune, eval, predict or embed, flags, -- and the command's own flags"
         )
     launched = read_command(command, spec, flags, f"{prog} {name} --")
+    script = Path(__file__).with_name("__main__.py")
     if command in (TRAIN, EVAL):
         started = launcher.Launched(spec.folder / f"{name}.py", name)
+    elif command is FINETUNE:
+        flags = [*flags, *finetuned.place_of_the_run(launched.config)]
+        launched = read_command(command, spec, flags, f"{prog} {name} --")
+        launched, recipe = finetuned.settle(spec, launched, loaded.config)
+        started = launcher.Launched(script, name, (name, spec.name), recipe=recipe)
     else:
-        script = Path(__file__).with_name("__main__.py")
         started = launcher.Launched(script, name, (name, spec.name), together=True)
     launcher.launch(started, loaded.config, launched, flags)
 
@@ -195,16 +200,17 @@ def _selftest(_: None, loaded: Loaded[Any], __: ProgressDisplay) -> None:
 
 LAUNCH = Command(
     name="launch",
-    help="start train, eval, predict or embed on several ranks: launch NETWORK train",
+    help="start train, finetune, eval, predict or embed on several ranks: launch NETWORK train",
     config=lambda spec: LaunchConfig,
     run=_launch,
     verb="Start a command on several ranks and watch over them, for",
     examples=(
         "train --ranks 8 -- --data_dir ROOT",
         "eval --devices 4,5,6,7 -- --data_dir ROOT --checkpoint best.ckpt",
+        "finetune --ranks 2 -- --pretrained FILE --data_dir ROOT",
         "embed --ranks 8 -- --checkpoint best.ckpt --images FOLDER --output vectors.npy",
     ),
-    operands=" train|eval|predict|embed",
+    operands=" train|finetune|eval|predict|embed",
     hands_on="the flags of the command itself stand behind a --",
     needs_mindspore=False,
 )

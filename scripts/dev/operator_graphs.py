@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
@@ -16,11 +16,14 @@ from mindspore.train.dataset_helper import _DataWrapper
 from mindspore.train.mind_ir_pb2 import ModelProto
 
 from mindzoo.models import SPECS
+from mindzoo.models.layers import dropout
 from mindzoo.models.multigrain.network import LogitsAndEmbedding
 from mindzoo.utils import compat
+from mindzoo.utils.config.keys import TrainConfig
 from mindzoo.utils.data.transforms import Preprocessing
 from mindzoo.utils.inference.export_graph import WithScaling
 from mindzoo.utils.learning import optimizers
+from mindzoo.utils.learning.dropout import seeded
 from mindzoo.utils.learning.kept_losses import KeptLosses
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy
 from mindzoo.utils.learning.metric_losses import MarginLoss, MixedLoss, TripletLoss
@@ -28,6 +31,8 @@ from mindzoo.utils.learning.overflow import StatusRegisters
 from mindzoo.utils.learning.sync_batch_norm import synchronise
 from mindzoo.utils.learning.thor import ThorStep
 from mindzoo.utils.learning.train_step import TrainStep
+from mindzoo.utils.runtime import World
+from mindzoo.utils.training import setup
 from mindzoo.utils.training.hit_counter import CountingStep
 
 CLASSES, BATCH, SIDE = 5, 4, 32
@@ -56,22 +61,32 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
     "dynamic loss scale": ("momentum", {**FULL, "dynamic_loss_scale": True}),
     "dynamic loss scale on 910A": ("momentum", {"dynamic_loss_scale": True, "loss_scale": 2.0, "registers": True}),
 }
+# The same: keys of a training that change its step.
+KEYS: dict[str, dict[str, Any]] = {
+    "adamw": {"optimizer": "adamw"},
+    "averages that warm up": {"ema_decay": 0.9, "ema_warmup": True},
+    "dropout": {"drop_rate": 0.2},
+    "focal and adjusted loss": {"loss": "focal", "logit_adjustment": 1.0, "class_weights": "effective"},
+    "layer rates and plateau": {"layer_decay": 0.75, "schedule": "plateau"},
+    "mixing": {"mixup": 0.2, "cutmix": 1.0},
+    "random erasing": {"random_erasing": 0.25},
+}
 CARDS = {"910A": "ascend910", "A2": "ascend910b"}
 
 
 class Small(nn.Cell):
     """The kinds of layers that the second-order step treats differently, for graphs in which the step matters."""
 
-    def __init__(self) -> None:
+    def __init__(self, drop_rate: float = 0.0) -> None:
         super().__init__()
         self.layers = nn.SequentialCell(
             nn.Conv2d(3, 4, 3, 2, pad_mode="same"), nn.BatchNorm2d(4), nn.ReLU(),
             nn.Conv2d(4, 4, 3, 1, pad_mode="pad", padding=1, group=2), nn.Conv2d(4, 6, 1, 2, has_bias=True),
         )  # fmt: skip
-        self.fc = nn.Dense(6, CLASSES)
+        self.dropout, self.fc = dropout(drop_rate), nn.Dense(6, CLASSES)
 
     def construct(self, x: Tensor) -> Tensor:
-        return self.fc(self.layers(x).mean((2, 3)))
+        return self.fc(self.dropout(self.layers(x).mean((2, 3))))
 
 
 def collect() -> dict[str, list[str]]:
@@ -80,14 +95,15 @@ def collect() -> dict[str, list[str]]:
     for graph, operators in _graphs():
         for operator in operators:
             found[operator].add(graph)
-    return {operator: _shortened(graphs) for operator, graphs in found.items()}
+    steps = {graph for graphs in found.values() for graph in graphs if graph.startswith("step: ")}
+    every = {kind: {f"{network} {kind}" for network in NETWORKS} for kind in ("train", "eval", "export")}
+    return {operator: _shortened(graphs, {**every, "step": steps}) for operator, graphs in found.items()}
 
 
-def _shortened(graphs: set[str]) -> list[str]:
-    """The names, sorted; one for a graph that all networks have."""
-    for kind in ("train", "eval", "export"):
-        every = {f"{network} {kind}" for network in NETWORKS}
-        graphs = graphs - every | {f"every {kind}"} if every <= graphs else graphs
+def _shortened(graphs: set[str], every: Mapping[str, set[str]]) -> list[str]:
+    """The names, sorted; one for all graphs of a kind."""
+    for kind, names in every.items():
+        graphs = graphs - names | {f"every {kind}"} if names <= graphs else graphs
     return sorted(graphs)
 
 
@@ -118,6 +134,7 @@ def _step_graphs(images: Tensor, labels: Tensor) -> Iterator[tuple[str, set[str]
                 f"step: {graph}",
                 operators_of(training_step(Small(), cross_entropy, optimizer, options), images, labels),
             )
+    yield from _graphs_of_keys(images, labels)
     for generation in CARDS:
         with card(generation):
             step = training_step(Small(), cross_entropy, "thor", {**FULL, "dynamic_loss_scale": True})
@@ -141,6 +158,18 @@ def _step_graphs(images: Tensor, labels: Tensor) -> Iterator[tuple[str, set[str]
         )
         step = training_step(Small(), cross_entropy, "thor", {"distributed": True})
         yield "step: ranks", operators_of(step, images, labels, True)
+
+
+def _graphs_of_keys(images: Tensor, labels: Tensor) -> Iterator[tuple[str, set[str]]]:
+    rates = np.full(3, 0.1, np.float32)
+    for graph, keys in KEYS.items():
+        config = TrainConfig(image_size=(SIDE, SIDE), max_epoch=1, **keys)
+        with card("910A"):
+            network = Small(config.drop_rate)
+            seeded(network, config.seed, 0)
+            loss = setup.build_loss(config, CLASSES, np.arange(CLASSES))
+            step = setup.build_step(config, network, loss, rates, "O0", World(), stages=(("layers.",),))
+            yield f"step: {graph}", operators_of(step, images, labels)
 
 
 def operators_of(cell: nn.Cell, *inputs: Any) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,14 @@ from mindzoo.utils.spec import ModelSpec
 from mindzoo.utils.training import starting_point, trainer
 
 
+@dataclass(frozen=True)
+class Settled:
+    """Values by key of the training, and the recipe that they are of."""
+
+    values: dict[str, Any]
+    recipe: str
+
+
 def finetune(spec: ModelSpec, loaded: Loaded[Any], progress: ProgressDisplay) -> None:
     """Choose what is not given, and train; or write the recipe alone, where `write_recipe` asks for it.
 
@@ -31,26 +40,55 @@ def finetune(spec: ModelSpec, loaded: Loaded[Any], progress: ProgressDisplay) ->
     """
     target = loaded.config.write_recipe
     check_output("write_recipe", target, (".yaml", ".yml"))
-    _refuse_ranks(loaded.config)
+    found = as_written(spec, loaded) if is_one_of_several(loaded.config) else settle(spec, loaded)
+    if target:
+        write_text(Path(target), found.recipe)
+        logger.info("wrote %s; mindzoo train %s --config_path %s trains by it", target, spec.name, target)
+        return
+    config = reading.make(spec.train_config, found.values)
+    trainer.train(spec, Loaded(config, frozenset(found.values)), progress, found.recipe)
+
+
+def settle(spec: ModelSpec, loaded: Loaded[Any]) -> Settled:
+    """What is given, and beside it what a run that goes on began with, or else what is chosen now.
+
+    Raises:
+        UserError: see `recipe_of_the_run` and `choose`.
+    """
     own = of_a_training(spec, loaded)
     given = {name: getattr(own.config, name) for name in own.given}
     earlier = recipe_of_the_run(spec, own.config)
     if earlier:
         chosen = reading.read_yaml(spec.train_config, earlier, {})
-        recipe = earlier.read_text(encoding="utf-8", errors="surrogateescape")
         logger.info("fine-tuning goes on as %s says", earlier)
-    else:
-        chosen, reasons = choose(spec, own.config, given)
-        recipe = recipe_text.text(spec.name, {**chosen, **given}, reasons)
-        for line in reasons:
-            logger.info("%s", line)
-    values = {**chosen, **given}
-    if target:
-        write_text(Path(target), recipe)
-        logger.info("wrote %s; mindzoo train %s --config_path %s trains by it", target, spec.name, target)
-        return
-    config = reading.make(spec.train_config, values)
-    trainer.train(spec, Loaded(config, frozenset(values)), progress, recipe)
+        return Settled({**chosen, **given}, earlier.read_text(encoding="utf-8", errors="surrogateescape"))
+    chosen, reasons = choose(spec, own.config, given)
+    for line in reasons:
+        logger.info("%s", line)
+    return Settled({**chosen, **given}, recipe_text.text(spec.name, {**chosen, **given}, reasons))
+
+
+def is_one_of_several(config: Any) -> bool:
+    """Whether a launcher started this process to train beside others."""
+    launched = any(name in os.environ for name in runtime.LAUNCHER_VARIABLES)
+    return bool(config.is_distributed and not config.write_recipe and launched)
+
+
+def as_written(spec: ModelSpec, loaded: Loaded[Any]) -> Settled:
+    """What is given and what the recipe says: in each of several processes something else might be chosen.
+
+    Raises:
+        UserError: there is no recipe.
+    """
+    own = of_a_training(spec, loaded)
+    if not own.config.config_path:
+        raise UserError(
+            f"finetune chooses in one process, and a launcher started this one; start it with mindzoo launch {spec.name} finetune, or write a "
+            "recipe with --write_recipe FILE first, and launch train with --config_path FILE"
+        )
+    recipe = reading.find_recipe(own.config.config_path, spec.recipes)
+    values = {name: getattr(own.config, name) for name in own.given}
+    return Settled(values, recipe.read_text(encoding="utf-8", errors="surrogateescape"))
 
 
 def choose(spec: ModelSpec, config: TrainConfig, given: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -102,20 +140,3 @@ def recipe_of_the_run(spec: ModelSpec, config: TrainConfig) -> Path | None:
             f"train {spec.name}, or give another output_dir"
         )
     return checkpoint.parent / RECIPE
-
-
-def _refuse_ranks(config: Any) -> None:
-    """Refuse to choose in each of several processes.
-
-    Raises:
-        UserError: says how it is done.
-    """
-    if (
-        config.is_distributed
-        and not config.write_recipe
-        and any(name in os.environ for name in runtime.LAUNCHER_VARIABLES)
-    ):
-        raise UserError(
-            "finetune chooses in one process, and a launcher started this one; write a recipe with --write_recipe FILE first, and "
-            "launch train with --config_path FILE"
-        )

@@ -15,7 +15,7 @@ class CommandKeys:
     """The command"""
 
     words: tuple[str, ...] = key(
-        (), "train, eval, predict or embed; behind a -- the flags of that command", positional=True
+        (), "train, finetune, eval, predict or embed; behind a -- the flags of that command", positional=True
     )
 
 
@@ -66,7 +66,7 @@ class FolderKeys:
 
     rank_folder: str = key(
         "",
-        "folder that a rank works in; by default train_parallel{rank} or eval_parallel{rank}; `.` for the current one; of predict and embed it holds the log alone",
+        "folder that a rank works in; by default train_parallel{rank}, finetune_parallel{rank} or eval_parallel{rank}; `.` for the current one; of predict and embed it holds the log alone",
     )
     log_name: str = key("log", "file in that folder with what the rank prints")
     env_name: str = key("env.log", "file in that folder with the rank's environment; empty for none")

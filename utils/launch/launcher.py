@@ -15,7 +15,7 @@ from mindzoo.utils.cluster import card, ports
 from mindzoo.utils.cluster.rank_table import RankTable
 from mindzoo.utils.config.reading import Loaded
 from mindzoo.utils.errors import UserError
-from mindzoo.utils.files import write_json
+from mindzoo.utils.files import write_json, write_text
 from mindzoo.utils.launch import earlier, layout, rank_folders
 from mindzoo.utils.launch.earlier import Moved
 from mindzoo.utils.launch.job_plan import JobPlan, RankPlan
@@ -23,6 +23,7 @@ from mindzoo.utils.launch.keys import LaunchConfig
 from mindzoo.utils.launch.layout import Layout
 from mindzoo.utils.launch.rank_folders import Pattern
 from mindzoo.utils.log import logger
+from mindzoo.utils.records import RECIPE
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 # Keys of a training or an evaluation that are paths: the ranks work in folders of their own.
@@ -44,6 +45,7 @@ class Launched:
     # Ranks that write into folders of their own work there, and relative paths are made absolute. Ranks that make one file
     # together work in the current folder, so that names mean, and are written, what they are with one rank.
     together: bool = False
+    recipe: str = ""  # the text of one that is made for the ranks, and wins over that of --config_path
 
 
 def launch(command: Launched, options: LaunchConfig, loaded: Loaded[Any], flags: Sequence[str]) -> None:
@@ -77,9 +79,10 @@ def plan_job(command: Launched, options: LaunchConfig, loaded: Loaded[Any], flag
     log_dir = make_log_dir(root, ranks, placed)
     device = ["--device_target", options.device_target] if options.device_target else []
     paths = [] if command.together else absolute_paths(loaded, moved)
+    recipe = place_recipe(command.recipe, log_dir)
     plan = JobPlan(
         entry=str(command.entry),
-        flags=[*command.words, *device, *flags, *paths, "--is_distributed", str(int(placed.size > 1))],
+        flags=[*command.words, *device, *flags, *paths, *recipe, "--is_distributed", str(int(placed.size > 1))],
         size=placed.size,
         ranks=ranks,
         log_dir=str(log_dir),
@@ -156,6 +159,14 @@ def place_table(table: RankTable | None, log_dir: Path) -> str:
     write_json(path, table.content)
     logger.info("launch: %s is of the older form (group_list); the ranks get %s", table.path, path)
     return str(path)
+
+
+def place_recipe(text: str, log_dir: Path) -> list[str]:
+    """The flag that names the recipe, beside the logs; nothing without one."""
+    if not text:
+        return []
+    write_text(log_dir / RECIPE, text)
+    return ["--config_path", str(log_dir / RECIPE)]
 
 
 def devices_environment(
