@@ -87,14 +87,18 @@ def _is_notebook(stream: TextIO) -> bool:
 
 
 class _ConsoleHandler(logging.StreamHandler):
-    """Writes to standard output, and takes the progress line away first."""
+    """Writes to standard output, and takes the progress line away first.
+
+    What is no terminal, a pipe or a file, gets no line that moves: one that is asked for goes to standard error.
+    """
 
     def __init__(self, how: str) -> None:
         if isinstance(sys.stdout, io.TextIOWrapper):
             # A console of any encoding gets every line: what it cannot show as an escape.
             sys.stdout.reconfigure(errors="backslashreplace")
         super().__init__(sys.stdout)
-        self.progress = ProgressDisplay(sys.stdout, how)
+        is_seen = sys.stdout.isatty() or _is_notebook(sys.stdout)
+        self.progress = ProgressDisplay(sys.stdout if is_seen or how != "bar" else sys.stderr, how)
 
     def emit(self, record: logging.LogRecord) -> None:
         with self.progress.lock:
