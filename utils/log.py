@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -37,6 +38,20 @@ ASIDE = "aside"  # what a record has that `--quiet` leaves out
 def aside(text: str, *arguments: object) -> None:
     """Log how the work goes, which is none of its results: `--quiet` leaves it out on the console."""
     logger.info(text, *arguments, extra={ASIDE: True})
+
+
+@contextlib.contextmanager
+def unsaid() -> Iterator[None]:
+    """Log errors only in the block: the rest of what is found there is found again later, and said then."""
+
+    def is_error(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR
+
+    logger.addFilter(is_error)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_error)
 
 
 class ProgressDisplay:

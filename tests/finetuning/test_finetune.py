@@ -12,6 +12,7 @@ import yaml
 from mindzoo import cli
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.trainings import Trained, write_images
+from mindzoo.utils import log
 from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.commands import TRAIN, read_command
 from mindzoo.utils.config.keys import TrainConfig
@@ -44,6 +45,19 @@ def test_the_recipe_is_that_of_a_training(trained: Trained, capsys: pytest.Captu
         name: tuple(value) if isinstance(value, list) else value for name, value in found.items()
     }
     assert not Path("output").exists()
+
+
+def test_what_is_odd_in_the_data_is_left_to_the_training_to_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data" / "a").mkdir(parents=True)
+    for name in ("1.png", "notes.txt"):
+        (tmp_path / "data" / "a" / name).touch()
+    log.start()
+    assert len(facts.images_of(TrainConfig(data_dir=str(tmp_path / "data")))) == 1
+    log.logger.info("then")
+    log.stop()
+    assert capsys.readouterr().out == "then\n"
 
 
 def test_a_root_with_val_holds_nothing_out(trained: Trained) -> None:
