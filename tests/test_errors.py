@@ -14,6 +14,39 @@ def test_nearest_names_the_closest_word() -> None:
     assert nearest("bach_size", ["momentum", "batch_size", "lr"]) == " (did you mean batch_size?)"
 
 
+@pytest.mark.parametrize(
+    ("word", "known", "wanted"),
+    [
+        ("--lrr", "--lr", True),
+        ("--knd", "--kind", True),
+        ("--prot", "--port", True),  # two letters have changed places
+        ("--bathc_sizes", "--batch_size", True),
+        ("--Batch-Size", "--batch_size", True),
+        ("batch_size", "--batch_size", True),
+        ("--data", "--data_dir", True),
+        ("--epochs", "--max_epoch", True),
+        ("--num_workers", "--workers", True),
+        ("hrnet", "hrnet_w48", True),
+        ("--csv", "--std", False),
+        ("--json", "--mean", False),
+        ("--test", "--step", False),
+        ("--save_all", "--label", False),
+        ("--load_checkpoint", "--save_checkpoint", False),
+        ("--layer_decay", "--weight_decay", False),
+        ("--size", "--sink_size", False),
+        ("--stdout", "--std", False),
+        ("1", "2", False),
+        ("x" * 100_000, "x" * 20, False),
+    ],
+)
+def test_what_is_near(word: str, known: str, wanted: bool) -> None:
+    assert nearest(word, ["momentum", known]) == (f" (did you mean {known}?)" if wanted else "")
+
+
+def test_of_several_near_words_the_most_alike_is_named() -> None:
+    assert nearest("--ranksize", ["--rank", "--rank_sizes", "--ranks"]) == " (did you mean --rank_sizes?)"
+
+
 @pytest.mark.parametrize("known", [[], ["momentum", "lr"]])
 def test_nearest_is_silent_where_nothing_is_near(known: list[str]) -> None:
     assert nearest("xyzzy", known) == ""

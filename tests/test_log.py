@@ -114,6 +114,16 @@ def test_progress_is_rewritten_in_place_on_a_terminal(monkeypatch: pytest.Monkey
     assert "\n" not in terminal.getvalue()
 
 
+def test_a_bar_beside_a_pipe_is_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = log.start(progress="bar")
+    progress.show("step 100 of 200")
+    log.logger.info("epoch 1")
+    progress.show("step 101")
+    out, error = capsys.readouterr()
+    assert out == "epoch 1\n"
+    assert [part.strip() for part in error.split("\r")] == ["", "step 100 of 200", "", "", "step 101"]
+
+
 def test_a_line_takes_the_progress_away(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = on_a_terminal(monkeypatch)
     progress = log.start()

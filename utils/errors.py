@@ -12,6 +12,7 @@ _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2
 
 LONGEST_LINE = 280
 SHORT_WORD = 40  # that is shown whole in any case
+SHORTEST_BEGINNING = 3  # of a word, that is taken for the word
 LONGEST_READ = 10_000  # characters whose words are looked at: the time this takes grows with the square
 
 
@@ -67,9 +68,47 @@ def _columns(text: str) -> int:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """' (did you mean X?)' with the known word nearest to `word`, or nothing where none is near."""
-    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" (did you mean {matches[0]}?)" if matches else ""
+    """' (did you mean X?)' with the known word nearest to `word`, or nothing where none is near.
+
+    Near is what differs in few letters, one in four of them, and what has the same words or the same beginning:
+    `--epochs` is near to `--max_epoch`, and `--csv` not to `--std`.
+    """
+    plain = _plain(word)
+    near = [name for name in known if _is_near(plain, _plain(name))]
+    return f" (did you mean {max(near, key=lambda name: _likeness(plain, _plain(name)))}?)" if near else ""
+
+
+def _plain(word: str) -> str:
+    return word.lower().lstrip("-").replace("-", "_")
+
+
+def _likeness(word: str, name: str) -> float:
+    return difflib.SequenceMatcher(None, word, name, autojunk=False).ratio()
+
+
+def _is_near(word: str, name: str) -> bool:
+    if word == name or (len(word) >= SHORTEST_BEGINNING and name.startswith(word)):
+        return True
+    shorter, longer = sorted((len(word), len(name)))
+    ours, theirs = ({part.rstrip("s") for part in one.split("_")} for one in (word, name))
+    if 2 * shorter >= longer > 2 and (ours <= theirs or theirs <= ours):
+        return True
+    most = max(shorter // 4, 1)
+    return longer - shorter <= most and 2 * most < longer and _edits(word, name) <= most
+
+
+def _edits(one: str, other: str) -> int:
+    """How many letters are put in, left out or changed, or change places with the next one, from one word to the other."""
+    rows = [[*range(len(other) + 1)]]
+    for i, letter in enumerate(one, 1):
+        row = [i]
+        for j, wanted in enumerate(other, 1):
+            least = min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (letter != wanted))
+            if i > 1 and j > 1 and (letter, one[i - 2]) == (other[j - 2], wanted):
+                least = min(least, rows[-2][j - 2] + 1)
+            row.append(least)
+        rows.append(row)
+    return rows[-1][-1]
 
 
 def counted(count: int, noun: str) -> str:

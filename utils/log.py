@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -37,6 +38,20 @@ ASIDE = "aside"  # what a record has that `--quiet` leaves out
 def aside(text: str, *arguments: object) -> None:
     """Log how the work goes, which is none of its results: `--quiet` leaves it out on the console."""
     logger.info(text, *arguments, extra={ASIDE: True})
+
+
+@contextlib.contextmanager
+def unsaid() -> Iterator[None]:
+    """Log errors only in the block: the rest of what is found there is found again later, and said then."""
+
+    def is_error(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR
+
+    logger.addFilter(is_error)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_error)
 
 
 class ProgressDisplay:
@@ -87,14 +102,18 @@ def _is_notebook(stream: TextIO) -> bool:
 
 
 class _ConsoleHandler(logging.StreamHandler):
-    """Writes to standard output, and takes the progress line away first."""
+    """Writes to standard output, and takes the progress line away first.
+
+    What is no terminal, a pipe or a file, gets no line that moves: one that is asked for goes to standard error.
+    """
 
     def __init__(self, how: str) -> None:
         if isinstance(sys.stdout, io.TextIOWrapper):
             # A console of any encoding gets every line: what it cannot show as an escape.
             sys.stdout.reconfigure(errors="backslashreplace")
         super().__init__(sys.stdout)
-        self.progress = ProgressDisplay(sys.stdout, how)
+        is_seen = sys.stdout.isatty() or _is_notebook(sys.stdout)
+        self.progress = ProgressDisplay(sys.stdout if is_seen or how != "bar" else sys.stderr, how)
 
     def emit(self, record: logging.LogRecord) -> None:
         with self.progress.lock:

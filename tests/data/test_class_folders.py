@@ -281,7 +281,7 @@ def test_what_is_left_out_for_its_name_is_counted(root: Path, capsys: pytest.Cap
     found = scan(root)
     log.stop()
     assert found.files == ("a/1.png", "b/1.jfif")
-    assert capsys.readouterr().out == "left out 2 files without the suffix of an image: a/2, b/3.HEIC\n"
+    assert capsys.readouterr().out == f"left out 2 files of {root} without the suffix of an image: a/2, b/3.HEIC\n"
 
 
 def test_unicode_names_and_upper_case_suffixes(root: Path) -> None:
@@ -315,6 +315,17 @@ def test_a_flat_sibling_is_refused(root: Path) -> None:
 def test_a_sibling_that_fits_or_is_not_there(root: Path, names: list[str]) -> None:
     touch(root, *names)
     compare_sibling(scan(root / "train"))
+
+
+def test_what_is_odd_in_a_sibling_is_left_to_the_evaluation_to_say(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    touch(root, "train/a/1.png", "train/b/1.png", "val/a/1.png", "val/a/notes.txt")
+    train = scan(root / "train")
+    log.start()
+    compare_sibling(train)
+    log.stop()
+    assert not capsys.readouterr().out
 
 
 def test_a_training_folder_called_val_is_not_its_own_sibling(root: Path) -> None:

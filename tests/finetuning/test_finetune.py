@@ -13,6 +13,7 @@ from mindzoo import cli
 from mindzoo.models import get_spec
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.tests.support.trainings import Trained, write_images
+from mindzoo.utils import log
 from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.commands import TRAIN, read_command
 from mindzoo.utils.config import reading
@@ -73,6 +74,19 @@ def test_what_has_no_effect_is_not_chosen(
     assert f"rate: {rate}" in out
     assert "has no effect" not in out
     reading.read_yaml(get_spec("multigrain").train_config, Path("mine.yaml"), {})
+
+
+def test_what_is_odd_in_the_data_is_left_to_the_training_to_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data" / "a").mkdir(parents=True)
+    for name in ("1.png", "notes.txt"):
+        (tmp_path / "data" / "a" / name).touch()
+    log.start()
+    assert len(facts.images_of(TrainConfig(data_dir=str(tmp_path / "data")))) == 1
+    log.logger.info("then")
+    log.stop()
+    assert capsys.readouterr().out == "then\n"
 
 
 def test_a_root_with_val_holds_nothing_out(trained: Trained) -> None:

@@ -200,7 +200,9 @@ def test_images_are_found_at_any_depth_in_order(tmp_path: Path) -> None:
     for name in ("b/2.png", "a/1.JPG", "a/sub/3.webp"):
         (tmp_path / "x" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "x" / name).touch()
-    found = [path.relative_to(tmp_path / "x").as_posix() for path in inputs.image_files([str(tmp_path / "x")])]
+    found = [
+        Path(image.name).relative_to(tmp_path / "x").as_posix() for image in inputs.image_files([str(tmp_path / "x")])
+    ]
     assert found == ["a/1.JPG", "a/sub/3.webp", "b/2.png"]
     with pytest.raises(UserError, match="missing"):
-        list(inputs.image_files([str(tmp_path / "none")]))
+        inputs.image_files([str(tmp_path / "none")])

@@ -11,6 +11,7 @@ import pytest
 
 from mindzoo.tests.support.image_kinds import png
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.images.fault import Fault
 from mindzoo.utils.inference import inputs
 
 
@@ -106,6 +107,20 @@ def test_what_is_wrong_is_said(
     monkeypatch.setattr("sys.stdin", Piped(content))
     with pytest.raises(UserError, match=wanted):
         names(*given)
+
+
+@pytest.mark.parametrize("given", [["none.jpg", "p/b.jpg", "p/*.gif", "empty"], ["-"]])
+def test_what_is_not_there_keeps_its_place_beside_the_others(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, given: list[str]
+) -> None:
+    (photos / "empty").mkdir()
+    monkeypatch.setattr("sys.stdin", Piped(b"none.jpg\np/b.jpg\nempty\n"))
+    found = {image.name: image for image in inputs.given_images(given)}
+    lacking = {"none.jpg": "is missing", "p/*.gif": "matches no image", "empty": "holds no images"}
+    assert [found[name].lack for name in found] == [lacking.get(name, "") for name in found]
+    assert len(found) == len(given) + 2 * (given == ["-"])
+    with pytest.raises(Fault, match="is missing"):
+        found["none.jpg"].read()
 
 
 def test_a_terminal_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -129,3 +130,17 @@ def test_a_run_of_the_table_leads_to_where_it_comes_from(chromium: Browser, addr
         shown.get_by_role("link", name="second").press("Enter")
         assert shown.locator("#run1").get_by_text("The command was:").is_visible()
         assert not shown.locator("#run0").get_by_text("The command was:").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_box_has_a_shade_where_there_is_more(chromium: Browser, addresses: dict[str, str], scheme: str) -> None:
+    """The colour of its edges, at the height of its middle: another than in the middle where it can be scrolled on."""
+    with browser.opened(chromium, addresses["report"], 375, scheme) as opened:
+        box = opened.query_selector(".box:visible")
+        for place, shades in ((0, (False, True)), (60, (True, True)), (10**6, (True, False))):
+            box.evaluate("(one, place) => { one.scrollLeft = place }", place)
+            drawn = np.asarray(Image.open(io.BytesIO(box.screenshot())).convert("L"), int)
+            rows = drawn[60:-60]  # below the head of the table, and not at the lower edge
+            ground = np.bincount(rows.ravel()).argmax()
+            edges = [abs(np.median(rows[:, column]) - ground) > 20 for column in (1, -2)]
+            assert tuple(edges) == shades

@@ -117,6 +117,20 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         assert said in capsys.readouterr().err
 
 
+def test_what_is_damaged_is_said_on_the_terminal_as_on_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "run")
+    (tmp_path / "run" / "predictions.jsonl").write_text("[")
+    with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
+        file.write("\x00\nno\n{")
+    assert cli.main(["report", str(tmp_path / "run")]) == 0
+    said, text = capsys.readouterr().out, (tmp_path / "run" / "report.html").read_text()
+    for words in ("3 lines of metrics.jsonl cannot be read", "predictions.jsonl is damaged"):
+        assert words in said
+        assert words in text
+
+
 def test_the_command_needs_no_mindspore(tmp_path: Path) -> None:
     write_run(tmp_path / "run")
     code = (

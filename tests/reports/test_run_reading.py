@@ -31,6 +31,7 @@ def test_lines_that_were_cut_off_are_left_out_and_newer_facts_win(tmp_path: Path
     (folder / "config_2.yaml").write_text("lr: 0.2\n")
     run = read_run(folder)
     assert (len(run.epochs), len(run.evaluations), run.settings) == (3, 3, {"lr": 0.2})
+    assert run.notes == ["3 lines of metrics.jsonl cannot be read: left out"]
 
 
 def test_predictions_of_another_evaluation_are_left_out(tmp_path: Path) -> None:

@@ -100,7 +100,8 @@ def test_images_that_are_there_are_refused_or_replaced(capsys: pytest.CaptureFix
     assert "i has 2 images already: c/38.png, a/39.png; --replace takes the new ones\n" in capsys.readouterr().err
     assert content(folder) == before
     assert run("index-add", again, "--index", folder, "--replace") == 0
-    assert "added 4 images to i in place of 2: 42 images, kind exact\n" in capsys.readouterr().out
+    root = open_vectors(again).facts["images"]
+    assert f"added 4 images of {root} to i in place of 2: 42 images, kind exact\n" in capsys.readouterr().out
     found = index.open_index(folder)
     assert found.images(range(38, 42))[38]["path"] == "c/38.png"
     np.testing.assert_array_equal(found.search(VALUES[38:42], 1)[1][:, 0], [41, 40, 39, 38])
@@ -124,7 +125,11 @@ def test_images_of_a_folder_below_are_named_from_that_of_the_index(capsys: pytes
     (root.parent / "images2").mkdir()
     Path("below").mkdir()
     Path("below/link").symlink_to(Path("i").absolute())
+    Path("images2/a").mkdir()
+    Path("images2/a/00.png").touch()
     assert run("index-add", aside, "--index", "below/link", "--images_root", f"{root}2") == 0
+    said = f"41 of the 42 images that the index had are not below {root}2, which it names now for all of them: b/01.png, "
+    assert said in capsys.readouterr().out
     assert json.loads(Path("i/index.json").read_text())["vectors"]["images"] == "../images2"
 
 

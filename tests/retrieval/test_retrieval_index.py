@@ -325,11 +325,13 @@ def test_the_images_that_can_be_read_are_searched_and_the_others_named_at_the_en
     collection: Collection, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("broken.png").write_bytes(b"no image" * 9)
-    images = [collection.images / "red" / "003.png", "broken.png", collection.images / "blue" / "001.png"]
+    images = [collection.images / "red" / "003.png", "broken.png", collection.images / "blue" / "001.png", "none.png"]
     assert query(collection, *images, "--top_k", 1, "--output", tmp_path / "r.json") == 1
     found = json.loads((tmp_path / "r.json").read_text())
     assert [row["results"][0]["path"] for row in found] == ["red/003.png", "blue/001.png"]
-    assert capsys.readouterr().out.splitlines()[-1].startswith("left out: cannot read broken.png: ")
+    missing, broken = capsys.readouterr().out.splitlines()[-2:]
+    assert missing == "left out: cannot read none.png: is missing"
+    assert broken.startswith("left out: cannot read broken.png: ")
 
 
 def test_an_index_of_faiss_may_have_a_name_that_is_not_utf8(tmp_path: Path) -> None:

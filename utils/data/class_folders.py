@@ -87,7 +87,9 @@ def scan(
     labels = [label_of[name] for name in names for _ in listed[name].images]
     others = [f"{name}/{other}" for name in names for other in listed[name].left_out]
     if others:
-        logger.info("left out %s without the suffix of an image: %s", counted(len(others), "file"), shorten(others))
+        logger.info(
+            "left out %s of %s without the suffix of an image: %s", counted(len(others), "file"), root, shorten(others)
+        )
     return ClassFolders(root, classes, tuple(files), np.asarray(labels, np.int32), left_out=odd).without_listed(skip)
 
 

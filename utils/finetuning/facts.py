@@ -20,6 +20,7 @@ from mindzoo.utils.data.transforms import Preprocessing
 from mindzoo.utils.finetuning.rules import Facts
 from mindzoo.utils.images.fault import Fault
 from mindzoo.utils.images.readable import prepared
+from mindzoo.utils.log import unsaid
 from mindzoo.utils.spec import ModelSpec
 
 MOST_LOOKED_AT = 100  # pictures whose sizes are read
@@ -30,14 +31,15 @@ PREPARED = ("mean", "std", "crop_pct", "resize_mode", "orientation")
 
 
 def images_of(config: TrainConfig) -> ImageSet:
-    """The training images, of which none is read.
+    """The training images, of which none is read; the training says what is odd among them.
 
     Raises:
         UserError: see `data_set.open_set`.
     """
-    root = data_set.find_split(config.data_dir, "train", "data_dir")
-    skip = skip_list.read(Path(config.skip_list)) if config.skip_list else None
-    return data_set.open_set(root, skip=skip, stop=config.on_bad_image == "stop")
+    with unsaid():
+        root = data_set.find_split(config.data_dir, "train", "data_dir")
+        skip = skip_list.read(Path(config.skip_list)) if config.skip_list else None
+        return data_set.open_set(root, skip=skip, stop=config.on_bad_image == "stop")
 
 
 def weights_of(spec: ModelSpec, config: TrainConfig) -> Checkpoint | None:

@@ -13,16 +13,20 @@ from mindzoo.utils.data.image_file import read_file
 from mindzoo.utils.data.listing import by_bytes, images_below, is_hidden, is_image_name
 from mindzoo.utils.errors import UserError
 from mindzoo.utils.images import kinds
+from mindzoo.utils.images.fault import Fault
 
 STANDARD_INPUT = "-"
+IMAGE, FOLDER, PATTERN = "is missing", "holds no images", "matches no image"  # what each lacks
+NOUNS = {IMAGE: "image", FOLDER: "folder", PATTERN: "pattern"}
 
 
 @dataclass(frozen=True)
 class Given:
-    """An image."""
+    """An image, or a word that means none."""
 
     name: str  # its path, or STANDARD_INPUT
     content: bytes | None = None  # None: what its file holds
+    lack: str = ""  # of a word that means no image: IMAGE, FOLDER or PATTERN
 
     def read(self) -> bytes:
         """The content of its file.
@@ -30,6 +34,8 @@ class Given:
         Raises:
             Fault: it cannot be read.
         """
+        if self.lack:
+            raise Fault(self.lack)
         return read_file(self.name) if self.content is None else self.content
 
 
@@ -47,23 +53,26 @@ def given_images(given: Iterable[str]) -> list[Given]:
         raise UserError("standard input (-) is given twice; wanted it once: it can be read once only")
     found: list[Given] = []
     for word in words:
-        if word == STANDARD_INPUT:
-            found += _on_standard_input()
-        else:
-            found += [Given(str(path)) for path in _files(word)]
-    return found
+        found += _on_standard_input() if word == STANDARD_INPUT else _files(word)
+    return _with_an_image(found)
 
 
-def image_files(given: Iterable[str]) -> Iterator[Path]:
+def image_files(given: Iterable[str]) -> list[Given]:
     """The files given, the images of the folders given, at any depth, and those that patterns such as `photos/*.jpg` match.
 
-    What is there under its name is no pattern.
+    What is there under its name is no pattern. A file that is missing, a folder without images and a pattern that matches none keep their
+    places, so that they can be named beside the others.
 
     Raises:
-        UserError: nothing given, something missing, a folder without images, or a pattern that matches none.
+        UserError: nothing given, or no image among it.
     """
-    for name in _some(given):
-        yield from _files(name)
+    return _with_an_image([image for name in _some(given) for image in _files(name)])
+
+
+def _with_an_image(found: list[Given]) -> list[Given]:
+    if all(one.lack for one in found):
+        raise UserError(f"the {NOUNS[found[0].lack]} {found[0].name} {found[0].lack}")
+    return found
 
 
 def _some(given: Iterable[str]) -> list[str]:
@@ -73,22 +82,16 @@ def _some(given: Iterable[str]) -> list[str]:
     return words
 
 
-def _files(name: str) -> Iterator[Path]:
+def _files(name: str) -> list[Given]:
     is_pattern = glob.has_magic(name) and not os.path.lexists(name)
-    return _matched(name) if is_pattern else _plain(name)
+    return [Given(str(path)) for path in _matched(name)] or [Given(name, lack=PATTERN)] if is_pattern else _plain(name)
 
 
-def _plain(name: str) -> Iterator[Path]:
+def _plain(name: str) -> list[Given]:
     path = Path(name)
     if path.is_dir():
-        found = [path / name for name in images_below(path)]
-        if not found:
-            raise UserError(f"the folder {path} holds no images")
-        yield from found
-    elif os.path.lexists(path):
-        yield path
-    else:
-        raise UserError(f"the image {path} is missing")
+        return [Given(str(path / image)) for image in images_below(path)] or [Given(str(path), lack=FOLDER)]
+    return [Given(str(path), lack="" if os.path.lexists(path) else IMAGE)]
 
 
 def _matched(pattern: str) -> Iterator[Path]:
@@ -99,16 +102,11 @@ def _matched(pattern: str) -> Iterator[Path]:
         for match in glob.glob(pattern, recursive=True)  # noqa: PTH207 - that of pathlib takes no absolute pattern
         if not any(is_hidden(part) for part in {*Path(match).parts} - own)
     ]
-    found = False
     for path in map(Path, by_bytes(matches)):
-        if path.is_dir():
-            inside = [] if "**" in own else [path / name for name in images_below(path)]
-        else:
-            inside = [path] if is_image_name(path.name) else []
-        found = found or bool(inside)
-        yield from inside
-    if not found:
-        raise UserError(f"the pattern {pattern} matches no image")
+        if not path.is_dir():
+            yield from [path] if is_image_name(path.name) else []
+        elif "**" not in own:
+            yield from (path / name for name in images_below(path))
 
 
 def _on_standard_input() -> list[Given]:
@@ -119,7 +117,7 @@ def _on_standard_input() -> list[Given]:
     content = sys.stdin.buffer.read()
     if kinds.kind_of(content):
         return [Given(STANDARD_INPUT, content)]
-    return [Given(str(path)) for name in _listed(content) for path in _plain(name)]
+    return [image for name in _listed(content) for image in _plain(name)]
 
 
 def _listed(content: bytes) -> list[str]:

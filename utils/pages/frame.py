@@ -6,10 +6,10 @@ import html
 
 STYLE = """
 :root { color-scheme: light dark; --ground: #f6f7f9; --card: #fff; --text: #1b1f24; --dim: #5b6672; --line: #d9dee4;
-  --accent: #0a64d6; --empty: #e8ebef; }
+  --accent: #0a64d6; --empty: #e8ebef; --more: #0000003d; }
 @media (prefers-color-scheme: dark) {
   :root { --ground: #14171b; --card: #1d2126; --text: #e8ebee; --dim: #9ba6b1; --line: #343a42; --accent: #6cb0ff;
-    --empty: #2a2f36; }
+    --empty: #2a2f36; --more: #ffffff3d; }
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--text);
@@ -19,6 +19,16 @@ header { padding-top: 32px; padding-bottom: 8px; }
 h1 { margin: 0 0 4px; font-size: 26px; letter-spacing: -0.01em; }
 header p { margin: 0; color: var(--dim); }
 a { color: var(--accent); }
+/* A box that scrolls has a shade at each edge beyond which there is more: what moves with the content hides it at the end. */
+.box { overflow: auto; background:
+  linear-gradient(90deg, var(--card) 60%, transparent) 0 0 / 26px 100% no-repeat local,
+  linear-gradient(270deg, var(--card) 60%, transparent) 100% 0 / 26px 100% no-repeat local,
+  linear-gradient(180deg, var(--card) 60%, transparent) 0 0 / 100% 16px no-repeat local,
+  linear-gradient(0deg, var(--card) 60%, transparent) 0 100% / 100% 16px no-repeat local,
+  linear-gradient(90deg, var(--more), transparent) 0 0 / 16px 100% no-repeat scroll,
+  linear-gradient(270deg, var(--more), transparent) 100% 0 / 16px 100% no-repeat scroll,
+  linear-gradient(180deg, var(--more), transparent) 0 0 / 100% 10px no-repeat scroll,
+  linear-gradient(0deg, var(--more), transparent) 0 100% / 100% 10px no-repeat scroll, var(--card); }
 """
 
 

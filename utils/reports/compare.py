@@ -27,11 +27,8 @@ def run(config: CompareConfig) -> None:
         raise UserError("a comparison needs two runs or more; wanted their folders: mindzoo compare RUN1 RUN2")
     check_output("output", config.output, (".html",))
     runs = [read_run(Path(name)) for name in config.runs]
-    names = page.names_of(runs)
-    for name, one in zip(names, runs, strict=True):
-        for note in one.notes:
-            logger.warning("%s: %s", name, note)
-    for line in _lines(runs, names):
+    page.warn(runs)
+    for line in _lines(runs, page.names_of(runs)):
         logger.info("%s", line)
     page.write(runs, Path(config.output or NAME))
 

@@ -39,6 +39,13 @@ def text(runs: Sequence[Run], *, menu: str = "", more_style: str = "", more_scri
     return frame.document(title, about, shown, style=style() + more_style, menu=menu)
 
 
+def warn(runs: Sequence[Run]) -> None:
+    """Say on the terminal what the page says of files that could not be read."""
+    for name, one in zip(names_of(runs), runs, strict=True):
+        for note in one.notes:
+            logger.warning("%s: %s", name, note)
+
+
 def write(runs: Sequence[Run], target: Path) -> None:
     """Write the page, and say so.
 

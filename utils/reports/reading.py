@@ -67,11 +67,12 @@ class Run:
         return _best(self.evaluations, self.metric)
 
 
-def read_run(folder: Path, *, with_predictions: bool = True) -> Run:
+def read_run(folder: Path, *, with_predictions: bool = True, is_growing: bool = False) -> Run:
     """Read a folder. What is damaged in it is left out, with a note.
 
     Args:
         with_predictions: without, only small files are read.
+        is_growing: it may be written at this moment, so half a line at the end of its metrics is no damage.
 
     Raises:
         UserError: it is no folder of a run.
@@ -82,8 +83,8 @@ def read_run(folder: Path, *, with_predictions: bool = True) -> Run:
     environment = _kept(
         lambda path: read_json(path, "environment", "it is left out"), _newest(folder, ENVIRONMENT), notes
     )
-    rows = list(metric_rows(folder / METRICS, notes))
-    evaluations = [row for row in rows if row.get("kind") == "evaluation" and _is_counted(row)]
+    rows = list(metric_rows(folder / METRICS, notes, is_growing=is_growing))
+    evaluations = [row for row in rows if row.get("kind") == "evaluation"]
     metric = _metric(settings or {})
     predicted = _last_with_predictions(evaluations, metric)
     found = None
@@ -94,7 +95,7 @@ def read_run(folder: Path, *, with_predictions: bool = True) -> Run:
                 f"{predicted['predictions']} is of another evaluation than the best one in {METRICS}: left out"
             )
             found = None
-    epochs = [row for row in rows if row.get("kind") == "epoch" and _is_count(row.get("epoch"))]
+    epochs = [row for row in rows if row.get("kind") == "epoch"]
     environment = environment if isinstance(environment, dict) else {}
     settings = {**(settings or {}), **_taken_from_checkpoint(evaluations, metric)}
     return Run(folder, settings, environment, epochs, evaluations, found, predicted, notes)
@@ -140,8 +141,15 @@ def _kept(read: Any, path: Path, notes: list[str]) -> Any:
         return None
 
 
-def metric_rows(path: Path, notes: list[str] | None = None) -> Iterator[dict[str, Any]]:
-    """The lines of metrics.jsonl, without those that are no JSON; the last one may be half written. `notes` gets what is wrong."""
+def metric_rows(
+    path: Path, notes: list[str] | None = None, *, is_growing: bool = False
+) -> Iterator[dict[str, Any]]:
+    """The lines of metrics.jsonl, without those that are no JSON or lack their counts.
+
+    Args:
+        notes: gets what is wrong.
+        is_growing: see `read_run`.
+    """
     notes = [] if notes is None else notes
     if not path.is_file() or is_special(path):
         if path.exists():
@@ -150,15 +158,28 @@ def metric_rows(path: Path, notes: list[str] | None = None) -> Iterator[dict[str
     lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
     damaged = 0
     for number, line in enumerate(lines, 1):
-        try:
-            row = parse_json(line, finite=False)
-        except ValueError:
-            damaged += bool(line.strip()) and number < len(lines)
-            continue
-        if isinstance(row, dict):
+        if _is_whole(row := _parsed(line)):
             yield row
+        elif line.strip() and not (is_growing and number == len(lines)):
+            damaged += 1
     if damaged:
         notes.append(f"{counted(damaged, 'line')} of {path.name} cannot be read: left out")
+
+
+def _parsed(line: str) -> Any:
+    """The value of a line of JSON; None where it is none."""
+    try:
+        return parse_json(line, finite=False)
+    except ValueError:
+        return None
+
+
+def _is_whole(row: Any) -> bool:
+    """Whether a line says what its kind has to say."""
+    if not isinstance(row, dict):
+        return False
+    kind = row.get("kind")
+    return _is_counted(row) if kind == "evaluation" else kind != "epoch" or _is_count(row.get("epoch"))
 
 
 def _is_counted(row: Row) -> bool:

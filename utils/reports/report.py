@@ -27,7 +27,9 @@ def run(config: ReportConfig) -> None:
         compare.run(CompareConfig(config.runs, config.output))
         return
     (folder,) = map(Path, config.runs)
-    page.write([read_run(folder)], Path(config.output) if config.output else folder / NAME)
+    runs = [read_run(folder)]
+    page.warn(runs)
+    page.write(runs, Path(config.output) if config.output else folder / NAME)
 
 
 def write_at_end(folder: Path) -> None:

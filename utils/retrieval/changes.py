@@ -35,7 +35,7 @@ from mindzoo.utils.retrieval.index import (
     write_array,
 )
 from mindzoo.utils.retrieval.keys import IndexAddConfig, IndexRemoveConfig
-from mindzoo.utils.retrieval.rows import check_root, line_of, read_rows
+from mindzoo.utils.retrieval.rows import check_root, leads_out, line_of, read_rows
 from mindzoo.utils.retrieval.vectors import Vectors, check_same_source, open_vectors
 from mindzoo.utils.training import run_lock
 
@@ -68,7 +68,9 @@ def add(config: IndexAddConfig) -> Index:
             )
         changed = _changed(index, keep, rows, found, _seen_from_index(index, config.images_root))
         replaced = f" in place of {twice}" if twice else ""
-        _say(changed, f"added {counted(len(rows), 'image')} to {index.folder}{replaced}")
+        _say(changed, f"added {counted(len(rows), 'image')} of {found.facts['images']} to {index.folder}{replaced}")
+        if config.images_root:
+            _say_elsewhere(root, [name for name, kept in zip(old, keep, strict=True) if kept])
         return changed
 
 
@@ -136,6 +138,16 @@ def _named_below(root: str, found: Vectors, source: Path) -> list[dict[str, str]
     if below == PurePosixPath():
         return list(found.images())
     return [{"path": str(below / row["path"]), "folder": str(below / row["folder"])} for row in found.images()]
+
+
+def _say_elsewhere(root: str, names: Sequence[str]) -> None:
+    """Say how many of the images that an index had are not below the folder that is given for all of them."""
+    missing = [name for name in names if leads_out(name) or not Path(root, name).exists()]
+    if missing:
+        logger.warning(
+            "%d of the %s that the index had are not below %s, which it names now for all of them: %s",
+            len(missing), counted(len(names), "image"), root, shorten(missing, 3),
+        )  # fmt: skip
 
 
 def _listed(path: Path) -> list[str]:

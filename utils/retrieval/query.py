@@ -42,7 +42,7 @@ def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
     config = loaded.config
     check_output("output", config.output, (".json",))
     check_output("html", config.html, (".html",))
-    paths = list(image_files(config.images))
+    given = image_files(config.images)
     if not config.index:
         raise UserError("index is not given; wanted a folder that mindzoo index wrote: --index FOLDER")
     check_root(config.images_root)
@@ -53,7 +53,7 @@ def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
         logger.info("effort has no effect: the index is of kind %s", index.facts["kind"])
     engine = Engine(spec, config, runtime.start(config.device_target))
     crops = page.Crops(index.facts)
-    embedded = _embedded(spec, config, engine, index, paths, crops)
+    embedded = _embedded(spec, config, engine, index, [Path(image.name) for image in given if not image.lack], crops)
     begin = time.perf_counter()
     scores, rows = index.search(embedded.vectors, config.top_k, config.effort, together=config.together)
     seconds = time.perf_counter() - begin
@@ -64,11 +64,12 @@ def query(spec: ModelSpec, loaded: Loaded[QueryConfig]) -> list[dict[str, Any]]:
     asked = counted(len(embedded.paths), "image") + (" together" if config.together else "")
     aside("searched %s for %s in %.3f s", counted(count, "vector"), asked, seconds)
     _write(config, index, found, crops)
-    for path, reason in embedded.unreadable:
+    unreadable = [*((image.name, image.lack) for image in given if image.lack), *embedded.unreadable]
+    for path, reason in unreadable:
         logger.info("left out: cannot read %s: %s", path, reason)
     engine.finish()
-    if embedded.unreadable:
-        raise FoundProblems(f"{len(embedded.unreadable)} of {counted(len(paths), 'image')} could not be read")
+    if unreadable:
+        raise FoundProblems(f"{len(unreadable)} of {counted(len(given), 'image')} could not be read")
     return found
 
 

@@ -8,8 +8,7 @@ from typing import Any
 from mindzoo.utils.pages.frame import document, escaped
 
 STYLE = """
-section { margin: 24px 0; padding: 20px; background: var(--card); border: 1px solid var(--line); border-radius: 12px;
-  overflow-x: auto; }
+section { margin: 24px 0; padding: 20px; background: var(--card); border: 1px solid var(--line); border-radius: 12px; }
 h2 { margin: 0 0 12px; font-size: 17px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: 6px 12px 6px 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
@@ -28,11 +27,11 @@ def text(content: Mapping[str, Any]) -> str:
         f"mindzoo {content['mindzoo']}, commit {content['commit'] or 'not known'}, on {content['device']}"
         f"{' with small networks' if content['small'] else ''}; {content['started']}, {content['seconds']:.0f} s: {counts}"
     )
-    main = f"""<section><h2>Steps</h2><table>
+    main = f"""<section><h2>Steps</h2><div class="box" tabindex="0" role="group" aria-label="Steps"><table>
 <tr><th>Step</th><th>Result</th><th>What was found</th><th>Seconds</th></tr>
-{"".join(map(_row, content["steps"]))}</table></section>
-<section><h2>Versions</h2><table>
-{"".join(_version(name, value) for name, value in content["versions"].items())}</table></section>
+{"".join(map(_row, content["steps"]))}</table></div></section>
+<section><h2>Versions</h2><div class="box" tabindex="0" role="group" aria-label="Versions"><table>
+{"".join(_version(name, value) for name, value in content["versions"].items())}</table></div></section>
 """
     return document("mindzoo selftest", described, main, style=STYLE)
 

@@ -143,7 +143,7 @@ def _read(folder: Path, *, with_predictions: bool) -> Run:
         UserError: for whatever reason it cannot be read: one damaged run must not end the watch of all others.
     """
     try:
-        return read_run(folder, with_predictions=with_predictions)
+        return read_run(folder, with_predictions=with_predictions, is_growing=True)
     except UserError:
         raise
     except Exception as error:
