@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import os
 import runpy
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,6 +20,7 @@ from mindzoo.tests.support.trainings import (  # noqa: E402
     PLAIN_IMAGES,
     Trained,
     newest_run,
+    once,
     run_train,
     write_images,
 )
@@ -85,15 +84,6 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """A folder that all processes of this run have in common."""
     base = tmp_path_factory.getbasetemp()
     return base.parent if hasattr(request.config, "workerinput") else base  # as pytest-xdist starts it
-
-
-def once(folder: Path, make: Callable[[Path], object]) -> Path:
-    """`folder`, filled by the first process of this run that needs it; the others wait."""
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            make(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

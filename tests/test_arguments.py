@@ -11,6 +11,7 @@ import re
 import resource
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,7 @@ def check(run: Callable[[list[str]], int], argv: list[str], capfd: pytest.Captur
 def of_network(command: Command) -> st.SearchStrategy[list[str]]:
     """Words behind `mindzoo COMMAND`: a network and flags of the command for it."""
 
+    @cache
     def for_network(name: str) -> st.SearchStrategy[list[str]]:
         spec = get_spec(name)
         drawn = arguments.flags(command.config(spec), command.aliases(spec))

@@ -64,6 +64,7 @@ def finite_differences(function: Callable[[np.ndarray], float], x: np.ndarray, s
     return gradient
 
 
+@eagerly()
 @pytest.mark.parametrize(("instances", "margin"), [(PAIRS, 0.2), (MIXED, 1.0)])
 def test_triplet_loss_and_its_gradient(instances: np.ndarray, margin: float) -> None:
     x = embeddings()
@@ -86,6 +87,7 @@ def test_losses_are_the_same_in_a_graph_and_one_operator_at_a_time(loss: type[nn
     np.testing.assert_allclose(eager_gradient.asnumpy(), gradient.asnumpy(), atol=1e-6)
 
 
+@eagerly()
 def test_triplet_loss_by_hand() -> None:
     """On a circle at 0, 60 and 180 degrees: distances 1 to the copy, 2 and the root of 3 to the other image."""
     angles = np.radians([0, 60, 180])
@@ -94,6 +96,7 @@ def test_triplet_loss_by_hand() -> None:
     assert float(loss) == pytest.approx((1.1 + 1 - 2 + 1.1 + 1 - np.sqrt(3)) / 2, rel=1e-5)
 
 
+@eagerly()
 @pytest.mark.parametrize("instances", [[0, 1, 2, 3], [5, 5, 5, 5]])
 def test_without_an_anchor_the_triplet_loss_is_0(instances: list[int]) -> None:
     value, gradient = ms.value_and_grad(TripletLoss())(Tensor(embeddings(4)), Tensor(instances, ms.int32))
@@ -101,6 +104,7 @@ def test_without_an_anchor_the_triplet_loss_is_0(instances: list[int]) -> None:
     assert not gradient.asnumpy().any()
 
 
+@eagerly()
 @pytest.mark.parametrize(("instances", "alpha", "beta"), [(PAIRS, 0.2, 1.2), (MIXED, 0.4, 0.9)])
 def test_margin_loss_and_its_gradients(instances: np.ndarray, alpha: float, beta: float) -> None:
     x = embeddings()
@@ -119,12 +123,14 @@ def test_margin_loss_and_its_gradients(instances: np.ndarray, alpha: float, beta
     np.testing.assert_allclose(at_beta.asnumpy(), of_beta, atol=1e-5)
 
 
+@eagerly()
 def test_margin_loss_by_hand() -> None:
     """Two copies at distance 2 and no other image: one term of 0.2 + 2 - 1.2 in either direction."""
     x = Tensor(np.array([[1, 0], [-1, 0]], np.float32))
     assert float(MarginLoss()(x, Tensor(np.array([1, 1], np.int32)))) == pytest.approx(1.0, rel=1e-6)
 
 
+@eagerly()
 def test_equal_copies_have_a_finite_gradient() -> None:
     x = Tensor(np.repeat(embeddings(3), 2, 0))
     for loss in (MarginLoss(), TripletLoss()):
@@ -139,6 +145,7 @@ def test_parameters_of_the_margin_loss() -> None:
     assert [p.name for p in loss.get_parameters()] == ["metric_loss.beta", "metric_loss.sampler.uniform.draws"]
 
 
+@eagerly()
 @pytest.mark.parametrize("length", [2, 5, 2048])
 def test_log_weights(length: int) -> None:
     d = np.linspace(0, 2, 50, dtype=np.float32)
@@ -191,6 +198,7 @@ def assert_drawn(found: np.ndarray, wanted: np.ndarray, times: int) -> None:
     assert distance <= freedom * (1 - 2 / (9 * freedom) + 3.09 * np.sqrt(2 / (9 * freedom))) ** 3
 
 
+@eagerly()
 def test_one_image_is_drawn_with_its_probability() -> None:
     x, instances = many_groups(PAIRS, seed=5)
     wanted = probabilities(x, instances)[:6, :6]
@@ -201,6 +209,7 @@ def test_one_image_is_drawn_with_its_probability() -> None:
         assert_drawn(found[:, anchor].sum(0), wanted[anchor], len(found))
 
 
+@eagerly()
 def test_two_images_are_drawn_without_replacement() -> None:
     """Each set of two comes as often as by drawing its one or other image first."""
     x, instances = many_groups(np.array([0, 0, 0, 1, 2, 3, 4]), seed=8)
@@ -212,12 +221,14 @@ def test_two_images_are_drawn_without_replacement() -> None:
     assert_drawn(np.array([(found[:, i] & found[:, j]).sum() for i, j in sets]), wanted, len(found))
 
 
+@eagerly()
 def test_where_all_are_too_far_all_are_equally_likely() -> None:
     found = draws(np.eye(32), np.repeat(np.arange(16), 2), 60)
     assert (found.sum(2) == 1).all()
     assert_drawn(found.sum((0, 1)), np.full(32, 1 / 32), 60 * 32)
 
 
+@eagerly()
 def test_the_others_draw_as_ever_where_one_anchor_is_too_far_from_all() -> None:
     x = np.array([[1, 0], [1, 0.2], [-1, 0], [-1, 0.1], [-1, 0.2]])
     x /= np.linalg.norm(x, axis=1, keepdims=True)
@@ -237,6 +248,7 @@ def test_draws_depend_on_seed_and_counter_only() -> None:
     np.testing.assert_array_equal(resumed(*arguments).asnumpy(), drawn[3])
 
 
+@eagerly()
 @pytest.mark.parametrize("length", [2, 64])
 @pytest.mark.parametrize("instances", [np.repeat(np.arange(4), 3), np.array([0] * 9 + [1, 1, 2])])
 def test_as_many_as_copies_and_never_a_copy(length: int, instances: np.ndarray) -> None:
@@ -250,6 +262,7 @@ def test_as_many_as_copies_and_never_a_copy(length: int, instances: np.ndarray) 
     assert (found.sum(2) == np.minimum(copies, candidates)).all()
 
 
+@eagerly()
 def test_long_embeddings_draw_the_closest() -> None:
     """With 2048 numbers a weight is e^1400 times another; sums of them would run over, their logarithms do not."""
     x = embeddings(6, 2048)
@@ -261,10 +274,12 @@ def test_long_embeddings_draw_the_closest() -> None:
     assert found.sum(2).max() == 1
 
 
+@eagerly()
 def test_rows_without_another_image_draw_none() -> None:
     assert not draws(embeddings(4), np.full(4, 3), 3).any()
 
 
+@eagerly()
 def test_mixed_loss() -> None:
     noise, x = np.random.default_rng(5), Tensor(embeddings())
     logits, labels = Tensor(noise.standard_normal((6, 3)), ms.float32), Tensor(PAIRS)

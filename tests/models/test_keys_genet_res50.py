@@ -65,9 +65,9 @@ parsed, rates, said, shows, step = KEYS.parsed, KEYS.rates, KEYS.said, KEYS.show
 
 
 @pytest.fixture(scope="module")
-def plain(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def plain(colors: Path, shared: Path) -> Run:
     """The run that the others are compared with."""
-    return KEYS.train(colors / "train", tmp_path_factory.mktemp("plain"))
+    return KEYS.train_once(shared / "genet_res50_plain", colors / "train")
 
 
 def test_defaults_are_those_of_the_list() -> None:

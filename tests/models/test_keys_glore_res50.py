@@ -72,9 +72,9 @@ DONE = np.arange(16) / 16
 
 
 @pytest.fixture(scope="module")
-def plain(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def plain(colors: Path, shared: Path) -> Run:
     """The run that the others are compared with."""
-    return KEYS.train(colors / "train", tmp_path_factory.mktemp("plain"), *UNCHANGED_IMAGES)
+    return KEYS.train_once(shared / "glore_res50_plain", colors / "train", *UNCHANGED_IMAGES)
 
 
 def test_defaults_are_those_of_the_list() -> None:

@@ -106,9 +106,9 @@ NO_WARMUP = ["--warmup_epochs", "0"]
 
 
 @pytest.fixture(scope="module")
-def plain(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def plain(colors: Path, shared: Path) -> Run:
     """The run that the others are compared with."""
-    return KEYS.train(colors / "train", tmp_path_factory.mktemp("plain"))
+    return KEYS.train_once(shared / "hrnet_w48_plain", colors / "train")
 
 
 def test_defaults_are_those_of_the_list() -> None:

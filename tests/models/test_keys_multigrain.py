@@ -80,16 +80,16 @@ def lines_of(run: Run, *starts: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def second_order(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def second_order(colors: Path, shared: Path) -> Run:
     """Both losses, copies of each image, THOR, and evaluations in between."""
     flags = [*THOR, *THOR_EVALUATION, "--eval_dataset_path", str(colors / "val")]
-    return KEYS.train(colors / "train", tmp_path_factory.mktemp("thor"), *flags)
+    return KEYS.train_once(shared / "multigrain_thor", colors / "train", *flags)
 
 
 @pytest.fixture(scope="module")
-def first_order(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def first_order(colors: Path, shared: Path) -> Run:
     """The same with momentum, the triplet loss and the whole network."""
-    return KEYS.train(colors / "train", tmp_path_factory.mktemp("momentum"), *MOMENTUM)
+    return KEYS.train_once(shared / "multigrain_momentum", colors / "train", *MOMENTUM)
 
 
 def test_defaults_are_those_of_the_list() -> None:

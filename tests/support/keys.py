@@ -15,7 +15,7 @@ import pytest
 from mindspore import Tensor
 
 from mindzoo.models import get_spec
-from mindzoo.tests.support.trainings import PLAIN_IMAGES, newest_run, tiny
+from mindzoo.tests.support.trainings import PLAIN_IMAGES, newest_run, once, tiny
 from mindzoo.utils import commands
 from mindzoo.utils.checkpoints import checkpoint_file
 from mindzoo.utils.config import reading
@@ -119,6 +119,14 @@ class Keys:
             assert commands.train(self.spec, [*tiny(self.spec.name), *small, *where, *PLAIN_IMAGES, *flags]) == 0
         finally:
             os.chdir(before)
+        return self.run_in(output)
+
+    def train_once(self, output: Path, data: Path, *flags: str) -> Run:
+        """The same, by the first process of a test run that needs it; `output` is in the folder `shared`. Read only."""
+        return self.run_in(once(output, lambda folder: self.train(data, folder, *flags)))
+
+    def run_in(self, output: Path) -> Run:
+        """The newest run in the output_dir `output`."""
         folder = newest_run(output) if self.spec.dated_runs else output
         (log,) = folder.glob("*.log")
         return Run(self.spec, folder, log.read_text())

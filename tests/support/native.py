@@ -32,10 +32,15 @@ class Pass(nn.Cell):
         return self.gradients_of(x, weights)
 
 
-def passed(network: nn.Cell, x: np.ndarray, seed: int = 3, both: Pass | None = None) -> Values:
-    """Forward and backward through `network`, in the mode that it is in; `both` is its Pass, where that is compiled already."""
+def passed(
+    network: nn.Cell, x: np.ndarray, seed: int = 3, both: Pass | None = None, shape: tuple[int, ...] = ()
+) -> Values:
+    """Forward and backward through `network`, in the mode that it is in.
+
+    `both` is its Pass, where that is compiled already, and `shape` that of its outputs, where it is known.
+    """
     training = network.training
-    shape = network.set_train(False)(Tensor(x)).shape
+    shape = shape or network.set_train(False)(Tensor(x)).shape
     network.set_train(training)
     weights = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
     names = [parameter.name for parameter in network.trainable_params()]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +55,15 @@ def run_train(data: Path, output: Path, *more: str) -> Path:
     finally:
         os.chdir(before)
     return newest_run(output)
+
+
+def once(folder: Path, make: Callable[[Path], object]) -> Path:
+    """`folder`, filled by the first process of this run that needs it; the others wait."""
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            make(folder)
+    return folder
 
 
 def newest_run(output: Path) -> Path:
