@@ -34,7 +34,7 @@ ASKED_TO_STOP = "asked to stop: finishing this step; once more ends at once"
 
 
 @dataclass(frozen=True)
-class Test:
+class RateTest:
     """A training's step that takes ever higher rates."""
 
     step: TrainStep
@@ -53,7 +53,7 @@ def find(spec: ModelSpec, loaded: Loaded[Any]) -> None:
     config = loaded.config
     refuse(config)
     outcome.check(config.output)
-    given = repeated.on_the_command_line(spec, loaded)
+    given = repeated.of_a_training(spec, loaded)
     idle = keys.without_effect(config, given)
     if idle:
         trainer.say([f"{', '.join(idle)}: no effect on a test of learning rates, which has its own and keeps no run"])
@@ -84,7 +84,7 @@ def refuse(config: TrainConfig) -> None:
         )
 
 
-def prepare(spec: ModelSpec, loaded: Loaded[Any]) -> Test:
+def prepare(spec: ModelSpec, loaded: Loaded[Any]) -> RateTest:
     """The training's own step and data, with the rates of the test in place of the schedule's.
 
     Raises:
@@ -105,7 +105,7 @@ def prepare(spec: ModelSpec, loaded: Loaded[Any]) -> Test:
     config, of_steps = laid_out(spec, config, rates, data.train.steps_per_epoch, world)
     made = assembly.assemble(spec, config, start, data.train, num_classes, of_steps, on)
     trainer.take_state(made.step, start, config, data.train, world)
-    return Test(made.step, data.train, rates, config.accumulation_steps)
+    return RateTest(made.step, data.train, rates, config.accumulation_steps)
 
 
 def laid_out(
@@ -124,7 +124,7 @@ def laid_out(
     return config, of_steps
 
 
-def run(test: Test, image_size: Sequence[int]) -> Curve:
+def run(test: RateTest, image_size: Sequence[int]) -> Curve:
     """The curve of a test, up to its end or to where the loss diverges; `image_size` is height and width.
 
     Raises:
@@ -147,7 +147,7 @@ def run(test: Test, image_size: Sequence[int]) -> Curve:
     return curve
 
 
-def losses(test: Test) -> Iterator[tuple[int, float]]:
+def losses(test: RateTest) -> Iterator[tuple[int, float]]:
     """The number of each update, from 0, and the mean loss of its batches; the epochs repeat for ever.
 
     An update that a dynamic loss scale skips is tried again, with the next batches; it is not named.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mindzoo.utils.config.reading import show
 from mindzoo.utils.drawing import figures, fonts
@@ -37,9 +38,7 @@ def draw(path: Path, title: str, curve: Curve, found: Suggestions | None) -> Non
                 found.steepest, color=figures.COLORS[2], linestyle=":", label=f"steepest: {show(found.steepest)}"
             )
             panel.axvline(found.least, color="#555555", linestyle="--", label=f"least / 10: {show(found.least)}")
-        panel.set_xscale("log")
-        if count:
-            _frame(panel, means)
+        _frame(panel, curve, count)
         panel.set_xlabel("learning rate (--lr)")
         panel.set_ylabel("loss")
         figures.dress(panel, title, "y")
@@ -47,9 +46,16 @@ def draw(path: Path, title: str, curve: Curve, found: Suggestions | None) -> Non
         figures.save(figure, path)
 
 
-def _frame(panel: Axes, means: Sequence[float]) -> None:
-    """Show the fall of the means: the last ones, where the loss diverges, may leave the panel."""
-    low, start = min(means), means[0]
-    top = min(max(means), start + (start - low) + 0.25 * abs(start))
-    margin = HEADROOM * (top - low) or 1.0
-    panel.set_ylim(low - 3 * margin, top + margin)
+def _frame(panel: Axes, curve: Curve, count: int) -> None:
+    """Show all losses up to the least mean; where the loss diverges, what is higher leaves the panel."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    panel.set_xscale("log")
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: show(rate)))
+    panel.xaxis.set_minor_formatter(NullFormatter())
+    if not count:
+        return
+    least = int(np.argmin(curve.smoothed[:count]))
+    low, high = min(curve.losses[:count]), max(curve.losses[: least + 1])
+    margin = HEADROOM * (high - low) or 1.0
+    panel.set_ylim(low - margin, high + margin)

@@ -12,6 +12,7 @@ from mindzoo.utils.rate_finding.curve import SMOOTHING, Curve
 
 SKIPPED = 0.1  # of the points: their means are of few losses
 SURE = 3.0  # standard errors
+ROUNDING = 1e-4  # of the loss
 BELOW_THE_LEAST = 10.0  # what the rate of the least loss is divided by
 
 
@@ -32,7 +33,8 @@ def suggestions(curve: Curve) -> Suggestions | None:
     if len(means) <= first + 1:
         return None
     last = first + int(means[first:].argmin())
-    if means[first] - means[last] <= SURE * standard_error(curve.losses[: last + 1], first):
+    chance = max(SURE * standard_error(curve.losses[: last + 1], first), ROUNDING * abs(means[first]))
+    if last == first or means[first] - means[last] <= chance:
         return None
     fall = falling(means[first : last + 1])
     steps = np.diff(means[first : last + 1])
