@@ -14,7 +14,7 @@ from mindzoo.utils import errors, log
 from mindzoo.utils.commands.command import Command, read_command, run_command
 from mindzoo.utils.commands.of_data import CHECK_DATA, PACK, SHOW_BATCH
 from mindzoo.utils.commands.of_machines import DOCTOR, RANK_TABLE
-from mindzoo.utils.commands.of_networks import EVAL, EXPORT, FINETUNE, INFO, PREDICT, TRAIN
+from mindzoo.utils.commands.of_networks import EVAL, EXPORT, FINETUNE, INFO, LR_FIND, PREDICT, TRAIN
 from mindzoo.utils.commands.of_retrieval import (
     EMBED,
     EVALUATE_RETRIEVAL,
@@ -285,6 +285,7 @@ COMMANDS = {
     for command in (
         TRAIN,
         FINETUNE,
+        LR_FIND,
         EVAL,
         LAUNCH,
         RANK_TABLE,

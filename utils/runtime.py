@@ -184,8 +184,8 @@ class StopRequest:
     While a graph runs MindSpore takes SIGINT and sends SIGTERM to the process instead, so Ctrl-C is seen as either.
     """
 
-    def __init__(self) -> None:
-        self.signal = 0
+    def __init__(self, answer: str = ASKED_TO_STOP) -> None:
+        self.signal, self.answer = 0, answer
 
     def __bool__(self) -> bool:
         return bool(self.signal)
@@ -195,13 +195,13 @@ class StopRequest:
             raise KeyboardInterrupt
         self.signal = number
         # In a thread of its own: the signal may have come in the middle of a line, whose stream cannot be entered twice.
-        threading.Thread(target=log.logger.info, args=(ASKED_TO_STOP,), name=ASKED_TO_STOP).start()
+        threading.Thread(target=log.logger.info, args=(self.answer,), name=self.answer).start()
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopRequest]:
-    """SIGINT and SIGTERM set the request instead of ending the process, until the block is left."""
-    request = StopRequest()
+def stop_on_signals(answer: str = ASKED_TO_STOP) -> Iterator[StopRequest]:
+    """SIGINT and SIGTERM set the request instead of ending the process, until the block is left; `answer` is said then."""
+    request = StopRequest(answer)
     before = {number: signal.signal(number, request.receive) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield request

@@ -78,7 +78,7 @@ def prepare(options: argparse.Namespace, folder: Path) -> tuple[RunState, TrainD
         spec, settings, world, where, step, rates, data.train.steps_per_epoch, meta, log.ProgressDisplay(sys.stdout)
     )
     callbacks = trainer.callbacks(run, data, network, CLASSES, None)
-    loop.compile_step(run, data.train)
+    loop.compile_step(run.train_step, data.train, run.config.image_size)
     bare(run, 3)  # the first steps allocate
     looped(run, data.train, callbacks, 0)  # the first evaluation compiles
     return run, data.train, callbacks

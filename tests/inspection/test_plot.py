@@ -12,7 +12,7 @@ from PIL import Image
 
 from mindzoo import cli
 from mindzoo.tests.support.trainings import write_images
-from mindzoo.utils.drawing import fonts
+from mindzoo.utils.drawing import figures, fonts
 from mindzoo.utils.inspection import plot
 from mindzoo.utils.inspection.survey import Split
 
@@ -53,7 +53,7 @@ def share(pixels: np.ndarray, color: str) -> float:
 
 def test_the_bars_are_as_long_as_the_classes_are_large(tmp_path: Path) -> None:
     pixels = drawn(tmp_path / "a.png", split("train", {"cat": 30, "dog": 10}), split("val", {"cat": 5}))
-    blue, orange = plot.COLORS[:2]
+    blue, orange = figures.COLORS[:2]
     rows = (pixels == [int(blue[at : at + 2], 16) for at in (1, 3, 5)]).all(axis=2).sum(axis=1)
     lengths = sorted({int(row) for row in rows if row > 50})
     assert lengths[-1] / lengths[0] == pytest.approx(3, rel=0.05)
@@ -62,7 +62,7 @@ def test_the_bars_are_as_long_as_the_classes_are_large(tmp_path: Path) -> None:
 
 def test_hostile_names_are_drawn(tmp_path: Path) -> None:
     pixels = drawn(tmp_path / "a.png", *(split(kind, dict.fromkeys(HOSTILE, 7)) for kind in ("train", "val", "test")))
-    assert all(share(pixels, color) > 0.02 for color in plot.COLORS)
+    assert all(share(pixels, color) > 0.02 for color in figures.COLORS)
     assert pixels.shape[0] < 1000
     assert pixels.shape[1] < 2500
 
@@ -71,13 +71,13 @@ def test_a_thousand_classes_fit_on_a_page(tmp_path: Path) -> None:
     sizes = {f"n{number:08d}": 700 + number for number in range(1000)}
     pixels = drawn(tmp_path / "a.png", split("train", sizes), split("val", dict.fromkeys(sizes, 50)))
     assert max(pixels.shape) < 2000
-    blue = (pixels == [int(plot.COLORS[0][at : at + 2], 16) for at in (1, 3, 5)]).all(axis=2).sum(axis=0)
+    blue = (pixels == [int(figures.COLORS[0][at : at + 2], 16) for at in (1, 3, 5)]).all(axis=2).sum(axis=0)
     left, right = (int(part.max()) for part in (blue[:400], blue[-100:]))
     assert left > right > 0.3 * left  # the largest first, from zero on
 
 
 def test_no_image_at_all_is_drawn(tmp_path: Path) -> None:
-    assert share(drawn(tmp_path / "a.png", split("", {"cat": 0})), plot.COLORS[0]) == 0
+    assert share(drawn(tmp_path / "a.png", split("", {"cat": 0})), figures.COLORS[0]) == 0
 
 
 def test_characters_that_no_font_has_become_their_numbers() -> None:

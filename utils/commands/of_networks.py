@@ -12,6 +12,7 @@ from mindzoo.utils.finetuning.keys import finetune_config
 from mindzoo.utils.inference.keys import PredictConfig
 from mindzoo.utils.information.keys import network_info_config
 from mindzoo.utils.log import ProgressDisplay
+from mindzoo.utils.rate_finding.keys import lr_find_config
 
 if TYPE_CHECKING:
     from mindzoo.utils.spec import ModelSpec
@@ -42,6 +43,12 @@ def _finetune(spec: ModelSpec, loaded: Loaded[Any], progress: ProgressDisplay) -
     from mindzoo.utils.finetuning import finetune
 
     finetune.finetune(spec, loaded, progress)
+
+
+def _lr_find(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
+    from mindzoo.utils.rate_finding import lr_find
+
+    lr_find.find(spec, loaded)
 
 
 def _evaluate(spec: ModelSpec, loaded: Loaded[Any], _: ProgressDisplay) -> None:
@@ -108,6 +115,21 @@ FINETUNE = Command(
         "--pretrained FILE --data_dir ROOT --max_epoch 5 --write_recipe mine.yaml",
     ),
     original_lines=True,
+)
+
+
+LR_FIND = Command(
+    name="lr-find",
+    help="try ever higher learning rates in a training's step, draw the loss, and suggest one",
+    config=lr_find_config,
+    run=_lr_find,
+    verb="Try ever higher learning rates in a training's step, draw the loss, and suggest one, for",
+    aliases=aliases_of_training,
+    examples=(
+        "--data_dir ROOT",
+        "--data_dir ROOT --pretrained FILE --optimizer adamw --lr_from 1e-6 --lr_to 1",
+        "--config_path digits_cpu --data_dir digits --output rates.png",
+    ),
 )
 
 

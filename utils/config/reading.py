@@ -72,6 +72,7 @@ class Loaded(Generic[C]):
     config: C
     given: frozenset[str]
     remarks: tuple[str, ...] = ()  # lines on keys that were settled after they were read
+    by_flags: frozenset[str] = frozenset()  # those of `given` that are no matter of the recipe alone
 
     def notes(self) -> list[str]:
         """One line for each key that was given and can have no effect beside the other values."""
@@ -124,7 +125,7 @@ def read_config(
     if flags.get("config_path"):
         values = read_yaml(config_class, find_recipe(flags["config_path"], recipes), aliases, passed_over)
     values.update(flags)
-    return Loaded(make(config_class, values), frozenset(values))
+    return Loaded(make(config_class, values), frozenset(values), by_flags=frozenset(flags))
 
 
 def make(config_class: type[C], values: Mapping[str, Any]) -> C:

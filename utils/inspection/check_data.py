@@ -7,6 +7,7 @@ from pathlib import Path
 from mindzoo.utils.data import skip_list
 from mindzoo.utils.data.listing import absolute, is_image_name
 from mindzoo.utils.data.workers import worker_count
+from mindzoo.utils.drawing import figures
 from mindzoo.utils.errors import UserError, counted
 from mindzoo.utils.exits import FoundProblems
 from mindzoo.utils.files import check_file, check_output, write_json
@@ -71,7 +72,7 @@ def _check_outputs(config: CheckDataConfig, root: Path) -> None:
     check_output("output", config.output, (".json",))
     check_output("plot", config.plot, (".png",))
     if config.plot:
-        plot.check_library()
+        figures.check_library("plot is given", "leave --plot out")
     if config.write_skip_list:
         target = Path(config.write_skip_list)
         check_file("write_skip_list", target, (target.suffix,))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mindzoo.utils.drawing import fonts
-from mindzoo.utils.errors import UserError, counted, visible
-from mindzoo.utils.files import said_of, whole_file
+from mindzoo.utils.drawing import figures, fonts
+from mindzoo.utils.errors import counted, visible
 from mindzoo.utils.inspection.survey import Split
 from mindzoo.utils.log import logger
 
@@ -23,20 +20,6 @@ if TYPE_CHECKING:
 MOST_NAMED = 60  # classes that have a bar and a name each
 NAMED_OF_MANY = 3  # of the largest and of the smallest classes, where there are more
 LONGEST_NAME = 32  # characters
-COLORS = ("#2c7fb8", "#d95f0e", "#756bb1")  # of train, val, test; they differ for colour-blind eyes too
-DPI = 120
-
-
-def check_library() -> None:
-    """Refuse a plot where nothing can draw it.
-
-    Raises:
-        UserError: says what to install.
-    """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UserError(
-            "plot is given, and takes matplotlib, which is not installed; pip install matplotlib, or leave --plot out"
-        )
 
 
 def draw(path: Path, splits: Sequence[Split]) -> None:
@@ -48,10 +31,6 @@ def draw(path: Path, splits: Sequence[Split]) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    # What it says of its own files is nothing to a user.
-    logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
-    from matplotlib import rc_context
-
     classes = list(dict.fromkeys(name for split in splits for name in split.good))
     sizes = np.array([[split.good.get(name, 0) for name in classes] for split in splits])
     if len(classes) > MOST_NAMED:
@@ -68,17 +47,16 @@ def draw(path: Path, splits: Sequence[Split]) -> None:
     names, titles = ([_short(fonts.drawable(text, missing)) for text in texts] for texts in (shown, folders))
     for number, split in enumerate(splits):
         titles[number] += f": {counted(sum(split.good.values()), 'image')}, {counted(len(split.good), 'class')}"
-    with rc_context({"font.family": family, "text.parse_math": False}):
+    with figures.styled(family):
         figure = _bars(names, sizes, titles) if len(classes) <= MOST_NAMED else _outlines(names, sizes, titles)
-        with said_of(path), whole_file(path) as unfinished:
-            figure.savefig(unfinished, format="png", dpi=DPI)
+        figures.save(figure, path)
     logger.info("%s: images per class, drawn", path)
 
 
 def _bars(names: list[str], sizes: np.ndarray, titles: list[str]) -> Figure:
-    figure, panels = _figure((6.0 + 3.5 * len(titles), 1.4 + 0.24 * len(names)), 1, len(titles))
+    figure, panels = figures.panels((6.0 + 3.5 * len(titles), 1.4 + 0.24 * len(names)), 1, len(titles))
     for number, (panel, title) in enumerate(zip(panels, titles, strict=True)):
-        bars = panel.barh(range(len(names)), sizes[number], color=COLORS[number])
+        bars = panel.barh(range(len(names)), sizes[number], color=figures.COLORS[number])
         panel.bar_label(bars, padding=3, fontsize="small")
         panel.set_xlim(0, max(sizes[number].max() * 1.15, 1))
         panel.set_yticks(range(len(names)), names if number == 0 else [])
@@ -89,9 +67,9 @@ def _bars(names: list[str], sizes: np.ndarray, titles: list[str]) -> Figure:
 
 
 def _outlines(names: list[str], sizes: np.ndarray, titles: list[str]) -> Figure:
-    figure, panels = _figure((11.0, 3.6 * len(titles)), len(titles), 1)
+    figure, panels = figures.panels((11.0, 3.6 * len(titles)), len(titles), 1)
     for number, (panel, title) in enumerate(zip(panels, titles, strict=True)):
-        panel.stairs(sizes[number], fill=True, color=COLORS[number])
+        panel.stairs(sizes[number], fill=True, color=figures.COLORS[number])
         panel.set_xlim(0, len(names))
         panel.set_ylim(0, max(sizes[number].max() * 1.08, 1))
         panel.set_ylabel("images that can be read")
@@ -106,20 +84,10 @@ def _outlines(names: list[str], sizes: np.ndarray, titles: list[str]) -> Figure:
     return figure
 
 
-def _figure(size: tuple[float, float], rows: int, columns: int) -> tuple[Figure, list[Axes]]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
-
-
 def _dress(panel: Axes, title: str, axis: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    panel.set_title(title)
-    panel.grid(axis="x" if axis == "x" else "y", color="#dddddd")
-    panel.set_axisbelow(True)
-    panel.spines[["top", "right"]].set_visible(False)
+    figures.dress(panel, title, axis)
     (panel.xaxis if axis == "x" else panel.yaxis).set_major_locator(MaxNLocator("auto", integer=True))
 
 

@@ -59,7 +59,7 @@ def replace_urls(loaded: Loaded[Any], checkpoint_key: str) -> Loaded[Any]:
             given.add(name)
     if config.modelarts and not any(urls.is_bucket(str(value)) for value in dataclasses.asdict(config).values()):
         remarks.append("modelarts has no effect: every place is a path of this machine")
-    return Loaded(config, frozenset(given), tuple(remarks))
+    return dataclasses.replace(loaded, config=config, given=frozenset(given), remarks=tuple(remarks))
 
 
 def fetch(loaded: Loaded[Any], cache_paths: Mapping[str, str]) -> Loaded[Any]:

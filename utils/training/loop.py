@@ -15,6 +15,7 @@ from mindzoo.utils.compiling.waiting import moving
 from mindzoo.utils.data import bad_images
 from mindzoo.utils.data.loader import TrainData
 from mindzoo.utils.exits import Interrupted
+from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import aside
 from mindzoo.utils.ranks import Stop
 from mindzoo.utils.training.callbacks import Callback
@@ -92,12 +93,12 @@ def feeding(run: RunState, data: TrainData, sink: Sink | None, last_step: int) -
     if run.step >= last_step:
         yield None
     elif sink is None:
-        compile_step(run, data)
+        compile_step(run.train_step, data, run.config.image_size)
         yield None
     else:
         feed = sink.open(run, data, last_step)
         try:
-            with moving(f"compiling {what(run, data)}"):
+            with moving(f"compiling {what(data, run.config.image_size)}"):
                 feed.compile()
             aside("blocks of %d steps, %d at a call", feed.blocks.size, feed.blocks.per_call)
             yield feed
@@ -117,17 +118,17 @@ def rescuing(run: RunState, listed: Sequence[Callback]) -> Iterator[None]:
         raise
 
 
-def what(run: RunState, data: TrainData) -> str:
+def what(data: TrainData, image_size: Sequence[int]) -> str:
     """The graph of a step, in words."""
-    return f"the training graph for batches of {(data.batch_size, 3, *run.config.image_size)}, once per run"
+    return f"the training graph for batches of {(data.batch_size, 3, *image_size)}, once per run"
 
 
-def compile_step(run: RunState, data: TrainData) -> None:
-    """Compile the graph of a single step before the first one."""
-    height, width = run.config.image_size
+def compile_step(step: TrainStep, data: TrainData, image_size: Sequence[int]) -> None:
+    """Compile the graph of a single step before the first one; `image_size` is height and width."""
+    height, width = image_size
     images = ms.Tensor(np.zeros((data.batch_size, 3, height, width), np.float32))
     labels = ms.Tensor(np.zeros(data.batch_size, np.int32))
-    graphs.compile_cell(run.train_step, what(run, data), *((images, labels, *more) for more in run.train_step.graphs))
+    graphs.compile_cell(step, what(data, image_size), *((images, labels, *more) for more in step.graphs))
 
 
 def stepped_epoch(run: RunState, data: TrainData, listed: Sequence[Callback], stop: Stop) -> None:

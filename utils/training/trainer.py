@@ -25,7 +25,6 @@ from mindzoo.utils.files import write_text
 from mindzoo.utils.learning import optimizers
 from mindzoo.utils.learning.train_step import TrainStep
 from mindzoo.utils.log import ProgressDisplay, aside, logger
-from mindzoo.utils.native.update import fuse
 from mindzoo.utils.records import RECIPE
 from mindzoo.utils.runtime import World
 from mindzoo.utils.spec import ModelSpec
@@ -33,6 +32,7 @@ from mindzoo.utils.trackers import registry
 from mindzoo.utils.trackers.several import Several
 from mindzoo.utils.trackers.tracker import Tracker
 from mindzoo.utils.training import (
+    assembly,
     continuity,
     holding_out,
     loop,
@@ -80,43 +80,30 @@ def train(spec: ModelSpec, loaded: Loaded[TrainConfig], progress: ProgressDispla
     if start.is_complete(config, steps := data.train.steps_per_epoch):
         return None
     config = setup.settle_accumulation(dataclasses.replace(config, **start.options), world)
-    card, level = on_card.find(device), on_card.precision(spec, config, device)
-    on_card.set_jit_level(config, device, card)
-    registers = on_card.registers(config, device, card, second_order=setup.step_kind(config) is not TrainStep)
+    on = assembly.machine(spec, config, device)
 
     # 2. Network and training step.
-    say(setup.ineffective(loaded, device, world, level=level, evaluated=data.evaluation is not None))
-    say(on_card.notes(config, level, device, card))
-    network, frozen = setup.make_network(spec, config, start, num_classes, world)
-    native = native_road.take(config, network, world)
-    continuity.say_other_operators(start.resumed, native_road.name(native))
+    say(setup.ineffective(loaded, device, world, level=on.level, evaluated=data.evaluation is not None))
+    say(on_card.notes(config, on.level, device, on.card))
     rates = setup.learning_rates(spec, config, steps, world)
-    plain_loss = setup.build_loss(config, num_classes, data.train.folders.labels)
-    forward, loss = spec.objective(config, network, plain_loss, world.rank)
-
-    def build(computing: nn.Cell) -> TrainStep:
-        on_card.fuse_gradients(spec, forward, device, world)
-        step = setup.step_over(config, computing, loss, rates, level, world, registers, spec.stages)
-        if native:
-            fuse(step.optimizer)
-        return step
-
-    step = build(setup.in_precision(forward, level))
-    thaw = unfreezing.planned(config, frozen, steps, network, build)
+    made = assembly.assemble(spec, config, start, data.train, num_classes, rates, on)
+    network, step = made.network, made.step
+    continuity.say_other_operators(start.resumed, native_road.name(made.native))
+    thaw = unfreezing.planned(config, made.frozen, steps, network, made.build)
     take_state(step, start, config, data.train, world)
 
     # 3. The run's folder, the first thing that is written.
     go_on_in = continuity.folder_to_go_on_in(start.resumed, config, data.train)
     with run_folder.entered(config.output_dir, dated=spec.dated_runs, world=world, go_on_in=go_on_in) as folder:
         write_facts(folder, spec, config, device, data, recipe)
-        meta = checkpoint_meta(spec, config, num_classes, data) | {"operators": native_road.name(native)}
+        meta = checkpoint_meta(spec, config, num_classes, data) | {"operators": native_road.name(made.native)}
         run = RunState(spec, config, world, folder, step, rates, steps, meta, progress, **start.counts)
         take_history(run, start)
 
         # 4. The loop.
         with storage.uploading(config, folder.path, [folder.log_name]) as uploader:
             listed = callbacks(run, data, network, num_classes, uploader, trackers, start.resumed)
-            loop.train(run, data.train, listed, on_card.sink(config, device, card, type(step)), thaw)
+            loop.train(run, data.train, listed, on_card.sink(config, device, on.card, type(step)), thaw)
     return run
 
 

@@ -20,7 +20,7 @@ def prepare(settings: dict[str, Any]) -> Step:
     """Build the training and compile its step."""
     built = own_training.build(settings)
     run, data, callbacks = built.run, built.data, built.callbacks
-    loop.compile_step(run, data)
+    loop.compile_step(run.train_step, data, run.config.image_size)
     stop = Stop(run.world, runtime.StopRequest())
 
     def epoch() -> int:
