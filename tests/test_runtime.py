@@ -214,7 +214,8 @@ def test_a_graph_that_fails_leaves_nothing_in_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MS_OM_PATH", raising=False)
+    monkeypatch.setenv("MS_OM_PATH", "to be removed again afterwards")
+    monkeypatch.delenv("MS_OM_PATH")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     runtime.take_device("CPU")
     with pytest.raises(ValueError, match=r"[Rr]eshape"):
