@@ -213,14 +213,13 @@ class Misshapen(nn.Cell):
 def test_a_graph_that_fails_leaves_nothing_in_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MS_OM_PATH", "to be removed again afterwards")
     monkeypatch.delenv("MS_OM_PATH")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     runtime.take_device("CPU")
     with pytest.raises(ValueError, match=r"[Rr]eshape"):
         Misshapen()(ops.zeros((2, 3)))
-    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+    assert not Path("rank_0").exists()
     assert (tmp_path / "cache" / "mindzoo" / "failed_graphs" / "rank_0" / "om" / "analyze_fail.ir").is_file()
 
 
