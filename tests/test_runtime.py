@@ -9,9 +9,11 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from mindspore import Tensor, nn, ops
 
 from mindzoo.utils import environment, exits, log, runtime
 from mindzoo.utils.errors import UserError
@@ -187,6 +189,38 @@ def test_a_signal_sets_the_request_and_the_second_ends_at_once(
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), number)
     assert [signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_what_a_compiler_makes_of_the_second_signal_ends_as_quietly() -> None:
+    def compiling() -> None:
+        with runtime.stop_on_signals() as request:
+            request.receive(signal.SIGINT, None)
+            with pytest.raises(KeyboardInterrupt):
+                request.receive(signal.SIGINT, None)
+            raise RuntimeError("The Traceback of Net Construct Code")
+
+    with pytest.raises(KeyboardInterrupt):
+        compiling()
+
+
+class Misshapen(nn.Cell):
+    """Its graph cannot be compiled."""
+
+    def construct(self, x: Tensor) -> Tensor:
+        return ops.reshape(x, (7, 7))
+
+
+def test_a_graph_that_fails_leaves_nothing_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MS_OM_PATH", "to be removed again afterwards")
+    monkeypatch.delenv("MS_OM_PATH")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    runtime.take_device("CPU")
+    with pytest.raises(ValueError, match=r"[Rr]eshape"):
+        Misshapen()(ops.zeros((2, 3)))
+    assert not Path("rank_0").exists()
+    assert (tmp_path / "cache" / "mindzoo" / "failed_graphs" / "rank_0" / "om" / "analyze_fail.ir").is_file()
 
 
 def test_handlers_come_back_after_an_error() -> None:

@@ -51,8 +51,12 @@ def fitted(line: str) -> str:
 
 def without_middle(text: str, length: int) -> str:
     """The text in at most `length` characters: its beginning and its end."""
-    half = (length - 3) // 2
-    return text if len(text) <= length else f"{text[:half]}...{text[-half:]}"
+    return text if len(text) <= length else both_ends(text, (length - 3) // 2 * 2, "...")
+
+
+def both_ends(text: str, kept: int, mark: str) -> str:
+    """The first and the last characters of a text, `kept` in all, with the mark between them."""
+    return f"{text[: kept - kept // 2]}{mark}{text[len(text) - kept // 2 :]}"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -16,6 +16,7 @@ from mindspore import nn
 
 from mindzoo.utils import compat, environment, log
 from mindzoo.utils.errors import UserError
+from mindzoo.utils.files import user_cache
 
 # Any of these in the environment means that a launcher started this process as one of several.
 LAUNCHER_VARIABLES = ("MS_ROLE", "RANK_TABLE_FILE", "OMPI_COMM_WORLD_SIZE")
@@ -65,6 +66,8 @@ def take_device(device_target: str) -> str:
     if device == "CPU":
         environment.limit_onednn()
     ms.set_context(mode=ms.GRAPH_MODE)
+    # Where MindSpore describes a graph that it could not compile, or was interrupted at; by itself it takes the current folder.
+    os.environ.setdefault("MS_OM_PATH", str(user_cache("failed_graphs")))
     number = device_number(device)
     ms.set_device(device) if number is None else ms.set_device(device, number)
     end_quietly()
@@ -185,13 +188,14 @@ class StopRequest:
     """
 
     def __init__(self, answer: str = ASKED_TO_STOP) -> None:
-        self.signal, self.answer = 0, answer
+        self.signal, self.answer, self.twice = 0, answer, False
 
     def __bool__(self) -> bool:
         return bool(self.signal)
 
     def receive(self, number: int, _: FrameType | None) -> None:
         if self.signal:
+            self.twice = True
             raise KeyboardInterrupt
         self.signal = number
         # In a thread of its own: the signal may have come in the middle of a line, whose stream cannot be entered twice.
@@ -205,6 +209,10 @@ def stop_on_signals(answer: str = ASKED_TO_STOP) -> Iterator[StopRequest]:
     before = {number: signal.signal(number, request.receive) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield request
+    except Exception:
+        if request.twice:  # MindSpore's compiler makes an error of its own of what is raised in the middle of it
+            raise KeyboardInterrupt from None
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -46,6 +46,16 @@ def test_a_network_with_options_of_its_own(capsys: pytest.CaptureFixture[str]) -
     assert "imagenet_published: the original README's ImageNet result" in text
 
 
+def test_the_receptive_field_is_the_same_for_images_of_any_size() -> None:
+    """Of the smallest ones the last maps are single pixels."""
+    found = []
+    for size in ("32", "128"):
+        assert cli.main(small("multigrain", "--image_size", size)) == 0
+        found.append(json.loads(Path("x.json").read_text())["receptive_field"])
+    assert [field.pop("map")[1:] for field in found] == [[1, 1], [4, 4]]
+    assert found[0] == found[1]
+
+
 def test_networks_that_see_the_whole_image(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(small("genet_res50", "--image_size", "64,96")) == 0
     field = json.loads(Path("x.json").read_text())["receptive_field"]

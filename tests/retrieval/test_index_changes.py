@@ -128,7 +128,9 @@ def test_images_of_a_folder_below_are_named_from_that_of_the_index(capsys: pytes
     Path("images2/a").mkdir()
     Path("images2/a/00.png").touch()
     assert run("index-add", aside, "--index", "below/link", "--images_root", f"{root}2") == 0
-    said = f"41 of the 42 images that the index had are not below {root}2, which it names now for all of them: b/01.png, "
+    said = (
+        f"41 of the 42 images that the index had are not below {root}2, which it names now for all of them: b/01.png, "
+    )
     assert said in capsys.readouterr().out
     assert json.loads(Path("i/index.json").read_text())["vectors"]["images"] == "../images2"
 

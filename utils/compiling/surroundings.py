@@ -45,7 +45,7 @@ WITHOUT_EFFECT_ON_GRAPHS = frozenset(
 )
 SOURCES = ("*.py", "models/**/*.py", "utils/**/*.py")  # below the root
 VARIABLES = ("MS_", "MINDSPORE_", "ONEDNN_", "DNNL_", "OMP_", "GRAPH_OP_RUN", "ENABLE_")
-OF_LOGS = ("MS_SUBMODULE_LOG_v",)
+OF_LOGS = ("MS_SUBMODULE_LOG_v", "MS_OM_PATH")
 CPU_FACTS = ("vendor_id", "model name", "flags", "Features", "CPU part")
 
 

@@ -10,7 +10,7 @@ from itertools import groupby
 from PIL import ImageDraw, ImageFont
 
 from mindzoo.utils.drawing import fonts
-from mindzoo.utils.errors import visible
+from mindzoo.utils.errors import both_ends, visible
 
 CUT = "…"
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -58,9 +58,9 @@ class Lettering:
             return text
         cut = CUT if importlib.util.find_spec("matplotlib") else "..."
         kept = next(
-            (kept for kept in range(min(len(text), 200), 0, -1) if self.width(_cut(text, kept, cut)) <= width), 0
+            (kept for kept in range(min(len(text), 200), 0, -1) if self.width(both_ends(text, kept, cut)) <= width), 0
         )
-        return _cut(text, kept, cut)
+        return both_ends(text, kept, cut)
 
     def lines(self, text: str, width: float, most: int) -> list[str]:
         """The text in at most so many lines, broken at blanks; the last one is cut."""
@@ -90,8 +90,3 @@ class Lettering:
         """The text in parts of one font each."""
         parts = groupby(self._drawable(text), key=lambda character: self.font_of.get(character, 0))
         return [(number, "".join(part)) for number, part in parts]
-
-
-def _cut(text: str, kept: int, cut: str) -> str:
-    """The first and the last of the characters, so many in all."""
-    return f"{text[: kept - kept // 2]}{cut}{text[len(text) - kept // 2 :]}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mindzoo.utils.config.reading import show
-from mindzoo.utils.errors import counted, fitted, shorten, visible
+from mindzoo.utils.errors import counted, fitted, shorten, visible, without_middle
 
 LABEL = 16  # characters
 NAMED = 5  # classes
@@ -40,11 +40,7 @@ def _said(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _classes(count: int, names: list[str]) -> str:
     if not names:
         return f"{count}, without names"
-    return f"{count}: {shorten((_cut(name) for name in names), NAMED)}"
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
+    return f"{count}: {shorten((without_middle(name, LONGEST_NAME) for name in names), NAMED)}"
 
 
 def _weights(weights: Mapping[str, Any] | None) -> str:

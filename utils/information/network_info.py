@@ -29,6 +29,7 @@ DECIMALS = 3  # of MB
 MOST_PIXELS, MOST_NUMBERS = 2048, 500_000_000  # of what is looked at: seconds, and 2 GB
 TRAINED = 3  # numbers that a training keeps for each parameter: its value, its gradient, one momentum
 PATTERN_PARTS = 2  # of a parameter's name, in a pattern
+LARGE = 128  # pixels per side of images whose last maps are no single pixels
 
 
 def show(spec: ModelSpec, loaded: Loaded[Any]) -> None:
@@ -148,12 +149,20 @@ def _memory(layers: Sequence[Layer], trained: int, buffers: int, batch_size: int
 def _field(
     spec: ModelSpec, network: nn.Cell, layers: list[Layer], image_size: Sequence[int], options: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    """The receptive field of the last map, and the layers in front of it that see a whole map."""
-    last = last_map(layers)
+    """The receptive field of the last map, and the layers in front of it that see a whole map.
+
+    Of small images the last maps are single pixels, which look like what a pooling leaves. So large ones say which layer is the last.
+    """
+    large = [math.ceil(LARGE / side) * side for side in image_size]
+    if large != [*image_size]:
+        layers_of_large = layers_of(_made(spec, 1, large, options), (large[0], large[1]))
+    else:
+        layers_of_large = layers
+    last = last_map(layers_of_large)
     if last is None:
         return None
-    whole = [layer.name for layer in layers[: layers.index(last)] if layer.sees_whole_map]
-    stride = max(round(image_size[0] / last.shape[1]), 1)
+    whole = [layer.name for layer in layers_of_large[: layers_of_large.index(last)] if layer.sees_whole_map]
+    stride = max(round(large[0] / last.shape[1]), 1)
     multiple = math.lcm(stride, spec.size_multiple)
     height = math.ceil(spec.least_size / multiple) * multiple
 
@@ -163,7 +172,7 @@ def _field(
     found = receptive_field.receptive_field(of_width, last.name, height, whole)
     return {
         "layer": last.name,
-        "map": list(last.shape),
+        "map": next(list(layer.shape) for layer in layers if layer.name == last.name),
         "pixels": found.pixels if found else None,
         "stride": found.stride if found else stride,
         "whole_image_by": whole,

@@ -9,6 +9,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
+from mindzoo.utils.learning.step_state import counter
+
 _update = ops.MultitypeFuncGraph("adamw")
 
 
@@ -55,7 +57,7 @@ class AdamW(nn.Optimizer):
         self.means = self.parameters.clone("moment1", "zeros")
         self.squares = self.parameters.clone("moment2", "zeros")
         # Of the moments: `global_step` is the place in the schedule, where a training may begin with moments of zero.
-        self.updates = Parameter(Tensor(0, ms.int32), name="adamw_updates", requires_grad=False)
+        self.updates = counter("adamw_updates")
         self.logarithms = Tensor(np.log(np.maximum(betas, math.exp(-80.0))), ms.float32)
         self.decays = tuple(Tensor(float(decay), ms.float32) for decay in self.group_weight_decay)
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import mindspore as ms
 import numpy as np
-from mindspore import Parameter, Tensor, nn, ops
+from mindspore import Tensor, nn, ops
 
 from mindzoo.utils.config.augmentation_keys import AugmentationKeys
 from mindzoo.utils.learning import mixing
 from mindzoo.utils.learning.erasing import RandomErasing
+from mindzoo.utils.learning.step_state import counter
 
 COUNTER = "augmented_batches"
 OF_ERASING, OF_MIXING = 1, 2  # what a seed is used for
@@ -28,7 +29,7 @@ class BatchAugmentation(nn.Cell):
 
     def __init__(self, erasing: nn.Cell | None, mixing: nn.Cell | None) -> None:
         super().__init__(auto_prefix=False)
-        self.batches = Parameter(Tensor(0, ms.int32), name=COUNTER, requires_grad=False)
+        self.batches = counter(COUNTER)
         self.one = Tensor(1, ms.int32)
         self.erases, self.mixes = erasing is not None, mixing is not None
         if erasing is not None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import mindspore as ms
 import numpy as np
-from mindspore import Parameter, Tensor, nn, ops
+from mindspore import Tensor, nn, ops
+
+from mindzoo.utils.learning.step_state import counter
 
 # The finaliser of MurmurHash3 (Appleby): a change of any bit changes every bit of the result with probability 1/2.
 MIX_SHIFTS = (16, 13, 16)
@@ -64,7 +66,7 @@ class HashedUniform(nn.Cell):
 
     def __init__(self, seed: int) -> None:
         super().__init__()
-        self.draws = Parameter(Tensor(0, ms.int32), name="draws", requires_grad=False)
+        self.draws = counter("draws")
         self.numbers, self.one = HashedNumbers(seed), Tensor(1, ms.int32)
 
     def construct(self, count: int) -> Tensor:

@@ -6,6 +6,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
+from mindzoo.utils.learning.step_state import counter
 from mindzoo.utils.learning.train_step import TrainStep
 
 
@@ -23,7 +24,7 @@ class KeptLosses(nn.Cell):
         self.step = step
         # Neither is in `step.get_parameters()`: a checkpoint has nothing of it.
         self.losses = Parameter(Tensor(np.zeros(max(count, 2), np.float32)), name="kept_losses", requires_grad=False)
-        self.done = Parameter(Tensor(0, ms.int32), name="kept_losses_count", requires_grad=False)
+        self.done = counter("kept_losses_count")
         self.one = Tensor(1, ms.int32)
         self.asked_at = 0
 

@@ -6,6 +6,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
+from mindzoo.utils.learning.step_state import number
 from mindzoo.utils.scores.metric import METRIC_KINDS, Metric
 
 
@@ -33,9 +34,9 @@ class Plateau(nn.Cell):
         super().__init__(auto_prefix=False)
         self.metric = metric
         self.factor, self.patience, self.lowest, self.min_delta = factor, patience, lowest, min_delta
-        self.share = _state(1.0, "plateau.share")
-        self.waited = _state(0.0, "plateau.waited")
-        self.to_beat = _state(-1.0, "plateau.to_beat")
+        self.share = number("plateau.share", 1.0)
+        self.waited = number("plateau.waited", 0.0)
+        self.to_beat = number("plateau.to_beat", -1.0)
 
     def construct(self, rate: Tensor) -> Tensor:
         return rate * self.share
@@ -59,10 +60,6 @@ class Plateau(nn.Cell):
         share = self.now
         _set(self.share, max(share * self.factor, min(self.lowest, 1.0)))
         return self.now < share
-
-
-def _state(value: float, name: str) -> Parameter:
-    return Parameter(Tensor(value, ms.float32), name=name, requires_grad=False)
 
 
 def _set(parameter: Parameter, value: float) -> None:

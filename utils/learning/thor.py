@@ -23,6 +23,7 @@ from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from mindzoo.utils.learning import second_order
 from mindzoo.utils.learning.buckets import BucketMean, split_at
+from mindzoo.utils.learning.step_state import counter
 from mindzoo.utils.learning.train_step import TrainStep
 
 _unit = ops.Eye()
@@ -85,7 +86,7 @@ class ThorStep(TrainStep):
         self.inverse = second_order.inverter()
         self.dampings = Tensor(np.asarray(dampings, np.float32))
         self.frequency = frequency
-        self.factor_age = Parameter(Tensor(frequency, ms.int32), name="thor.factor_age", requires_grad=False)
+        self.factor_age = counter("thor.factor_age", frequency)
         self.quiet = (
             0  # so many batches to come cannot refresh, and the device, which would have to finish, is not asked
         )

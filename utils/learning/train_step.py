@@ -6,6 +6,7 @@ import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from mindzoo.utils.learning.optimizers import NO_DECAY
+from mindzoo.utils.learning.step_state import counter, number
 
 # The dynamic loss scale of Micikevicius et al. 2018 (https://arxiv.org/abs/1710.03740) with the zoo's constants.
 SCALE_FACTOR = 2.0
@@ -102,18 +103,16 @@ class TrainStep(nn.Cell):
         # Whether gradients are to be multiplied with anything but 1.
         self.weighted = accumulation_steps > 1 or dynamic_loss_scale or not (scale_cancels or loss_scale == 1.0)
         self.share = Tensor(1.0 / accumulation_steps, ms.float32)
-        self.scale = (
-            _state(loss_scale, ms.float32, "loss_scale") if dynamic_loss_scale else Tensor(loss_scale, ms.float32)
-        )
+        self.scale = number("loss_scale", loss_scale) if dynamic_loss_scale else Tensor(loss_scale, ms.float32)
         if dynamic_loss_scale:
-            self.good_updates = _state(0, ms.int32, "loss_scale_good_updates")
+            self.good_updates = counter("loss_scale_good_updates")
         self.watched = dynamic_loss_scale and registers is not None
         if dynamic_loss_scale and registers is not None:
             self.registers, self.bad = registers, Tensor(-1, ms.int32)
             self.sum = ops.AllReduce(ops.ReduceOp.SUM) if distributed else nn.Identity()
         if accumulation_steps > 1:
             self.totals = self.trained.clone("accumulated", "zeros")
-            self.seen = _state(0, ms.int32, "accumulated_batches")
+            self.seen = counter("accumulated_batches")
         self.averages = ema_decay > 0
         if self.averages:
             self.decay = Tensor(ema_decay, ms.float32)
@@ -123,7 +122,7 @@ class TrainStep(nn.Cell):
             self.shadow = self.weights.clone("ema", "same")
         self.decay_rises = self.averages and ema_warmup
         if self.decay_rises:
-            self.averaged_updates = _state(0, ms.int32, "averaged_updates")
+            self.averaged_updates = counter("averaged_updates")
 
     def scaled_loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         if self.augments:
@@ -205,7 +204,3 @@ def decay_of(updates: Tensor, most: Tensor) -> Tensor:
     first weights, which are random or of other data, are soon forgotten.
     """
     return ops.minimum(most, (updates + 1.0) / (updates + 10.0))
-
-
-def _state(value: float, dtype: ms.dtype, name: str) -> Parameter:
-    return Parameter(Tensor(value, dtype), name=name, requires_grad=False)

@@ -141,9 +141,7 @@ def _kept(read: Any, path: Path, notes: list[str]) -> Any:
         return None
 
 
-def metric_rows(
-    path: Path, notes: list[str] | None = None, *, is_growing: bool = False
-) -> Iterator[dict[str, Any]]:
+def metric_rows(path: Path, notes: list[str] | None = None, *, is_growing: bool = False) -> Iterator[dict[str, Any]]:
     """The lines of metrics.jsonl, without those that are no JSON or lack their counts.
 
     Args:
