@@ -15,11 +15,10 @@ import yaml
 from mindzoo.models import SPECS
 
 EPOCHS = 2
-# What takes the place of a recipe's own keys. The steps stay: the name of a checkpoint tells the last of them.
+# What takes the place of a recipe's own keys.
 RECIPES: dict[str, dict[str, Any]] = {
     "densenet121/config/digits_cpu.yaml": SPECS["densenet121"].small,
     "densenet121/config/fixres.yaml": SPECS["densenet121"].small,
-    "multigrain/config/photographs_cpu.yaml": {"base_width": 8},
 }
 
 
