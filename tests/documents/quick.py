@@ -7,6 +7,7 @@ tests/scripts/test_demo.py and by the pages of the networks.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from mindzoo.models import SPECS
 
 EPOCHS = 2
 # What takes the place of a recipe's own keys.
-RECIPES: dict[str, dict[str, Any]] = {
+RECIPES: dict[str, Mapping[str, Any]] = {
     "densenet121/config/digits_cpu.yaml": SPECS["densenet121"].small,
     "densenet121/config/fixres.yaml": SPECS["densenet121"].small,
 }
