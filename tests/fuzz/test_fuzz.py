@@ -1,4 +1,4 @@
-"""The runner sees what it looks for, and each reader passes some dozens of damaged files."""
+"""The runner sees what it looks for, and each reader passes some hundred damaged files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from mindzoo.tests.fuzz import runner
 from mindzoo.tests.fuzz.target import ALLOWED, Bench, Verdict
 
-FILES = 60
+FILES = 150
 
 SMALL = """
 import os, time
