@@ -12,7 +12,6 @@ import pytest
 
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.trainings import Trained, newest_run, tiny
-from mindzoo.utils.compiling import graphs
 
 MODEL = Path("models") / "densenet121"
 
@@ -33,7 +32,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, script: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a script as the README says, without PYTHONPATH; it must succeed without a word on stderr."""
-    environment = {**os.environ, "PYTHONPATH": "", graphs.VARIABLE: "auto"}  # graphs are kept, as a user's are
+    environment = {**os.environ, "PYTHONPATH": ""}
     command = [sys.executable, script, *words]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout[-2000:]
