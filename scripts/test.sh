@@ -35,8 +35,21 @@ prepare() {
     prepare_lowest
 }
 
-made=$(mktemp -d) preparing=''
+made=$(mktemp -d) preparing='' phase='' began=0 times=()
+# What native operators and graphs one run of pytest makes, the others take; see tests/conftest.py.
+export MINDZOO_TEST_CACHE=$made/cache
+phase() { # WHAT: it begins now
+    end_phase
+    phase=$1 began=$SECONDS
+    say "$phase"
+}
+end_phase() {
+    [ -z "$phase" ] || times+=("$(printf '%5d s  %s' $((SECONDS - began)) "$phase")")
+}
 clean_up() {
+    end_phase
+    say "how long each part took"
+    printf '%s\n' "${times[@]}"
     [ -z "$preparing" ] || kill -- "-$preparing" 2>/dev/null || true
     rm -rf "$made"
 }
@@ -49,23 +62,23 @@ if [ -n "$full" ]; then
     set +m
 fi
 
-say "ruff: lint and format"
+phase "ruff: lint and format"
 "$PYTHON" -m ruff check .
 "$PYTHON" -m ruff format --check .
 
-say "shellcheck: shell scripts"
+phase "shellcheck: shell scripts"
 "$(dirname "$(command -v "$PYTHON")")/shellcheck" -x -P SCRIPTDIR scripts/*.sh models/*/scripts/*.sh .ci/run
 
-say "mypy: types"
+phase "mypy: types"
 # The root is the package, so the type checker sees it through a link of that name.
 ln -s "$ROOT" "$made/mindzoo"
 (cd "$made" && "$PYTHON" -m mypy --config-file mindzoo/pyproject.toml --cache-dir "$ROOT/.mypy_cache" -p mindzoo)
 
-say "tests"
-"$PYTHON" -m pytest -q -n auto --maxprocesses 4 -m "not slow and not demo"
+phase "tests"
+"$PYTHON" -m pytest -q -n auto --maxprocesses 4 -m "not slow and not demo" --durations 10
 [ -n "$full" ] || exit 0
 
-say "tests on the lowest supported MindSpore, and the lowest Python that is here, in $lowest"
+phase "tests on the lowest supported MindSpore, and the lowest Python that is here, in $lowest"
 status=0
 wait "$preparing" || status=$?
 preparing=''
@@ -79,11 +92,11 @@ touched=(
     tests/models/test_models.py tests/models/test_foreign_checkpoints.py tests/models/test_densenet121.py
     tests/training tests/inference/test_export_checkpoint.py tests/inference/test_evaluate_checkpoints.py tests/engine
 )
-"$lowest/bin/python" -m pytest -q -n auto --maxprocesses 4 -m "not slow and not demo" "${touched[@]}"
+"$lowest/bin/python" -m pytest -q -n auto --maxprocesses 4 -m "not slow and not demo" --durations 10 "${touched[@]}"
 
-say "damaged files of every kind that is read, for 20 seconds"
+phase "damaged files of every kind that is read, for 20 seconds"
 "$PYTHON" tests/fuzz --seconds 20 --workers 2
 
-say "slow tests, those of the commands in the documents among them"
+phase "slow tests, those of the commands in the documents among them"
 # Three on two cores: many of them wait for ranks. One by one, so that what takes minutes comes first in each process.
 "$PYTHON" -m pytest -q -n 3 --maxschedchunk 1 -m slow --durations 0

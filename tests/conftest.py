@@ -12,6 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # Objects. Walking through everything takes 50 ms, which is more than most tests take.
 MUCH_LEFT = 20_000
+# A folder for native operators and graphs: several runs of pytest have it in common where this names one.
+CACHE = "MINDZOO_TEST_CACHE"
 runpy.run_path(str(ROOT / "utils" / "importable.py"), run_name="importable")
 
 from mindzoo.tests.support.trainings import (  # noqa: E402
@@ -33,8 +35,8 @@ def _cpu(shared: Path) -> None:
     from mindzoo.utils.compiling import graphs
     from mindzoo.utils.engine import choice
 
-    cache = shared / "cache"
-    cache.mkdir(exist_ok=True)
+    cache = Path(os.environ.get(CACHE) or shared / "cache")
+    cache.mkdir(parents=True, exist_ok=True)
     os.environ["XDG_CACHE_HOME"] = str(cache)
     os.environ[choice.VARIABLE] = choice.MINDSPORE  # tests of the other engine say so
     os.environ["MINDZOO_OFFLINE"] = "1"  # tests of downloads, from a server of their own, say so

@@ -7,17 +7,19 @@ tests/scripts/test_demo.py and by the pages of the networks.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from mindzoo.models import SPECS
 
 EPOCHS = 2
-# As many small steps as the recipe has are still needed: the name of the checkpoint tells the last of them.
-RECIPES = {
-    "densenet121": ("digits_cpu", "fixres"),
-    "multigrain": ("photographs_cpu",),
+# What takes the place of a recipe's own keys.
+RECIPES: dict[str, Mapping[str, Any]] = {
+    "densenet121/config/digits_cpu.yaml": SPECS["densenet121"].small,
+    "densenet121/config/fixres.yaml": SPECS["densenet121"].small,
 }
 
 
@@ -31,16 +33,9 @@ def shorter(text: str) -> str:
 
 
 def make_networks_small(root: Path) -> None:
-    """In the clone `root`, let RECIPES name the smallest variant of their network."""
-    for network, names in RECIPES.items():
-        spec = SPECS[network]
-        options = {key: value for key, value in spec.small.items() if key in spec.options}
-        for name in names:
-            path = root / "models" / network / "config" / f"{name}.yaml"
-            keys = {**yaml.safe_load(path.read_text(encoding="utf-8")), **options}
-            path.write_text(yaml.safe_dump({key: _plain(value) for key, value in keys.items()}), encoding="utf-8")
-
-
-def _plain(value: object) -> object:
-    """As YAML writes it for everybody."""
-    return list(value) if isinstance(value, tuple) else value
+    """In the clone `root`, let RECIPES name small networks."""
+    for name, keys in RECIPES.items():
+        path = root / "models" / name
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in keys.items()}
+        recipe = {**yaml.safe_load(path.read_text(encoding="utf-8")), **plain}
+        path.write_text(yaml.safe_dump(recipe), encoding="utf-8")

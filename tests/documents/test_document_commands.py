@@ -42,9 +42,7 @@ SLOW_PAGES = (
     *(page for page in USER_PAGES if page.startswith("models/")),
 )
 # Their recipes train a small network. RELIABILITY stops a training in its middle, which a small one reaches too soon.
-WITH_SMALL_NETWORKS = tuple(
-    page for page in SLOW_PAGES if page.startswith("docs/") and page != "docs/RELIABILITY.md"
-)
+WITH_SMALL_NETWORKS = tuple(page for page in SLOW_PAGES if page.startswith("docs/") and page != "docs/RELIABILITY.md")
 # What other tests run, by the words of a line.
 RUN_ELSEWHERE = {
     "bash scripts/demo.sh": "tests/scripts/test_demo.py",

@@ -198,7 +198,6 @@ def assert_drawn(found: np.ndarray, wanted: np.ndarray, times: int) -> None:
     assert distance <= freedom * (1 - 2 / (9 * freedom) + 3.09 * np.sqrt(2 / (9 * freedom))) ** 3
 
 
-@eagerly()
 def test_one_image_is_drawn_with_its_probability() -> None:
     x, instances = many_groups(PAIRS, seed=5)
     wanted = probabilities(x, instances)[:6, :6]
@@ -209,7 +208,6 @@ def test_one_image_is_drawn_with_its_probability() -> None:
         assert_drawn(found[:, anchor].sum(0), wanted[anchor], len(found))
 
 
-@eagerly()
 def test_two_images_are_drawn_without_replacement() -> None:
     """Each set of two comes as often as by drawing its one or other image first."""
     x, instances = many_groups(np.array([0, 0, 0, 1, 2, 3, 4]), seed=8)
@@ -221,14 +219,12 @@ def test_two_images_are_drawn_without_replacement() -> None:
     assert_drawn(np.array([(found[:, i] & found[:, j]).sum() for i, j in sets]), wanted, len(found))
 
 
-@eagerly()
 def test_where_all_are_too_far_all_are_equally_likely() -> None:
     found = draws(np.eye(32), np.repeat(np.arange(16), 2), 60)
     assert (found.sum(2) == 1).all()
     assert_drawn(found.sum((0, 1)), np.full(32, 1 / 32), 60 * 32)
 
 
-@eagerly()
 def test_the_others_draw_as_ever_where_one_anchor_is_too_far_from_all() -> None:
     x = np.array([[1, 0], [1, 0.2], [-1, 0], [-1, 0.1], [-1, 0.2]])
     x /= np.linalg.norm(x, axis=1, keepdims=True)
@@ -248,7 +244,6 @@ def test_draws_depend_on_seed_and_counter_only() -> None:
     np.testing.assert_array_equal(resumed(*arguments).asnumpy(), drawn[3])
 
 
-@eagerly()
 @pytest.mark.parametrize("length", [2, 64])
 @pytest.mark.parametrize("instances", [np.repeat(np.arange(4), 3), np.array([0] * 9 + [1, 1, 2])])
 def test_as_many_as_copies_and_never_a_copy(length: int, instances: np.ndarray) -> None:
@@ -262,7 +257,6 @@ def test_as_many_as_copies_and_never_a_copy(length: int, instances: np.ndarray) 
     assert (found.sum(2) == np.minimum(copies, candidates)).all()
 
 
-@eagerly()
 def test_long_embeddings_draw_the_closest() -> None:
     """With 2048 numbers a weight is e^1400 times another; sums of them would run over, their logarithms do not."""
     x = embeddings(6, 2048)

@@ -17,6 +17,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from mindzoo.models.densenet121 import SPEC
 from mindzoo.models.multigrain.network import multigrain
 from mindzoo.tests.support import thor_reference
+from mindzoo.tests.support.networks import eagerly
 from mindzoo.tests.support.paths import ROOT
 from mindzoo.tests.support.thor_reference import Arrays, Batch, Settings
 from mindzoo.tests.training.test_data_parallel import free_port
@@ -257,7 +258,8 @@ def test_everything_without_factors_keeps_the_gradient() -> None:
     )
     training = nn.TrainOneStepCell(nn.WithLossCell(first_order, SmoothedCrossEntropy(CLASSES)), optimizer)
     training.set_train(True)
-    run(training, data)
+    with eagerly():
+        run(training, data)
     wanted = values(first_order)
     run(make_step(network, loss=loss), data)
     found = values(network)

@@ -13,6 +13,7 @@ import pytest
 from mindspore import Tensor, nn, ops
 
 from mindzoo.models.densenet121 import SPEC
+from mindzoo.tests.support.networks import eagerly
 from mindzoo.utils.checkpoints import checkpoint_file, loading
 from mindzoo.utils.learning import optimizers, train_step
 from mindzoo.utils.learning.losses import SmoothedCrossEntropy
@@ -152,7 +153,8 @@ def test_accumulation_equals_a_larger_batch(k: int, options: dict[str, float]) -
     step = make_step(accumulating, accumulation_steps=k, **options)
     run(step, small)
     whole_step = make_step(whole, **options)
-    run(whole_step, large)
+    with eagerly():
+        run(whole_step, large)
     assert_close(values(step), values(whole_step))
     assert int(step.optimizer.global_step.asnumpy()[0]) == 2
 
@@ -198,7 +200,8 @@ def test_with_a_warm_up_the_first_weights_are_soon_forgotten() -> None:
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_loss_scale_does_not_change_the_result(dynamic: bool) -> None:
     plain, scaled = dense_network(), dense_network()
-    losses = run(make_step(plain, clip_norm=0.3), batches(4))
+    with eagerly():
+        losses = run(make_step(plain, clip_norm=0.3), batches(4))
     step = make_step(scaled, clip_norm=0.3, loss_scale=1024.0, dynamic_loss_scale=dynamic)
     np.testing.assert_allclose(run(step, batches(4)), losses, atol=1e-6)
     assert_close(values(scaled), values(plain))
@@ -271,7 +274,8 @@ def test_on_a_card_that_saturates_registers_say_what_overflowed(k: int, bad: int
     assert values(step)["loss_scale_good_updates"] == 0
     run(step, data[k:])
     good = dense_network()
-    run(make_step(good, **options), data[k:])
+    with eagerly():
+        run(make_step(good, **options), data[k:])
     assert_close(values(network), values(good))
     assert values(step)["loss_scale_good_updates"] == 1
 

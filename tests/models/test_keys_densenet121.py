@@ -55,17 +55,18 @@ DEFAULTS = {
 }
 KEYS = Keys("densenet121")
 parsed, rates, said, shows = KEYS.parsed, KEYS.rates, KEYS.said, KEYS.shows
+SMALLEST = ["--block_config", "1"]
 
 
 def short(data: Path, output: Path, *flags: str) -> Run:
     """One epoch of two steps with the smallest network."""
-    return KEYS.train(data, output, "--block_config", "1", *flags)
+    return KEYS.train(data, output, *SMALLEST, *flags)
 
 
 @pytest.fixture(scope="module")
-def plain(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def plain(colors: Path, shared: Path) -> Run:
     """The run that the others are compared with."""
-    return short(colors / "train", tmp_path_factory.mktemp("plain"))
+    return KEYS.train_once(shared / "densenet121_plain", colors / "train", *SMALLEST)
 
 
 def test_defaults_are_those_of_the_table() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from functools import cache
 from pathlib import Path
 from types import GenericAlias
 from typing import Any
@@ -47,7 +46,6 @@ HOSTILE_YAML = (
 )  # fmt: skip
 
 
-@cache  # to make and to look through a strategy takes longer than to draw from it
 def words(kind: Any) -> st.SearchStrategy[str]:
     """What somebody may write for a value of this type."""
     anything = st.one_of(st.sampled_from(TEXTS), st.text(max_size=30))
