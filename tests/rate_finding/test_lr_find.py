@@ -62,25 +62,13 @@ def test_the_losses_are_those_of_the_trainings_step_with_these_rates(
     colors: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With momentum, factors by layer, and rates in proportion to the images of an update."""
-    more = [
-        "--lr_from",
-        "0.02",
-        "--lr_to",
-        "20",
-        "--lr_steps",
-        "10",
-        "--accumulation_steps",
-        "2",
-        "--lr_base_batch",
-        "6",
-    ]
-    more += ["--layer_decay", "0.5", "--weight_decay", "0", "--max_epoch", "1", "--output", "out.png"]
+    rates = "--lr_from 0.02 --lr_to 20 --lr_steps 10 --lr_base_batch 3 --layer_decay 0.5 --weight_decay 0"
+    more = [*rates.split(), "--max_epoch", "1", "--output", "out.png"]
     words = flags(colors / "train", *more)
     assert cli.main(["lr-find", SPEC.name, *words]) == 0
     said = capsys.readouterr().out
     rows = [*csv.DictReader(Path("out.png.csv").read_text().splitlines())]
-    rates = [float(row["lr"]) for row in rows]
-    np.testing.assert_allclose(rates, np.geomspace(0.02, 20, 10)[: len(rates)], rtol=1e-5)
+    np.testing.assert_allclose([float(row["lr"]) for row in rows], np.geomspace(0.02, 20, 10)[: len(rows)], rtol=1e-5)
     test = lr_find.prepare(SPEC, read_command(LR_FIND, SPEC, words, "lr-find"))
     with eagerly():
         wanted = by_hand(test, 2 * rising(0.02, 20, 10), 3)
