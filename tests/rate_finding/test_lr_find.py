@@ -8,6 +8,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import mindspore as ms
 import mindspore.dataset as ds
@@ -23,7 +24,6 @@ from mindzoo.tests.support.networks import eagerly
 from mindzoo.tests.support.trainings import PLAIN_IMAGES, tiny
 from mindzoo.utils.commands import read_command
 from mindzoo.utils.commands.of_networks import LR_FIND
-from mindzoo.utils.drawing import figures
 from mindzoo.utils.exits import Interrupted
 from mindzoo.utils.learning import optimizers, rate_factors
 from mindzoo.utils.learning.train_step import TrainStep
@@ -104,7 +104,7 @@ class Numbers:
         return ds.NumpySlicesDataset((self.images, self.labels), shuffle=False).batch(4)
 
 
-def small_test(data: Numbers, rates: np.ndarray, accumulation: int = 1, **options: object) -> RateTest:
+def small_test(data: Any, rates: np.ndarray, accumulation: int = 1, **options: Any) -> RateTest:
     network = nn.SequentialCell(nn.Flatten(), nn.Dense(12, 2))
     optimizer = optimizers.create("momentum", network, rates, momentum=0.0, weight_decay=0.0)
     step = TrainStep(network, nn.CrossEntropyLoss(), optimizer, accumulation_steps=accumulation, **options)
@@ -194,7 +194,7 @@ def test_several_ranks_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
 
 def test_a_picture_takes_matplotlib(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(figures.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert cli.main(["lr-find", "densenet121", *tiny(), "--data_dir", "data"]) == 2
     assert "output is lr_find.png, and takes matplotlib, which is not installed" in capsys.readouterr().err
 
@@ -236,7 +236,7 @@ def test_the_command_that_trains_has_the_flags_and_not_the_recipe() -> None:
     assert not any(word in text for word in ("0.3", "lr_steps", "batch_size"))
 
 
-def test_a_curve_that_does_not_fall_says_so(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_curve_that_does_not_fall_says_so() -> None:
     spec = get_spec("densenet121")
     config = read_command(LR_FIND, spec, ["--data_dir", "x", "--output", ""], "lr-find").config
     flat, rises = Curve(), Curve()
