@@ -99,6 +99,7 @@ def test_which_commands_read_from_buckets() -> None:
         "query",
         "fit-exponent",
         "show-batch",
+        "lr-find",
         "average",
         "finetune",
     }

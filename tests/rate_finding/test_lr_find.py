@@ -8,6 +8,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import mindspore as ms
 import mindspore.dataset as ds
@@ -23,7 +24,6 @@ from mindzoo.tests.support.networks import eagerly
 from mindzoo.tests.support.trainings import PLAIN_IMAGES, tiny
 from mindzoo.utils.commands import read_command
 from mindzoo.utils.commands.of_networks import LR_FIND
-from mindzoo.utils.drawing import figures
 from mindzoo.utils.exits import Interrupted
 from mindzoo.utils.learning import optimizers, rate_factors
 from mindzoo.utils.learning.train_step import TrainStep
@@ -62,25 +62,13 @@ def test_the_losses_are_those_of_the_trainings_step_with_these_rates(
     colors: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With momentum, factors by layer, and rates in proportion to the images of an update."""
-    more = [
-        "--lr_from",
-        "0.02",
-        "--lr_to",
-        "20",
-        "--lr_steps",
-        "10",
-        "--accumulation_steps",
-        "2",
-        "--lr_base_batch",
-        "6",
-    ]
-    more += ["--layer_decay", "0.5", "--weight_decay", "0", "--max_epoch", "1", "--output", "out.png"]
+    rates = "--lr_from 0.02 --lr_to 20 --lr_steps 10 --lr_base_batch 3 --layer_decay 0.5 --weight_decay 0"
+    more = [*rates.split(), "--max_epoch", "1", "--output", "out.png"]
     words = flags(colors / "train", *more)
     assert cli.main(["lr-find", SPEC.name, *words]) == 0
     said = capsys.readouterr().out
     rows = [*csv.DictReader(Path("out.png.csv").read_text().splitlines())]
-    rates = [float(row["lr"]) for row in rows]
-    np.testing.assert_allclose(rates, np.geomspace(0.02, 20, 10)[: len(rates)], rtol=1e-5)
+    np.testing.assert_allclose([float(row["lr"]) for row in rows], np.geomspace(0.02, 20, 10)[: len(rows)], rtol=1e-5)
     test = lr_find.prepare(SPEC, read_command(LR_FIND, SPEC, words, "lr-find"))
     with eagerly():
         wanted = by_hand(test, 2 * rising(0.02, 20, 10), 3)
@@ -116,7 +104,7 @@ class Numbers:
         return ds.NumpySlicesDataset((self.images, self.labels), shuffle=False).batch(4)
 
 
-def small_test(data: Numbers, rates: np.ndarray, accumulation: int = 1, **options: object) -> RateTest:
+def small_test(data: Any, rates: np.ndarray, accumulation: int = 1, **options: Any) -> RateTest:
     network = nn.SequentialCell(nn.Flatten(), nn.Dense(12, 2))
     optimizer = optimizers.create("momentum", network, rates, momentum=0.0, weight_decay=0.0)
     step = TrainStep(network, nn.CrossEntropyLoss(), optimizer, accumulation_steps=accumulation, **options)
@@ -206,7 +194,7 @@ def test_several_ranks_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
 
 def test_a_picture_takes_matplotlib(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(figures.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert cli.main(["lr-find", "densenet121", *tiny(), "--data_dir", "data"]) == 2
     assert "output is lr_find.png, and takes matplotlib, which is not installed" in capsys.readouterr().err
 
@@ -248,7 +236,7 @@ def test_the_command_that_trains_has_the_flags_and_not_the_recipe() -> None:
     assert not any(word in text for word in ("0.3", "lr_steps", "batch_size"))
 
 
-def test_a_curve_that_does_not_fall_says_so(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_curve_that_does_not_fall_says_so() -> None:
     spec = get_spec("densenet121")
     config = read_command(LR_FIND, spec, ["--data_dir", "x", "--output", ""], "lr-find").config
     flat, rises = Curve(), Curve()

@@ -90,7 +90,7 @@ def prepare(spec: ModelSpec, loaded: Loaded[Any]) -> RateTest:
     Raises:
         UserError: see `find`.
     """
-    config = dataclasses.replace(loaded.config, schedule=OWN)
+    config: Any = dataclasses.replace(loaded.config, schedule=OWN)
     device = runtime.start(config.device_target, seed=config.seed, deterministic=config.deterministic)
     world = runtime.join(False, config.rank, config.group_size)
     graphs.start(config, world)
@@ -133,7 +133,7 @@ def run(test: RateTest, image_size: Sequence[int]) -> Curve:
     curve, count = Curve(), len(test.rates)
     with (
         runtime.stop_on_signals(ASKED_TO_STOP) as stop,
-        bad_images.named([test.data.folders]),
+        bad_images.named(test.data.folders),
         progress.of("lr-find", count, "updates", lines=False) as work,
     ):
         loop.compile_step(test.step, test.data, image_size)

@@ -68,8 +68,8 @@ def why_nothing(config: Any, curve: Curve) -> str:
     if curve.has_diverged:
         return f"the loss does not fall {tested}, where it diverges; try a lower --lr_from"
     return (
-        f"the loss does not fall {tested} by more than chance would have it; try a higher --lr_to, more --lr_steps, or a larger "
-        "--batch_size"
+        f"the loss does not fall {tested} by more than chance would have it; try more --lr_steps, a larger --batch_size, or other "
+        "--lr_from and --lr_to"
     )
 
 
