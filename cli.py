@@ -26,7 +26,7 @@ from mindzoo.utils.commands.of_retrieval import (
     WHITEN,
 )
 from mindzoo.utils.commands.of_runs import COMPARE, REPORT, WATCH
-from mindzoo.utils.config.reading import Loaded, key
+from mindzoo.utils.config.reading import Loaded, exists, key
 from mindzoo.utils.errors import UserError, nearest
 from mindzoo.utils.exits import FoundProblems, exit_status
 from mindzoo.utils.inference.keys import AverageConfig, ConvertConfig
@@ -64,7 +64,7 @@ def _refuse(name: str, rest: Sequence[str]) -> None:
         UserError: names the nearest one.
     """
     joined = f"{name}-{rest[0]}" if rest else ""
-    if joined in COMMANDS and not Path(rest[0]).exists():
+    if joined in COMMANDS and not exists(rest[0]):
         raise UserError(f"{name} {rest[0]} is one word: wanted mindzoo {joined}")
     if name not in COMMANDS:
         raise UserError(f"unknown command {name}{nearest(name, COMMANDS)}; mindzoo --help lists them all")
@@ -100,7 +100,7 @@ def _meant(name: str, rest: Sequence[str]) -> Command:
 
 def _is_path(word: str) -> bool:
     """Whether a word is meant as a file, which need not be there: no network has a dot or a slash in its name."""
-    return not word.startswith("-") and ("." in word or "/" in word or Path(word).exists())
+    return not word.startswith("-") and ("." in word or "/" in word or exists(word))
 
 
 def _usage() -> str:

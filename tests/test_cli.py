@@ -63,6 +63,8 @@ def test_train_eval_export_and_predict(colors: Path, tmp_path: Path, capsys: pyt
     [
         (["trian", "densenet121"], ["unknown command trian", "did you mean train?"]),
         (["zzyzx"], ["unknown command zzyzx"]),
+        # Longer than a name may be.
+        (["report", "a" * 5000], ["an argument (RUNS) is aaa", "and 5000 characters long, which no path may be"]),
         (["index", "add", "x.npy"], ["index add is one word", "wanted mindzoo index-add"]),
         (["check", "data"], ["wanted mindzoo check-data"]),
         (["train", "densnet121"], ["unknown network densnet121", "did you mean densenet121?", "there are densenet121"]),
@@ -118,3 +120,8 @@ def test_the_folder_of_the_clone_is_a_command(trained: Trained, tmp_path: Path) 
     assert "red" in done.stdout
     assert json.loads((tmp_path / "rows.json").read_text())[0]["classes"][0]["name"] == "red"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cwd", "rows.json"]
+
+
+def test_a_word_longer_than_a_name_may_be_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["info", "a" * 300]) == 2
+    assert "wanted mindzoo info FILE, or mindzoo info NETWORK" in capsys.readouterr().err

@@ -216,7 +216,7 @@ def _parse_flags(config_class: type, argv: Sequence[str], aliases: Aliases, word
         word = rest[0].split("=")[0]
         known = [f"--{spelling}" for spelling in [*types, *aliases]]
         kind = "flag" if word.startswith("-") else "argument"
-        if kind == "argument" and _exists(word):
+        if kind == "argument" and exists(word):
             raise UserError(
                 f"{word} is one file too many; where a pattern such as * stood, it matches several: name one of them"
             )
@@ -232,7 +232,7 @@ def _parse_flags(config_class: type, argv: Sequence[str], aliases: Aliases, word
     return values
 
 
-def _exists(word: str) -> bool:
+def exists(word: str) -> bool:
     """Whether a word is the name of something; one that is too long for a name is none."""
     try:
         return Path(word).exists()
