@@ -367,7 +367,7 @@ def test_a_process_ends_with_the_one_that_started_it() -> None:
     [
         (
             ("trian", "--ranks", "2"),
-            "launch densenet121 trian: wanted mindzoo launch densenet121 train, eval, predict or embed",
+            "launch densenet121 trian: wanted mindzoo launch densenet121 train, finetune, eval, predict or embed",
         ),
         (("train", "--rank", "2"), "unknown flag --rank (did you mean --ranks?)"),
         (
