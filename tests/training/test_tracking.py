@@ -105,7 +105,7 @@ def test_each_value_comes_once(tmp_path: Path) -> None:
 def test_an_epoch_that_no_tracker_was_told_of_is_told_when_the_run_goes_on(tmp_path: Path) -> None:
     go_on(tmp_path / "out", 0, 3)
     with (tmp_path / "out" / "metrics.jsonl").open("w") as file:  # it died after these, and after its checkpoint
-        for row in ({"kind": "epoch", "loss": 4.0}, {"kind": "evaluation", "top1": 6, "total": 6}):
+        for row in ({"kind": "epoch", "loss": 4.0}, {"kind": "evaluation", "top1": 6, "top5": 6, "total": 6}):
             file.write(json.dumps({"epoch": 0, "step": 4, **row}) + "\n")
     go_on(tmp_path / "out", 4, 5)
     assert Kept.points["evaluation/top1"] == {4: 1.0}
