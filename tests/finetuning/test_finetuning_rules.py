@@ -145,6 +145,13 @@ def test_what_is_given_wins_and_the_rest_fits() -> None:
     )
 
 
+@pytest.mark.parametrize(("weights", "side"), [("w.ckpt", 224), ("", 64)])
+def test_with_fewer_epochs_images_are_larger_only_where_weights_know_something(weights: str, side: int) -> None:
+    facts = dataclasses.replace(USUAL, images=20_000, weights=weights, cores=1)
+    assert rules.choose(facts, {}).values["image_size"] == (64, 64)
+    assert rules.choose(facts, {"max_epoch": 1}).values["image_size"] == (side, side)
+
+
 def test_what_random_weights_cost_is_said() -> None:
     found = rules.choose(dataclasses.replace(USUAL, weights="", has_validation=True), {})
     assert "random weights, since --pretrained is not given: that takes many more images and epochs" in found.reasons[1]

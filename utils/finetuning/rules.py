@@ -115,7 +115,8 @@ def choose(facts: Facts, given: Mapping[str, Any]) -> Chosen:
     steps = max(kept // (batch * facts.ranks), 1)
     chosen["max_epoch"] = _epochs(facts, steps)
     epochs = given.get("max_epoch", chosen["max_epoch"])
-    side = _side(facts, kept * epochs)
+    # Where little is known, fewer epochs are no reason for larger images: small ones still gave more in the same time.
+    side = _side(facts, kept * (chosen["max_epoch"] if facts.little_is_known else epochs))
     chosen["image_size"] = (side, side)
     chosen["lr"] = _rate(facts, batch, given.get("optimizer", chosen["optimizer"]))
     chosen["warmup_epochs"] = max(round(SHARE_OF_WARMUP * epochs), 1) if epochs >= FEWEST_EPOCHS else 0
