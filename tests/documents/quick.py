@@ -20,6 +20,7 @@ EPOCHS = 2
 RECIPES: dict[str, Mapping[str, Any]] = {
     "densenet121/config/digits_cpu.yaml": SPECS["densenet121"].small,
     "densenet121/config/fixres.yaml": SPECS["densenet121"].small,
+    "densenet121/config/modern.yaml": SPECS["densenet121"].small,
 }
 
 
