@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mindspore import Tensor
+from mindspore import Tensor, nn
 
 from mindzoo.models import create_model
 from mindzoo.tests.support.native import Pass, Values, assert_alike, distance, images, passed, randomise
@@ -43,21 +43,21 @@ def compare(name: str, options: dict[str, Any], side: int) -> None:
     far more than rounding."""
     networks = [create_model(name, num_classes=7, **options) for _ in range(2)]
     convert(networks[1])
-    passes = [Pass(network) for network in networks]  # compiled once for all seeds
+    native = Pass(networks[1])  # compiled once for all seeds
     for seed in (1, 2):
         with suppress(AssertionError):
-            return compare_with(seed, passes, side)
-    return compare_with(3, passes, side)
+            return compare_with(seed, networks[0], native, side)
+    return compare_with(3, networks[0], native, side)
 
 
-def compare_with(seed: int, passes: list[Pass], side: int) -> None:
-    networks = [both.network for both in passes]
-    for network in networks:
-        randomise(network, seed)
+def compare_with(seed: int, network: nn.Cell, native: Pass, side: int) -> None:
+    for one in (network, native.network):
+        randomise(one, seed)
     batch = images(4, 3, side, side)
     with eagerly():
-        wanted_logits, wanted = computed(passes[0], batch)
-    logits, found = computed(passes[1], batch)
+        # A new pass each time: without a graph, one that is kept gives other values once its weights were set anew (MindSpore 2.10).
+        wanted_logits, wanted = computed(Pass(network), batch)
+    logits, found = computed(native, batch)
     assert distance(logits, wanted_logits) < 1e-5
     # A batch norm over few values amplifies what is left.
     assert_alike(found, wanted, outputs=2e-5, state=1e-4)
