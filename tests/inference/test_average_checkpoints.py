@@ -107,6 +107,7 @@ def test_what_cannot_be_averaged_is_refused(
     for words, said in (
         ([one, other], "output is not given"),
         ([one, *out], "wanted two checkpoints or more, mindzoo average FILE FILE ...; found 1 checkpoint"),
+        ([tmp_path / "none.ckpt", *out], "none.ckpt is missing"),
         ([one, twin, *out], "there is nothing to average"),
         ([one, bad, *out], "not finite"),
         ([one, cut, *out], "cut.ckpt is "),

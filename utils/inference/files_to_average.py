@@ -79,7 +79,7 @@ def paths_of(specs: Collection[ModelSpec], files: Sequence[str], target: Path) -
     """The files, and those in the folders among them.
 
     Raises:
-        UserError: fewer than two, or `target` is one of them.
+        UserError: one is missing, fewer than two, or `target` is one of them.
     """
     paths: list[Path] = []
     for name in files:
@@ -87,6 +87,8 @@ def paths_of(specs: Collection[ModelSpec], files: Sequence[str], target: Path) -
         inside = sorted(path.glob("[!.]*.ckpt")) if path.is_dir() else []
         spec = checkpoint_file.recognise(inside[0], specs)[0] if inside else next(iter(specs))
         paths += checkpoints_of(spec, path)
+    if missing := [path for path in paths if not path.exists()]:
+        checkpoint_file.recognise(missing[0], specs)  # which says so
     if len(paths) < 2:
         raise UserError(
             f"wanted two checkpoints or more, mindzoo average FILE FILE ...; found {counted(len(paths), 'checkpoint')}"

@@ -298,7 +298,11 @@ def check_plateau(config: TrainConfig, evaluation: EvalData | None) -> None:
         UserError: nothing is evaluated.
     """
     if config.schedule == rate_keys.PLATEAU and not (evaluation and config.run_eval):
-        lacks = "run_eval is false" if evaluation else "there are no images to evaluate on: give --eval_data_dir"
+        lacks = (
+            "run_eval is false"
+            if evaluation
+            else "there are no images to evaluate on: give --val_split 0.2, or --eval_data_dir"
+        )
         raise UserError(f"schedule is plateau, which goes by evaluations, and {lacks}; or use another schedule")
 
 
