@@ -129,6 +129,11 @@ def check_device(target: str) -> None:
         raise UserError(f"device_target is {target}, and MindSpore finds none here; use --device_target CPU or auto")
 
 
+def is_launched() -> bool:
+    """Whether a launcher started this process as a rank."""
+    return any(name in os.environ for name in LAUNCHER_VARIABLES)
+
+
 def join(is_distributed: bool, rank: int, group_size: int) -> World:
     """The ranks this process belongs to.
 
@@ -142,7 +147,7 @@ def join(is_distributed: bool, rank: int, group_size: int) -> World:
         if not 0 <= rank < group_size:
             raise UserError(f"rank is {rank} and group_size is {group_size}; wanted 0 <= rank < group_size")
         return World(rank, group_size)
-    if not any(name in os.environ for name in LAUNCHER_VARIABLES):
+    if not is_launched():
         log.logger.info("is_distributed is 1, but no launcher started this process: it runs alone, as rank 0 of 1")
         return World()
     if TABLE in os.environ and not {"MS_ROLE", "OMPI_COMM_WORLD_SIZE", RANK} & os.environ.keys():

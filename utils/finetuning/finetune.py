@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +69,7 @@ def settle(spec: ModelSpec, loaded: Loaded[Any]) -> Settled:
 
 def is_one_of_several(config: Any) -> bool:
     """Whether a launcher started this process to train beside others."""
-    launched = any(name in os.environ for name in runtime.LAUNCHER_VARIABLES)
-    return bool(config.is_distributed and not config.write_recipe and launched)
+    return bool(config.is_distributed and not config.write_recipe and runtime.is_launched())
 
 
 def as_written(spec: ModelSpec, loaded: Loaded[Any]) -> Settled:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +76,7 @@ def refuse(config: TrainConfig) -> None:
             f"the optimizer is {config.optimizer}, whose learning rate and damping fall together by a rule of its own; wanted another "
             "--optimizer"
         )
-    if config.is_distributed and any(name in os.environ for name in runtime.LAUNCHER_VARIABLES):
+    if config.is_distributed and runtime.is_launched():
         raise UserError(
             "lr-find tests in one process, and a launcher started this one; run it alone, with the images of all ranks per update as "
             "--global_batch"

@@ -166,15 +166,19 @@ def learning_rates(spec: ModelSpec, config: TrainConfig, steps_per_epoch: int, w
     rates = spec.learning_rates(config, steps_per_epoch) if own else chosen_schedule.rates(config, steps_per_epoch)
     if not config.lr_base_batch:
         return rates
-    images = config.batch_size * world.size * config.accumulation_steps
+    images = images_per_update(config, world)
     aside("%d images per update: learning rates times %d / %d", images, images, config.lr_base_batch)
     return np.asarray(rates * rate_scale(config, world), np.float32)
 
 
 def rate_scale(config: TrainConfig, world: World) -> float:
     """What `lr_base_batch` multiplies the learning rates by; 1 where it is not given."""
-    images = config.batch_size * world.size * config.accumulation_steps
-    return images / config.lr_base_batch if config.lr_base_batch else 1.0
+    return images_per_update(config, world) / config.lr_base_batch if config.lr_base_batch else 1.0
+
+
+def images_per_update(config: TrainConfig, world: World) -> int:
+    """Over all ranks."""
+    return config.batch_size * world.size * config.accumulation_steps
 
 
 def build_loss(config: TrainConfig, num_classes: int, labels: np.ndarray) -> nn.Cell:
